@@ -1,0 +1,1 @@
+"""Measurements with a page of results each, one command a page."""

@@ -1,0 +1,1 @@
+"""Orchestration: knows stage names only; imports neither torch nor pipeline_steps."""

@@ -1,0 +1,221 @@
+"""The pipeline as a Prefect flow: one task a DVC stage, independent stages in parallel, DVC the only cache.
+
+``python -m flows.augment`` runs it; ``--target``, repeated, runs what some stages need; ``--dry-run`` shows the plan.
+Each task ends as Cached (nothing changed), Restored (from DVC's run cache), Completed (it ran), Failed, or Skipped
+(something it needs failed). A failure stops what depends on it; the rest finishes, and then the flow fails.
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect import allow_failure, flow, get_run_logger, task
+from prefect.artifacts import (
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext, get_run_context
+from prefect.states import Completed
+
+from flows.artifacts import key_of, show_results, show_usage
+from flows.dead import bury_the_dead
+from flows.experiment import override, save
+from flows.grid import refresh_cells
+from flows.history import estimate, remember
+from flows.lockfile import sort_lock
+from flows.plan import Stage, read_plan
+from flows.process import Line, StageFailedError, reproduce
+from flows.slots import Slots, machine
+from flows.usage import Usage, watched
+
+_PROGRESS_SECONDS = 3.0  # between two updates of a progress artifact
+
+
+class PipelineFailedError(RuntimeError):
+    """Some stages failed; what did not depend on them has finished."""
+
+
+@dataclass
+class _Listener:
+    """Passes a stage's lines to the task's log, and its progress bars to an artifact."""
+
+    logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
+    key: str
+    artifact: object = None
+    told: float = 0.0
+    last: list[str] = field(default_factory=list)
+
+    async def __call__(self, line: Line) -> None:
+        if line.percent is None:
+            self.last = [*self.last[-19:], line.text]
+            self.logger.info(line.text)
+            return
+        if time.monotonic() - self.told < _PROGRESS_SECONDS and line.percent < 100:
+            return
+        self.told = time.monotonic()
+        if self.artifact is None:
+            self.artifact = await acreate_progress_artifact(line.percent, key=self.key, description=line.text)
+        else:
+            await aupdate_progress_artifact(self.artifact, line.percent, description=line.text)  # type: ignore[arg-type]
+
+
+@task(task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
+async def bring_up_to_date(stage: Stage, slots: Slots, why: tuple[str, ...], *, force: bool) -> State:  # type: ignore[type-arg]
+    """Run one stage through DVC when it has a reason to; the state's name says what happened."""
+    logger = get_run_logger()
+    if not why and not force:
+        return Completed(name="Cached", message="nothing it reads has changed")
+    for reason in why:
+        logger.info("stale: %s", reason)
+    said = _briefly(why) or "forced"
+    async with slots.take(stage.cores, stage.gpus) as devices:
+        environment = {"CUDA_VISIBLE_DEVICES": ",".join(devices)} if slots.has_gpus or devices else {}
+        outcome = await _run_stage(stage, devices, environment, force=force)
+    return Completed(name=outcome, message=said)
+
+
+async def _run_stage(stage: Stage, devices: tuple[str, ...], environment: dict[str, str], *, force: bool) -> str:
+    """Run one stage within its time limit, and leave its usage as an artifact however it ends."""
+    started, series = time.monotonic(), list[Usage]()
+    listener = _Listener(get_run_logger(), key_of("progress", stage.name))
+    running = reproduce(
+        stage.name, listener, force=force, environment=environment, watch=lambda pid: watched(pid, devices, series)
+    )
+    try:
+        outcome = await asyncio.wait_for(running, stage.hours * 3600 or None)
+    except TimeoutError:
+        last = "\n".join(listener.last)
+        raise StageFailedError(f"{stage.name} exceeded its limit of {stage.hours} h; its last lines:\n{last}") from None
+    finally:
+        await show_usage(stage.name, series)
+    remember(stage.name, outcome, time.monotonic() - started)
+    return outcome
+
+
+@task(task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
+async def skip(stage: Stage, lacking: tuple[str, ...]) -> State:  # type: ignore[type-arg]
+    """Stand in the graph for a stage that can't run."""
+    get_run_logger().warning("%s did not run: %s failed", stage.name, ", ".join(lacking))
+    return Completed(name="Skipped", message=f"needs {', '.join(lacking)}")
+
+
+def _briefly(why: tuple[str, ...], most: int = 3) -> str:
+    more = f" and {len(why) - most} more" if len(why) > most else ""
+    return "; ".join(why[:most]) + more
+
+
+async def run_plan(plan: list[Stage], slots: Slots, *, force: bool) -> dict[str, State]:  # type: ignore[type-arg]
+    """Run a plan with as much at once as the slots allow; the final state of each stage."""
+    runs: dict[str, asyncio.Task[State]] = {}  # type: ignore[type-arg]
+
+    async def one(stage: Stage) -> State:  # type: ignore[type-arg]
+        before = {need: await runs[need] for need in stage.needs if need in runs}
+        links = [allow_failure(state) for state in before.values()]
+        lacking = tuple(n for n, state in before.items() if not state.is_completed() or state.name == "Skipped")
+        if lacking:
+            stand_in: Any = skip
+            return await stand_in(stage, lacking, wait_for=links, return_state=True)  # type: ignore[no-any-return]
+        fresh = [f"{need} {(state.name or '').lower()}" for need, state in before.items() if state.name != "Cached"]
+        why = tuple(stage.why or fresh)
+        run: Any = bring_up_to_date.with_options(retries=stage.retries, retry_delay_seconds=10)
+        return await run(stage, slots, why, force=force, wait_for=links, return_state=True)  # type: ignore[no-any-return]
+
+    for stage in plan:
+        runs[stage.name] = asyncio.create_task(one(stage))
+    try:
+        await asyncio.gather(*runs.values())
+    finally:
+        for run in runs.values():
+            run.cancel()
+        await asyncio.gather(*runs.values(), return_exceptions=True)
+    return {name: run.result() for name, run in runs.items()}
+
+
+@flow(name="augment", persist_result=False, validate_parameters=False)
+async def augment(
+    targets: tuple[str, ...] = (),
+    *,
+    force: bool = False,
+    cores: int = 0,
+    overrides: tuple[str, ...] = (),
+    experiment: str = "",
+) -> dict[str, str]:
+    """Bring the pipeline up to date; the name of each stage's final state.
+
+    ``cores`` 0 means all that this process may use. ``overrides`` (``classifier.updates=200``) go into params.yaml
+    first; then, or with a name in ``experiment``, the result is saved as a DVC experiment (named as the flow run).
+
+    Raises:
+        PipelineFailedError: stages failed; the message names them.
+        ValueError: a target, an override or the experiment's name is wrong.
+    """
+    context = get_run_context()
+    assert isinstance(context, FlowRunContext)
+    assert context.flow_run
+    for name in await bury_the_dead("augment", context.flow_run.id):
+        get_run_logger().warning("run %s died without a word: marked as crashed", name)
+    if overrides:
+        await asyncio.to_thread(override, list(overrides))
+    await asyncio.to_thread(refresh_cells)
+    plan = await asyncio.to_thread(read_plan, tuple(targets))
+    states = await run_plan(plan, machine(cores), force=force)
+    await asyncio.to_thread(sort_lock, [stage.name for stage in plan])
+    names = {name: state.name or "" for name, state in states.items()}
+    rows = [{"stage": s.name, "state": names[s.name], "why": _briefly(s.why)} for s in plan]
+    await acreate_table_artifact(rows, key="stages", description="What happened to each stage, and why it was stale")
+    if set(names.values()) - {"Cached"}:
+        await show_results()
+    failed = [name for name, state in states.items() if not state.is_completed()]
+    if not failed and (experiment or overrides):
+        saved = await asyncio.to_thread(save, experiment or context.flow_run.name)
+        get_run_logger().info("saved as experiment %s: 'dvc exp show' compares it", saved)
+    if failed:
+        skipped = [name for name, state in names.items() if state == "Skipped"]
+        raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
+    return names
+
+
+def show_plan(plan: list[Stage]) -> str:
+    """The plan as a table: what would run, why, and how long it took before."""
+    stale: set[str] = set()
+    lines = [f"{'stage':60} {'seconds':>8}  why"]
+    for stage in plan:
+        upstream = [need for need in stage.needs if need in stale]
+        reasons = stage.why or tuple(f"{need} may change" for need in upstream)
+        if reasons:
+            stale.add(stage.name)
+            lines.append(f"{stage.name:60} {estimate(stage.name):>8}  {_briefly(reasons)}")
+    return "\n".join([*lines, f"{len(stale)} of {len(plan)} stages may run"])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", action="append", default=[], help="a stage, or a group of cells such as generate")
+    parser.add_argument("--force", action="store_true", help="run stages even where nothing changed")
+    parser.add_argument("--dry-run", action="store_true", help="show what would run and why, then stop")
+    parser.add_argument("--cores", type=int, default=0, help="cores to share between stages (default: all)")
+    parser.add_argument("-S", "--set-param", action="append", default=[], help="override, e.g. classifier.updates=200")
+    parser.add_argument("--name", default="", help="save the result as a DVC experiment of this name")
+    args = parser.parse_args()
+    targets = tuple(args.target)
+    try:
+        if args.dry_run:
+            refresh_cells()
+            print(show_plan(read_plan(targets)))
+        else:
+            changes = {"overrides": tuple(args.set_param), "experiment": args.name}
+            asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
+    except (ValueError, PipelineFailedError, StageFailedError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

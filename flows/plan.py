@@ -1,0 +1,110 @@
+"""DVC as the flow sees it: which stages there are, in which order, what they need, and why each must run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.repo.reproduce import plan_repro
+from dvc.rwlock import RWLockFileCorruptedError
+from dvc.utils.flatten import flatten
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its address, what it is for, the stages it needs, why it is stale by itself, and its resources.
+
+    ``cores``, ``gpus``, ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml.
+    """
+
+    name: str
+    desc: str
+    needs: tuple[str, ...]
+    why: tuple[str, ...]
+    cores: int = 1
+    gpus: int = 0
+    hours: float = 0.0
+    retries: int = 0
+
+
+_DEFAULTS = {"cores": 1, "gpus": 0, "hours": 0.0, "retries": 0}
+
+
+@retry(
+    retry=retry_if_exception_type((LockError, RWLockFileCorruptedError)),
+    wait=wait_random_exponential(max=5),
+    stop=stop_after_delay(60),
+    reraise=True,
+)
+def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
+    """Stages in the order of ``dvc repro``: all, or those that ``targets`` (names, or foreach groups) need.
+
+    Raises:
+        ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
+    """
+    with Repo() as repo:
+        graph = repo.index.graph
+        order = plan_repro(graph)
+        wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
+        status = repo.status([s.addressing for s in order if s.addressing in wanted])
+        return [
+            Stage(
+                name=s.addressing,
+                desc=s.desc or "",
+                needs=tuple(sorted(n.addressing for n in graph.successors(s))),
+                why=tuple(_reasons(s, status.get(s.addressing, []))),
+                **_resources(s),
+            )
+            for s in order
+            if s.addressing in wanted
+        ]
+
+
+def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
+    if not targets:
+        return set(edges)
+    found = {t: {n for n in edges if t in (n, n.split("@")[0])} for t in targets}
+    if unknown := [t for t, names in found.items() if not names]:
+        raise ValueError(f"no stage {', '.join(unknown)}; 'dvc stage list' names them")
+    wanted = set().union(*found.values())
+    todo = list(wanted)
+    while todo:
+        new = set(edges[todo.pop()]) - wanted
+        wanted |= new
+        todo += new
+    return wanted
+
+
+def _resources(stage: Any) -> dict[str, Any]:
+    meta = stage.meta or {}
+    if unknown := set(meta) - set(_DEFAULTS):
+        raise ValueError(f"{stage.addressing}: meta holds {', '.join(sorted(unknown))}, not {', '.join(_DEFAULTS)}")
+    return {key: type(default)(meta.get(key, default)) for key, default in _DEFAULTS.items()}
+
+
+def _reasons(stage: Any, entries: list[Any]) -> Iterator[str]:
+    """What changed since the stage last ran, in words; parameters with their old and new values."""
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        for kind, changed in entry.items():
+            for path, how in changed.items():
+                if isinstance(how, dict):
+                    yield from _parameters(stage, path)
+                else:
+                    yield f"{how} {'output' if kind == 'changed outs' else 'dependency'} {path}"
+
+
+def _parameters(stage: Any, path: str) -> Iterator[str]:
+    dep = next(d for d in stage.params if str(d) == path)
+    before, now = (flatten(values or {}) for values in (dep.hash_info.value, dep.read_params()))
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            yield f"{key} {_shown(before, key)} → {_shown(now, key)}"
+
+
+def _shown(values: dict[str, Any], key: str) -> str:
+    return repr(values[key]) if key in values else "nothing"

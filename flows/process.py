@@ -1,0 +1,129 @@
+"""One subprocess a stage: its log as it comes, its progress, and no orphan however it ends."""
+
+import asyncio
+import os
+import random
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+
+_BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
+_PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
+_BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
+_LAST_LINES = 20
+
+
+class StageFailedError(RuntimeError):
+    """A stage's command failed; the message ends with its last lines."""
+
+
+class BusyError(RuntimeError):
+    """Another DVC process holds what this one needs for a moment; nothing was done."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A whole line of the log, or (``percent`` set) a state of a progress bar."""
+
+    text: str
+    percent: float | None = None
+
+
+Listener = Callable[[Line], Awaitable[None]]
+Watch = Callable[[int], AbstractAsyncContextManager[None]]
+
+
+async def reproduce(
+    name: str,
+    listener: Listener,
+    *,
+    force: bool,
+    environment: Mapping[str, str],
+    watch: Watch = lambda _pid: nullcontext(),
+) -> str:
+    """Run ``dvc repro`` on one stage alone, telling ``listener`` every line; tried again while DVC says "busy".
+
+    ``watch`` is entered with the process id while the stage runs. Returns ``Restored`` (from the run cache),
+    ``Completed`` (it ran) or ``Cached``. Cancelling kills the stage's whole process group.
+
+    Raises:
+        StageFailedError: the stage failed.
+    """
+    options = ["--force"] if force else []
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, name]
+    for wait in (*_PATIENCE, None):
+        try:
+            return _outcome(await _run(name, command, listener, environment, watch))
+        except BusyError:
+            if wait is None:
+                raise
+            await asyncio.sleep(random.uniform(0, wait))
+    raise AssertionError("unreachable")
+
+
+async def _run(
+    name: str,
+    command: list[str],
+    listener: Listener,
+    environment: Mapping[str, str],
+    watch: Watch = lambda _pid: nullcontext(),
+) -> list[str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "flows.child", str(os.getpid()), *command),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+    )
+    assert process.stdout
+    said: list[str] = []
+    try:
+        async with watch(process.pid):
+            async for line in _lines(process.stdout):
+                if line.percent is None:
+                    said.append(line.text)
+                await listener(line)
+            status = await process.wait()
+    finally:
+        await _end(process)
+    if status and any(sign in line for sign in _BUSY for line in said[-_LAST_LINES:]):
+        raise BusyError(f"stage {name}: DVC stayed busy: {said[-1]}")
+    if status:
+        raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(said[-_LAST_LINES:]))
+    return said
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of the process group and wait for its leader."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    await asyncio.shield(process.wait())
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[Line]:
+    """Split a stream at line feeds and carriage returns: whole lines, and states of a bar."""
+    rest = ""
+    while chunk := await stream.read(1 << 14):
+        *whole, rest = re.split(r"[\r\n]+", rest + chunk.decode(errors="replace"))
+        for text in whole:
+            if text.strip():
+                yield _parse(text.strip())
+    if rest.strip():
+        yield _parse(rest.strip())
+
+
+def _parse(text: str) -> Line:
+    bar = _BAR.match(text)
+    return Line(f"{bar['what']} {bar['rest']}", float(bar["percent"])) if bar else Line(text)
+
+
+def _outcome(said: list[str]) -> str:
+    text = "\n".join(said)
+    if "is cached - skipping run" in text:
+        return "Restored"
+    return "Completed" if "Running stage" in text else "Cached"

@@ -1,0 +1,122 @@
+"""Find what must stay together and what looks wrong, before anything is selected or split.
+
+Reads: ``data/dataset``. Writes: ``data/audit/groups.parquet`` (group, quality, flags by image), ``metrics/audit.json``.
+Groups join near-duplicates (by embedding: perceptual hashes miss many), identical bytes, patients and lesions.
+"""
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline_steps.features.extractors import cached_features
+from pipeline_steps.features.neighbours import close_pairs
+from pipeline_steps.features.settings import read_extractor
+from pipeline_steps.items.store import default_store
+from pipeline_steps.records.color import lab_from_srgb
+from pipeline_steps.records.groups import merge_groups
+from pipeline_steps.records.manifest import PRESENT, Dataset, open_dataset
+from pipeline_steps.records.tone import border_ita
+from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.threads import use_threads
+
+
+class AuditParams(Params):
+    """``audit`` in params.yaml."""
+
+    near_duplicate_similarity: float
+    blurred_below: float
+    dark_below: float
+    bright_above: float
+
+
+def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -> pd.DataFrame:
+    """One row an image: ``group``, ``duplicate_of`` (identical bytes), ``conflict``, sharpness, light, ITA, flags."""
+    m = dataset.manifest
+    identical = _links(m, "sha256")
+    groups = merge_groups(
+        list(m["image_id"]), itertools.chain(pairs, identical, _links(m, "patient_id"), _links(m, "lesion_id"))
+    )
+    close = merge_groups(list(m["image_id"]), itertools.chain(pairs, identical))
+    table = pd.DataFrame({"image_id": m["image_id"], "group": m["image_id"].map(groups)})
+    first = m.groupby("sha256")["image_id"].transform("first")
+    table["duplicate_of"] = first.where((first != m["image_id"]) & (m["sha256"] != ""), "")
+    cluster = m["image_id"].map(close)
+    table["conflict"] = m.groupby(cluster)["condition"].transform("nunique") > 1
+    return pd.concat([table, _quality(dataset, params)], axis=1)
+
+
+def _links(m: pd.DataFrame, column: str) -> list[tuple[str, str]]:
+    """Pairs that share a non-empty value of ``column`` (chained, so that a group of n gives n - 1 pairs)."""
+    known = m[m[column] != ""]
+    return [p for _, ids in known.groupby(column)["image_id"] for p in itertools.pairwise(ids)]
+
+
+def _quality(dataset: Dataset, params: AuditParams) -> pd.DataFrame:
+    rows = dataset.manifest["row"].to_numpy()
+    measured = np.full((len(rows), 3), np.nan, np.float32)
+    for i, row in enumerate(rows):
+        if row >= 0:
+            measured[i] = _measure(dataset.pixels[row])
+    quality = pd.DataFrame(measured, columns=["sharpness", "lightness", "ita"], index=dataset.manifest.index)
+    limits = {
+        "blurred": quality["sharpness"] < params.blurred_below,
+        "dark": quality["lightness"] < params.dark_below,
+        "bright": quality["lightness"] > params.bright_above,
+    }
+    flags = [" ".join(f for f, applies in limits.items() if applies[i]) for i in quality.index]
+    return quality.assign(flags=flags)
+
+
+def _measure(image: npt.NDArray[np.uint8]) -> tuple[float, float, float]:
+    """Variance of the Laplacian of L*, mean L*, and the border's ITA in degrees."""
+    light = lab_from_srgb(np.asarray(image / 255, np.float32))[..., 0]
+    laplacian = 4 * light[1:-1, 1:-1] - light[:-2, 1:-1] - light[2:, 1:-1] - light[1:-1, :-2] - light[1:-1, 2:]
+    return float(laplacian.var()), float(light.mean()), float(border_ita(image[None])[0])
+
+
+def summary(dataset: Dataset, table: pd.DataFrame, pairs: int) -> dict[str, object]:
+    """The counts that go into the metrics."""
+    study = dataset.manifest["role"] == "study"
+    sizes = table.loc[study, "group"].value_counts()
+    return {
+        "images": int(study.sum()),
+        "with_pixels": int((study & (dataset.manifest["image_status"] == PRESENT)).sum()),
+        "near_duplicate_pairs": pairs,
+        "groups": len(sizes),
+        "largest_group": int(sizes.max()) if len(sizes) else 0,
+        "identical_bytes": int((table["duplicate_of"] != "")[study].sum()),
+        "label_conflicts": int(table.loc[study, "conflict"].sum()),
+        "flags": {str(k): int(v) for k, v in table.loc[study, "flags"].value_counts().items() if k},
+    }
+
+
+def find_pairs(dataset: Dataset, threshold: float) -> list[tuple[str, str]]:
+    """Near-duplicate pairs of study images that have pixels, by cosine similarity of features."""
+    m = dataset.manifest
+    ids = list(m.loc[(m["image_status"] == PRESENT) & (m["role"] == "study"), "image_id"])
+    if not ids:
+        return []
+    features, _ = cached_features(read_extractor(), dataset.images(ids), default_store())
+    return [(ids[i], ids[j]) for i, j, _ in close_pairs(features - features.mean(0), threshold)]
+
+
+def main() -> None:
+    """Command line."""
+    args = parser(__doc__, "--dataset", "--out", "--metrics").parse_args()
+    use_threads()
+    params = read_params(AuditParams, "audit")
+    dataset = open_dataset(args.dataset)
+    pairs = find_pairs(dataset, params.near_duplicate_similarity)
+    table = audit(dataset, pairs, params)
+    with whole_file(args.out) as temporary:
+        table.to_parquet(temporary, index=False)
+    write_metrics(args.metrics, summary(dataset, table, len(pairs)))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,201 @@
+"""Expand ``grid`` of params.yaml into ``cells.yaml``: pure data that dvc.yaml walks with ``foreach``.
+
+DVC can't look a cell's base model up through another parameter, and a full cartesian product would train ``real``
+once for every augmenter; so the grid becomes readable keys, each with exactly the inputs it needs. A cell that needs
+no tokens or no adapter names ``models/none``. Run again after changing the grid (the flow does it itself).
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_yaml
+
+CELLS_FILE = Path("cells.yaml")
+NOTHING = "models/none"
+SYNTHETIC_ARMS = ("syn", "real_syn", "real_repeated")
+_OUTPUTS = {
+    "caption": ("data/captions/{}", "metrics/captions/{}.json"),
+    "invert_tokens": ("models/tokens/{}",),
+    "finetune": ("models/adapters/{}",),
+    "generate": ("data/synthetic/{}",),
+    "screen": ("data/screened/{}.parquet", "metrics/screen/{}.json"),
+    "score_fid": ("metrics/fid/{}.json",),
+    "train_classifier": ("models/classifier/{}",),
+    "evaluate": ("data/predictions/{}.parquet", "metrics/classification/{}.json"),
+}
+_SAME_CELLS = {"score_fid": "screen", "evaluate": "train_classifier"}
+
+
+class Block(Params):
+    """One block of the grid: the product of its lists. No architectures: images are made to look at, nothing more."""
+
+    scenarios: tuple[str, ...]
+    draws: tuple[int, ...]
+    augmenters: tuple[str, ...]
+    architectures: tuple[str, ...]
+    arms: tuple[str, ...]
+
+
+Cells = dict[str, dict[str, dict[str, str]]]
+
+
+def expand(params: dict[str, Any]) -> Cells:
+    """All cells by stage and key.
+
+    Raises:
+        ParamsError: the grid names something that params.yaml does not define.
+    """
+    stages = ("caption", "invert_tokens", "finetune", "generate", "screen", "train_classifier")
+    cells: Cells = {stage: {} for stage in stages}
+    for name, raw in params["grid"].items():
+        block = Block.model_validate(raw)
+        for scenario in block.scenarios:
+            for draw in block.draws:
+                split = f"{scenario}-{draw}"
+                _require(params["split"], name, scenario, draw)
+                for augmenter in block.augmenters:
+                    _add_augmenter(cells, params, augmenter, split)
+                    if block.architectures:
+                        cells["screen"][f"{augmenter}-{split}"] = {"split": split}
+                _add_classifiers(cells, block, split)
+    return cells
+
+
+def _require(split: dict[str, Any], block: str, scenario: str, draw: int) -> None:
+    if scenario not in split["scenarios"] or draw not in split["draws"]:
+        raise ParamsError(f"grid.{block} uses scenario {scenario!r}, draw {draw}, which split does not make")
+
+
+def _entry(params: dict[str, Any], section: str, name: str) -> dict[str, Any]:
+    if name not in params[section]:
+        raise ParamsError(f"{section}.{name} is named but not defined; there is {', '.join(params[section])}")
+    entry: dict[str, Any] = params[section][name]
+    return entry
+
+
+def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: str) -> None:
+    a = _entry(params, "augmenters", augmenter)
+    tokens = _add_tokens(cells, params, a["inversion"], split)
+    cells["caption"].setdefault(a["captioner"], {"captioner": a["captioner"]})
+    cells["generate"][f"{augmenter}-{split}"] = {
+        "augmenter": augmenter,
+        "split": split,
+        "base": a["base"],
+        "weights": _location(params, a["base"]),
+        "captioner": a["captioner"],
+        "tokens": tokens,
+        "adapter": _add_adapter(cells, params, a["adapter"], split),
+    }
+
+
+def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, split: str) -> str:
+    if inversion is None:
+        return NOTHING
+    i = _entry(params, "inversions", inversion)
+    key = f"{inversion}-{split}"
+    cells["invert_tokens"][key] = {
+        "inversion": inversion,
+        "split": split,
+        "base": i["base"],
+        "weights": _location(params, i["base"]),
+    }
+    return f"models/tokens/{key}"
+
+
+def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, split: str) -> str:
+    if adapter is None:
+        return NOTHING
+    a = _entry(params, "adapters", adapter)
+    key = f"{adapter}-{split}"
+    cells["caption"].setdefault(a["captioner"], {"captioner": a["captioner"]})
+    cells["finetune"][key] = {
+        "adapter": adapter,
+        "split": split,
+        "base": a["base"],
+        "weights": _location(params, a["base"]),
+        "captioner": a["captioner"],
+        "tokens": _add_tokens(cells, params, a["inversion"], split),
+    }
+    return f"models/adapters/{key}"
+
+
+def _location(params: dict[str, Any], base: str) -> str:
+    """The base model's folder as a DVC dependency; a hub id is pinned by its revision parameter instead."""
+    location = str(_entry(params, "base_models", base)["location"])
+    return location if location.startswith((".", "/", "models/")) else NOTHING
+
+
+def _add_classifiers(cells: Cells, block: Block, split: str) -> None:
+    for architecture in block.architectures:
+        for arm in block.arms:
+            owners = block.augmenters if arm in SYNTHETIC_ARMS else ("",)
+            for augmenter in owners:
+                made = f"{augmenter}-{split}"
+                key = "-".join(p for p in (arm, augmenter, architecture, split) if p)
+                cells["train_classifier"][key] = {
+                    "arm": arm,
+                    "architecture": architecture,
+                    "split": split,
+                    "augmenter": augmenter,
+                    "synthetic": f"data/synthetic/{made}" if augmenter else NOTHING,
+                    "screened": f"data/screened/{made}.parquet" if augmenter else NOTHING,
+                }
+
+
+def write_cells(params_file: Path = PARAMS_FILE, out: Path = CELLS_FILE) -> Cells:
+    """Write the expanded grid; returns it."""
+    cells = expand(read_yaml(params_file))
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.write("# Made from grid in params.yaml by: python -m pipeline_steps.cells\n")
+        yaml.dump({"cells": cells}, stream)
+    return cells
+
+
+def prune(cells: Cells, lock: Path = Path("dvc.lock")) -> list[str]:
+    """Drop cells that left the grid from ``dvc.lock``, and their outputs (DVC's cache keeps them)."""
+    if not lock.exists():
+        return []
+    yaml = YAML()
+    content = yaml.load(lock.read_text("utf-8"))
+    gone = [s for s in content["stages"] if "@" in s and s.split("@")[1] not in _keys(cells, s.split("@")[0])]
+    for stage in gone:
+        verb, key = stage.split("@")
+        del content["stages"][stage]
+        for pattern in _OUTPUTS[verb]:
+            path = Path(pattern.format(key))
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if gone:
+        with whole_file(lock) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            yaml.dump(content, stream)
+    return gone
+
+
+def _keys(cells: Cells, verb: str) -> dict[str, dict[str, str]]:
+    return cells.get(_SAME_CELLS.get(verb, verb), {})
+
+
+def main() -> None:
+    """Command line; ``--check`` compares without writing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit 1 if cells.yaml does not fit the grid")
+    args = parser.parse_args()
+    try:
+        if args.check:
+            sys.exit(read_yaml(CELLS_FILE)["cells"] != expand(read_yaml(PARAMS_FILE)))
+        cells = write_cells()
+    except ParamsError as error:
+        sys.exit(f"error: {error}")
+    gone = prune(cells)
+    print(", ".join(f"{len(v)} {k}" for k, v in cells.items()) + (f"; pruned {len(gone)} old cells" if gone else ""))
+
+
+if __name__ == "__main__":
+    main()

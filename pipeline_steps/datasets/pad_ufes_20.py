@@ -1,0 +1,41 @@
+"""PAD-UFES-20 (Pacheco et al. 2020): phone photographs, several a patient and lesion, RGBA PNG. CC BY 4.0.
+
+The skin-type column is spelled ``fitspatrick`` and holds blanks and "2.0". ``masks/{id}_mask.png``, where
+present, is a colour-mapped RGBA image: lesion where luma is above 127.
+"""
+
+from pathlib import Path
+
+from pipeline_steps.datasets.source import Source
+from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
+
+CONDITIONS = {
+    "bcc": "basal cell carcinoma",
+    "scc": "squamous cell carcinoma",
+    "ack": "actinic keratosis",
+    "sek": "seborrheic keratosis",
+    "nev": "nevus",
+    "mel": "melanoma",
+}
+
+
+def read(folder: Path, decoding: Decoding) -> Source:
+    """Read the folder with ``metadata.csv``, ``images/`` and, where there, ``masks/``.
+
+    Raises:
+        DataError: as ``read_mapped``.
+    """
+    mapped = Mapped(
+        csv=folder / "metadata.csv",
+        images=folder / "images",
+        masks=folder / "masks",
+        file="{img_id}",
+        mask="{stem}_mask.png",
+        image_id="img_id",
+        condition="diagnostic",
+        skin_type="fitspatrick",
+        patient_id="patient_id",
+        lesion_id="lesion_id",
+        attributes=("region", "elevation", "itch", "grew", "hurt", "changed", "bleed"),
+    )
+    return read_mapped(mapped, decoding, CONDITIONS)

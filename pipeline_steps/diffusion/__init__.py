@@ -1,0 +1,1 @@
+"""Latent diffusion: objectives, families, conditioning, adapters, the one training loop, sampling."""

@@ -1,0 +1,121 @@
+"""Prompts as embeddings: learned tokens in the tokenizer and text encoder, prompts through the item store."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pipeline_steps.diffusion.families import Components, Family
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import ItemStore, item_key
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import digest
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Learned tokens: by condition, its placeholder and its vectors (k, D). Empty: plain condition names."""
+
+    vectors: dict[str, tuple[str, Tensor]]
+
+    def name(self, condition: str) -> str:
+        """What a prompt calls ``condition``: its placeholder pieces, or plainly its name."""
+        if condition not in self.vectors:
+            return condition
+        placeholder, vectors = self.vectors[condition]
+        return " ".join(_pieces(placeholder, len(vectors)))
+
+
+def _pieces(placeholder: str, count: int) -> list[str]:
+    """The convention of diffusers' ``load_textual_inversion`` for several vectors a token."""
+    return [placeholder, *(f"{placeholder}_{i}" for i in range(1, count))]
+
+
+def placeholder_for(condition: str) -> str:
+    """The placeholder token of a condition."""
+    return f"<{condition.replace(' ', '-')}>"
+
+
+def save_tokens(tokens: Tokens, folder: Path) -> None:
+    """One safetensors file a condition, as ``load_textual_inversion`` reads it, and ``index.json``."""
+    index = {}
+    for condition, (placeholder, vectors) in tokens.vectors.items():
+        file = f"{condition.replace(' ', '_')}.safetensors"
+        save_file({placeholder: vectors.detach().float().contiguous().cpu()}, folder / file)
+        index[condition] = {"placeholder_token": placeholder, "file": file}
+    (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
+def load_tokens(folder: Path | None) -> Tokens:
+    """Read what ``save_tokens`` wrote; ``None`` means plain names."""
+    if folder is None:
+        return Tokens({})
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    return Tokens(
+        {
+            condition: (entry["placeholder_token"], load_file(folder / entry["file"])[entry["placeholder_token"]])
+            for condition, entry in index.items()
+        }
+    )
+
+
+def add_tokens(c: Components, tokens: Tokens) -> None:
+    """Teach tokenizer and text encoder the learned tokens, in place."""
+    pieces = [p for placeholder, vectors in tokens.vectors.values() for p in _pieces(placeholder, len(vectors))]
+    if not pieces:
+        return
+    added = c.tokenizer.add_tokens(pieces)
+    if added != len(pieces):
+        raise DataError(f"the tokenizer already knows some of {', '.join(pieces)}")
+    c.text_encoder.resize_token_embeddings(len(c.tokenizer), mean_resizing=False)
+    table = c.text_encoder.get_input_embeddings().weight
+    rows = torch.cat([vectors for _, vectors in tokens.vectors.values()])
+    with torch.no_grad():
+        table[c.tokenizer.convert_tokens_to_ids(pieces)] = rows.to(table)
+    table.requires_grad_(False)
+
+
+def prompt_ids(c: Components, prompts: Sequence[str]) -> Tensor:
+    """Token ids (B, L), padded to the tokenizer's limit.
+
+    Raises:
+        DataError: a prompt is longer than the text encoder holds: nothing is cut silently.
+    """
+    limit = c.tokenizer.model_max_length
+    ids = c.tokenizer(list(prompts), padding="max_length", max_length=limit, truncation=False).input_ids
+    for prompt, row in zip(prompts, ids, strict=True):
+        if len(row) > limit:
+            raise DataError(f"prompt has {len(row)} tokens, the text encoder holds {limit}: {prompt!r}; shorten it")
+    return torch.tensor(ids)
+
+
+def embed_prompts(
+    f: Family, c: Components, tokens: Tokens, prompts: Sequence[str], store: ItemStore
+) -> dict[str, Tensor]:
+    """Embeddings (L, D) of the distinct ``prompts``, each computed once for these weights and tokens."""
+    distinct = sorted(set(prompts))
+    learned = [digest(v.numpy()) for _, v in tokens.vectors.values()]
+    code = code_version("pipeline_steps.diffusion.conditioning")
+    keys = [
+        item_key(
+            "prompt", code, prompt=p, base=c.digest, dtype=str(c.dtype), names=sorted(tokens.vectors), tokens=learned
+        )
+        for p in distinct
+    ]
+
+    def compute(batch: list[int]) -> list[bytes]:
+        with torch.no_grad():
+            embeds = f.embed(c, prompt_ids(c, [distinct[i] for i in batch]))
+        return [row.float().cpu().numpy().astype("<f4").tobytes() for row in embeds]
+
+    values, _ = store.through(keys, compute, _BATCH, "prompts")
+    length = c.tokenizer.model_max_length
+    arrays = [np.frombuffer(v, "<f4").reshape(length, -1).copy() for v in values]
+    return {p: torch.from_numpy(a) for p, a in zip(distinct, arrays, strict=True)}

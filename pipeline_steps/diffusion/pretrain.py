@@ -1,0 +1,185 @@
+"""Train a small Stable-Diffusion-shaped base model from scratch: autoencoder, tokenizer, text encoder, UNet.
+
+The parts are diffusers' and transformers' own classes, so the result is an ordinary pipeline folder.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from tokenizers import pre_tokenizers
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.objectives import Objective, diffusion_objective, noisy, target
+from pipeline_steps.stage.progress import track
+
+Images = npt.NDArray[np.uint8]
+BOS, EOS = "<|startoftext|>", "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Normalised latents (N, C, h, w) and their captions' token ids (N, L)."""
+
+    latents: Tensor
+    token_ids: Tensor
+
+
+def as_pixels(images: Images) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def train_tokenizer(captions: Sequence[str], vocabulary: int, max_length: int) -> CLIPTokenizer:
+    """Learn a CLIP-style lower-cased byte-pair tokenizer from ``captions``."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    alphabet = [*letters, *(letter + "</w>" for letter in letters)]
+    blank = CLIPTokenizer(
+        vocab={token: i for i, token in enumerate([*alphabet, BOS, EOS])}, merges=[], model_max_length=max_length
+    )
+    trained = blank.train_new_from_iterator(captions, vocabulary)
+    merges = [tuple(pair) for pair in json.loads(trained.backend_tokenizer.to_str())["model"]["merges"]]
+    merged = [a + b for a, b in merges]
+    vocab = {token: i for i, token in enumerate(dict.fromkeys([*alphabet, *merged, BOS, EOS]))}
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length)
+
+
+def token_ids(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
+    """Padded token ids (N, L) int64.
+
+    Raises:
+        ValueError: a caption does not fit the tokenizer's limit; nothing is cut silently.
+    """
+    limit = tokenizer.model_max_length
+    ids = tokenizer(list(captions), padding="max_length", max_length=limit, truncation=False).input_ids
+    longest = max(range(len(ids)), key=lambda i: len(ids[i]))
+    if len(ids[longest]) > limit:
+        raise ValueError(f"caption has {len(ids[longest])} tokens, the text encoder holds {limit}: {captions[longest]}")
+    return torch.tensor(ids)
+
+
+def train_autoencoder(
+    images: Images, shape: dict[str, object], how: Optimisation, batch_size: int, save: Checkpointing
+) -> tuple[AutoencoderTiny, list[float]]:
+    """Train an AutoencoderTiny whose latents have about zero mean and unit variance in each channel.
+
+    Loss: L1, L1 of image gradients (edges of small marks), L1 of opponent colours (hue), and a pull of each
+    latent channel towards standard statistics, so that ``scaling_factor`` is 1.
+    """
+    torch.manual_seed(how.seed)
+    vae = AutoencoderTiny(**shape, scaling_factor=1.0, force_upcast=False).train()
+    vae = vae.to(_device(), memory_format=torch.channels_last)
+
+    def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
+        rows = torch.randint(len(images), (batch_size,), generator=rng).chunk(parts)[part]
+        x = as_pixels(images[rows.numpy()]).to(_device())
+        if torch.rand((), generator=rng) < 0.5:
+            x = x.flip(-1)
+        with _autocast():
+            z = vae.encode(x).latents
+            y = vae.decode(z + 0.05 * torch.randn(z.shape, generator=rng).to(z)).sample
+        y, z = y.float(), z.float()
+        return _reconstruction_loss(x, y) + 0.02 * _channel_statistics(z)
+
+    losses = optimise(list(vae.parameters()), batch_loss, how, "autoencoder", save)
+    return vae.eval(), losses
+
+
+def _reconstruction_loss(x: Tensor, y: Tensor) -> Tensor:
+    error = y - x
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    opponent = (error[:, 0] - error[:, 1]).abs().mean() + (error[:, 1] - error[:, 2]).abs().mean()
+    return error.abs().mean() + edges + opponent + 2 * error.square().mean()
+
+
+def _channel_statistics(z: Tensor) -> Tensor:
+    std, mean = torch.std_mean(z, dim=(0, 2, 3))
+    return mean.square().mean() + (std - 1).square().mean() + F.relu(z.abs() - 2.8).mean()
+
+
+@torch.no_grad()
+def encode_all(vae: AutoencoderTiny, images: Images, batch_size: int = 64) -> Tensor:
+    """Latents (N, C, h, w) of all images."""
+    starts = range(0, len(images), batch_size)
+    latents = []
+    for i in track(starts, "encode", len(starts)):
+        with _autocast():
+            latents.append(vae.encode(as_pixels(images[i : i + batch_size]).to(_device())).latents.float().cpu())
+    return torch.cat(latents)
+
+
+def train_denoiser(
+    data: Latents,
+    unconditional_ids: Tensor,
+    parts: tuple[CLIPTextModel, UNet2DConditionModel, DDPMScheduler],
+    how: Optimisation,
+    *,
+    batch_size: int,
+    caption_dropout: float,
+    save: Checkpointing,
+) -> list[float]:
+    """Train text encoder and UNet together on cached latents; captions are dropped for guidance.
+
+    Timesteps are stratified: each of a batch comes from its own part of the schedule, so that the gradient
+    has less noise. The fused attention kernel's backward pass is slow on CPUs; plain products are faster.
+    """
+    text_encoder, unet, scheduler = parts
+    device = _device()
+    if device.type == "cpu":
+        unet.set_attn_processor(AttnProcessor())
+    model = nn.ModuleList([text_encoder, unet]).train().to(device)
+    objective: Objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
+
+    def batch_loss(rng: torch.Generator, part: int, parts_: int) -> Tensor:
+        rows = torch.randint(len(data.latents), (batch_size,), generator=rng)
+        dropped = torch.rand(batch_size, generator=rng) < caption_dropout
+        ids = torch.where(dropped[:, None], unconditional_ids, data.token_ids[rows])
+        strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
+        t = (strata * len(objective.alpha)).long().clamp_max(len(objective.alpha) - 1)
+        x0 = data.latents[rows]
+        noise = torch.randn(x0.shape, generator=rng)
+        ids, t, x0, noise = (v.chunk(parts_)[part].to(device) for v in (ids, t, x0, noise))
+        with _autocast():
+            embeds = text_encoder(ids).last_hidden_state
+            predicted = unet(noisy(objective, x0, noise, t), t, embeds).sample
+        return F.mse_loss(predicted.float(), target(objective, x0, noise, t))
+
+    losses = optimise(list(model.parameters()), batch_loss, how, "denoiser", save)
+    model.eval().cpu()
+    return losses
+
+
+def new_text_encoder(tokenizer: CLIPTokenizer, shape: dict[str, int], seed: int) -> CLIPTextModel:
+    """A CLIP text encoder with fresh weights that fits ``tokenizer``."""
+    torch.manual_seed(seed)
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=tokenizer.model_max_length,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **shape,
+    )
+    return CLIPTextModel(config)
+
+
+def new_unet(shape: dict[str, object], seed: int) -> UNet2DConditionModel:
+    """A cross-attention UNet with fresh weights."""
+    torch.manual_seed(seed)
+    return UNet2DConditionModel(**shape)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _autocast() -> torch.autocast:
+    return torch.autocast(_device().type, torch.bfloat16)

@@ -1,0 +1,95 @@
+"""Sampling: text-to-image and image-to-image with any of diffusers' schedulers, one random stream an image."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import diffusers
+import torch
+from torch import Tensor
+
+from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.params import Params
+
+
+class Sampling(Params):
+    """``strength`` 1 starts from noise (text-to-image); below, from the noised source (Meng et al. 2021).
+
+    ``guidance_interval`` is the part of the denoising (0 start, 1 end) in which guidance acts
+    (Kynkäänniemi et al. 2024).
+    """
+
+    scheduler: str
+    scheduler_options: dict[str, Any]
+    num_inference_steps: int
+    guidance_scale: float
+    guidance_interval: tuple[float, float]
+    strength: float
+
+
+def new_scheduler(c: Components, s: Sampling) -> Any:
+    """A fresh scheduler of the named class on the base model's noise schedule.
+
+    Raises:
+        DataError: diffusers has no such scheduler.
+    """
+    kind = getattr(diffusers, s.scheduler, None)
+    if kind is None or not s.scheduler.endswith("Scheduler"):
+        raise DataError(
+            f"scheduler {s.scheduler!r} is not one of diffusers' (DPMSolverMultistepScheduler, DDIMScheduler…)"
+        )
+    return kind.from_config(c.scheduler.config, **s.scheduler_options)
+
+
+@torch.no_grad()
+def sample(
+    f: Family, c: Components, s: Sampling, embeds: tuple[Tensor, Tensor], sources: Tensor | None, seeds: Sequence[int]
+) -> Images:
+    """Denoise one batch to images (B, H, W, 3) uint8.
+
+    ``embeds``: prompt and unconditional embeddings, each (B, L, D); ``sources``: scaled latents (B, C, h, w) for
+    image-to-image, or None; ``seeds``: one an image, so that its noise does not depend on its neighbours.
+    """
+    streams = [torch.Generator().manual_seed(seed) for seed in seeds]
+    config = c.denoiser.config
+    shape = sources.shape[1:] if sources is not None else (config.in_channels, config.sample_size, config.sample_size)
+    noise = torch.stack([torch.randn(shape, generator=g) for g in streams]).to(c.device)
+    scheduler = new_scheduler(c, s)
+    scheduler.set_timesteps(s.num_inference_steps, device=c.device)
+    steps, x = _start(scheduler, s, noise, sources)
+    extra = {"generator": streams} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    prompt, empty = (e.to(c.device, c.dtype) for e in embeds)
+    for i, t in enumerate(steps):
+        x_in = scheduler.scale_model_input(x, t).to(c.dtype)
+        low, high = s.guidance_interval
+        scale = s.guidance_scale if low <= i / max(1, len(steps) - 1) <= high else 1.0
+        predicted = _guided(f, c, (prompt, empty), x_in, t, scale)
+        x = scheduler.step(predicted.float(), t, x, **extra).prev_sample
+    return f.decode(c, x)
+
+
+def _start(scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The timesteps to run and the noisy start, as diffusers' image-to-image pipelines choose them."""
+    if sources is None:
+        return scheduler.timesteps, noise * scheduler.init_noise_sigma
+    run = min(int(s.num_inference_steps * s.strength), s.num_inference_steps)
+    first = (s.num_inference_steps - run) * scheduler.order
+    steps = scheduler.timesteps[first:]
+    if len(steps) == 0:
+        raise DataError(f"strength {s.strength} of {s.num_inference_steps} steps runs none; raise either")
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    x = scheduler.add_noise(sources.to(noise), noise, steps[:1].repeat(len(noise)))
+    return steps, x
+
+
+def _guided(f: Family, c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022, eq. 6) in one batch of two halves."""
+    prompt, empty = embeds
+    timesteps = t.reshape(1).repeat(len(x))
+    if scale == 1:
+        return f.predict(c, x, timesteps, prompt)
+    both = f.predict(c, torch.cat([x, x]), torch.cat([timesteps, timesteps]), torch.cat([empty, prompt]))
+    without, with_prompt = both.chunk(2)
+    return without + scale * (with_prompt - without)

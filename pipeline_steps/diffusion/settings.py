@@ -1,0 +1,69 @@
+"""Parameters that several diffusion stages read: base models, and how any of them is optimised."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline_steps.diffusion.families import BaseModel
+from pipeline_steps.diffusion.loop import Optimisation
+from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.params import Params, read_params
+
+
+class BaseModelParams(Params):
+    """One entry of ``base_models`` in params.yaml."""
+
+    family: str
+    location: str
+    revision: str | None
+    dtype: str
+
+
+class TrainingParams(Params):
+    """How a fine-tuning is optimised; ``learning_rate`` is the one that the optimiser sees."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    schedule: str
+    max_grad_norm: float
+    ema_decay: float
+    snr_gamma: float
+    validate_every: int
+    checkpoint_every: int
+    seed: int
+
+    def optimisation(self) -> Optimisation:
+        """The part that the training loop needs."""
+        return Optimisation(
+            self.steps,
+            self.learning_rate,
+            self.weight_decay,
+            self.warmup_steps,
+            self.schedule,
+            self.max_grad_norm,
+            self.ema_decay,
+            self.seed,
+        )
+
+
+def read_base(name: str) -> BaseModel:
+    """The base model called ``name`` in params.yaml."""
+    return BaseModel(**read_params(BaseModelParams, f"base_models.{name}").model_dump())
+
+
+def write_history(path: Path, losses: list[float], validation: dict[int, float]) -> None:
+    """Training curve as CSV: mean loss since the last row, and validation loss, by step."""
+    rows: list[dict[str, Any]] = []
+    last = 0
+    for step in sorted({*validation, len(losses)} - {0}):
+        block = losses[last:step]
+        loss = round(sum(block) / len(block), 6) if block else None
+        value = validation.get(step)
+        rows.append({"step": step, "loss": loss, "validation_loss": None if value is None else round(value, 6)})
+        last = step
+    with whole_file(path) as temporary:
+        pd.DataFrame(rows, columns=["step", "loss", "validation_loss"]).to_csv(temporary, index=False)

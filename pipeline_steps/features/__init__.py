@@ -1,0 +1,1 @@
+"""Feature extractors, distances between feature distributions, nearest neighbours."""

@@ -1,0 +1,152 @@
+"""Turn a data set into one manifest and one block of decoded pixels.
+
+Reads: what ``ingest.adapter`` names. Writes: ``data/dataset`` (manifest, pixels, masks), ``metrics/ingest.json``.
+Missing images stay rows, so that selection works on metadata alone; unusable ones are quarantined with a reason.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
+from pipeline_steps.datasets.source import Loaded, Source
+from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import BadImageError, digest
+from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, SCHEMA, validate
+from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.run import parser, run
+
+
+class Phantom(Params):
+    """``ingest.sources.phantom``."""
+
+    seed: int
+    scale: float
+    minimum: int
+    holdout_per_cell: int
+
+
+class Fitzpatrick17k(Params):
+    """``ingest.sources.fitzpatrick17k``."""
+
+    csv: Path
+    images: Path
+    skincon: Path | None
+    check_md5: bool
+
+
+class PadUfes20(Params):
+    """``ingest.sources.pad_ufes_20``."""
+
+    folder: Path
+
+
+class Sources(Params):
+    """Every adapter's settings."""
+
+    phantom: Phantom
+    fitzpatrick17k: Fitzpatrick17k
+    pad_ufes_20: PadUfes20
+    folder: Mapped
+
+
+class IngestParams(Params):
+    """``ingest`` in params.yaml."""
+
+    adapter: str
+    depends_on: str
+    image_size: int
+    resize: str
+    max_pixels: int
+    sources: Sources
+
+
+ADAPTERS: dict[str, Callable[[Sources, Decoding], Source]] = {
+    "phantom": lambda s, d: phantom_table1.read(**s.phantom.model_dump(), size=d.size),
+    "fitzpatrick17k": lambda s, d: fitzpatrick17k.read(**s.fitzpatrick17k.model_dump(), decoding=d),
+    "pad_ufes_20": lambda s, d: pad_ufes_20.read(s.pad_ufes_20.folder, d),
+    "folder": lambda s, d: read_mapped(s.folder, d),
+}
+
+
+def read_source(params: IngestParams) -> Source:
+    """Call the adapter that the parameters name.
+
+    Raises:
+        DataError: there is no such adapter, or its files are not there.
+    """
+    if params.adapter not in ADAPTERS:
+        raise DataError(f"ingest.adapter {params.adapter!r} is none of {', '.join(ADAPTERS)}")
+    return ADAPTERS[params.adapter](params.sources, Decoding(params.image_size, params.resize, params.max_pixels))
+
+
+def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
+    """Decode every image once into ``out``; returns the counts that go into the metrics."""
+    with ThreadPoolExecutor(2) as pool:
+        jobs = pool.map(lambda i: _try(source, i), range(len(source.table)))
+        outcomes = list(track(jobs, "ingest", len(source.table)))
+    loaded = [o for o in outcomes if not isinstance(o, str)]
+    pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (len(loaded), size, size, 3))
+    masks = np.lib.format.open_memmap(out / "masks.npy", "w+", np.bool_, (len(loaded), size, size))
+    for row, (image, mask) in enumerate(loaded):
+        pixels[row], masks[row] = image, False if mask is None else mask
+    pixels.flush()
+    masks.flush()
+    manifest = validate(_manifest(source.table, outcomes))
+    manifest.to_parquet(out / "manifest.parquet", index=False)
+    statuses = manifest["image_status"].value_counts()
+    reasons = manifest.loc[manifest["image_status"] == QUARANTINED, "reason"].value_counts()
+    return {
+        "table": source.report,
+        "images": {s: int(statuses.get(s, 0)) for s in (PRESENT, MISSING, QUARANTINED)},
+        "quarantine_reasons": {str(k): int(v) for k, v in reasons.items()},
+    }
+
+
+def _try(source: Source, position: int) -> Loaded | str:
+    """The loaded image, or the reason why there is none (empty: no file)."""
+    try:
+        return source.load(position)
+    except FileNotFoundError:
+        return ""
+    except BadImageError as reason:
+        return str(reason)
+
+
+def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
+    present = [not isinstance(o, str) for o in outcomes]
+    rows = np.where(present, np.cumsum(present) - 1, -1)
+    status = [PRESENT if p else MISSING if not o else QUARANTINED for p, o in zip(present, outcomes, strict=True)]
+    filled = table.reset_index(drop=True).assign(
+        image_status=status,
+        reason=[o if isinstance(o, str) else "" for o in outcomes],
+        is_synthetic=False,
+        sha256=["" if isinstance(o, str) else digest(o[0]) for o in outcomes],
+        row=rows.astype("int64"),
+        has_mask=[not isinstance(o, str) and o[1] is not None for o in outcomes],
+    )
+    return filled[list(SCHEMA.columns)]
+
+
+def main() -> None:
+    """Command line."""
+    args = parser(__doc__, "--out", "--metrics").parse_args()
+    params = read_params(IngestParams, "ingest")
+    source = read_source(params)
+    with whole_folder(args.out) as out:
+        report = ingest(source, params.image_size, out)
+    images = report["images"]
+    if not images[PRESENT]:  # type: ignore[index]
+        print(f"no image files found: {images}. Stages that need pixels will say so; selection works on the table.")
+    write_metrics(args.metrics, report)
+
+
+if __name__ == "__main__":
+    run(main)

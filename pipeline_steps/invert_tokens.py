@@ -1,0 +1,75 @@
+"""Textual inversion: learn a token for each condition from the training images (Gal et al. 2022).
+
+Reads: base model, data set, split. Writes: ``models/tokens/<cell>``: one safetensors file a condition, as diffusers'
+``load_textual_inversion`` reads it, and the training curve. All conditions are learned in one run, each from its
+own images: vectors of different conditions share no gradient.
+"""
+
+from pathlib import Path
+
+from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
+from pipeline_steps.diffusion.families import family
+from pipeline_steps.diffusion.fit import Fit, Inversion, inversion_loss, start_tokens
+from pipeline_steps.diffusion.latents import encode_images
+from pipeline_steps.diffusion.loop import Checkpointing, optimise
+from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import default_store
+from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.run import parser, run, run_key
+from pipeline_steps.stage.threads import use_threads
+
+
+class InversionParams(Params):
+    """One entry of ``inversions`` in params.yaml."""
+
+    base: str
+    vectors: int
+    initializer_token: str
+    templates: tuple[str, ...]
+    training: TrainingParams
+
+
+def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> None:
+    """Learn the tokens of all conditions in the training partition and write them to ``out``."""
+    base = read_base(params.base)
+    f = family(base)
+    c = f.load(base)
+    train = read_partition(split, "train")
+    latents, use = encode_images(f, c, open_dataset(dataset).images(train["image_id"]), default_store())
+    print(f"latents: {use.computed} computed, {use.reused} reused")
+    conditions = tuple(sorted(set(train["condition"])))
+    how = Inversion(conditions, params.vectors, params.initializer_token, params.templates)
+    tokens = start_tokens(c, how)
+    fit = Fit(f, c, latents, params.training.batch_size, params.training.snr_gamma)
+    learned, loss = inversion_loss(fit, tokens, list(train["condition"]), how)
+    key = run_key(
+        code_version("pipeline_steps.invert_tokens"),
+        c.digest,
+        params.model_dump_json(),
+        dataset / "manifest.parquet",
+        split,
+    )
+    save = Checkpointing(Path("runs/checkpoints") / f"{key}.pt", params.training.checkpoint_every)
+    losses = optimise(list(learned), loss, params.training.optimisation(), "textual inversion", save)
+    with whole_folder(out) as folder:
+        vectors = zip(tokens.vectors.items(), learned, strict=True)
+        save_tokens(Tokens({name: (held[0], v) for (name, held), v in vectors}), folder)
+        write_history(folder / "history.csv", losses, {})
+    save.path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, "--dataset", "--split", "--out")
+    arguments.add_argument("--inversion", required=True)
+    args = arguments.parse_args()
+    use_threads()
+    invert(read_params(InversionParams, f"inversions.{args.inversion}"), args.dataset, args.split, args.out)
+
+
+if __name__ == "__main__":
+    run(main)

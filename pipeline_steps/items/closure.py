@@ -1,0 +1,52 @@
+"""The import closure of a module within this project: what code a result depends on."""
+
+import ast
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@lru_cache(maxsize=256)
+def import_closure(module: str) -> frozenset[str]:
+    """Files (relative to the root) that importing ``module`` can read, late imports included."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        file = _file(name)
+        if file is None or file in seen:
+            continue
+        seen.add(file)
+        parts = name.split(".")
+        todo += [".".join(parts[:i]) for i in range(1, len(parts))]
+        todo += _imports(ROOT / file)
+    return frozenset(seen)
+
+
+@lru_cache(maxsize=256)
+def code_version(module: str) -> str:
+    """A hash of the module's import closure: changes when any code it can run changes."""
+    h = hashlib.sha256()
+    for file in sorted(import_closure(module)):
+        h.update(file.encode() + b"\0" + (ROOT / file).read_bytes() + b"\0")
+    return h.hexdigest()
+
+
+def _file(module: str) -> str | None:
+    base = Path(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if (ROOT / candidate).is_file():
+            return str(candidate)
+    return None
+
+
+def _imports(file: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.startswith("pipeline_steps")]

@@ -1,0 +1,107 @@
+"""Content-addressed files: key = hash of everything the value depends on; checked on every read.
+
+A value lies at ``root/ab/abcdef...`` as its SHA-256 (32 bytes) followed by its bytes. Writers use a
+temporary name, sync and rename, so that readers see a whole value or none. A damaged value is moved to
+``root/quarantine`` and counts as absent.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.progress import track
+
+DEFAULT_ROOT = Path("cache/items")
+_SIZE_CAP = "EQUIDERM_ITEMS_GIB"
+
+
+def item_key(operation: str, code: str, **inputs: Any) -> str:
+    """The key of one value: operation, code version and JSON-able inputs (digests for large ones)."""
+    text = json.dumps([operation, code, inputs], sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def item_seed(key: str) -> int:
+    """A seed that belongs to the item, whatever its place in a loop: 63 bits of its key."""
+    return int(key[:16], 16) >> 1
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a pass over the store did."""
+
+    reused: int
+    computed: int
+
+
+@dataclass(frozen=True)
+class ItemStore:
+    """A folder of values by key. Safe for several processes at once."""
+
+    root: Path = DEFAULT_ROOT
+
+    def path(self, key: str) -> Path:
+        """Where the value of ``key`` lies."""
+        return self.root / key[:2] / key
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None where it is absent or damaged (then quarantined)."""
+        path = self.path(key)
+        try:
+            stored = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(stored[32:]).digest() == stored[:32]:
+            return stored[32:]
+        quarantine = self.root / "quarantine" / key
+        quarantine.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(quarantine)
+        return None
+
+    def put(self, key: str, value: bytes) -> None:
+        """Store ``value`` whole or not at all."""
+        with whole_file(self.path(key)) as temporary:
+            temporary.write_bytes(hashlib.sha256(value).digest() + value)
+
+    def through(
+        self, keys: Sequence[str], compute: Callable[[list[int]], list[bytes]], batch_size: int, what: str
+    ) -> tuple[list[bytes], Use]:
+        """Values of all ``keys``, computing the absent ones.
+
+        ``compute`` gets positions in ``keys``, always exactly ``batch_size`` of them (the last batch repeats
+        its last position), so that batch shape, and with it every bit, does not depend on what was stored.
+        """
+        values = {i: value for i, key in enumerate(keys) if (value := self.get(key)) is not None}
+        first_of = {keys[i]: i for i in reversed(range(len(keys))) if i not in values}
+        absent = sorted(first_of.values())
+        batches = [absent[i : i + batch_size] for i in range(0, len(absent), batch_size)]
+        for batch in track(batches, what, len(batches)):
+            padded = batch + [batch[-1]] * (batch_size - len(batch))
+            for i, value in zip(batch, compute(padded), strict=False):
+                self.put(keys[i], value)
+                values[i] = value
+        everything = [values[i] if i in values else values[first_of[key]] for i, key in enumerate(keys)]
+        return everything, Use(len(keys) - len(absent), len(absent))
+
+    def collect_garbage(self, max_bytes: int) -> int:
+        """Delete the values read or written longest ago until at most ``max_bytes`` remain; bytes freed."""
+        files = [(f.stat(), f) for f in self.root.glob("??/*") if f.is_file()]
+        total, freed = sum(s.st_size for s, _ in files), 0
+        for stat, file in sorted(files, key=lambda pair: max(pair[0].st_atime, pair[0].st_mtime)):
+            if total - freed <= max_bytes:
+                break
+            file.unlink(missing_ok=True)
+            freed += stat.st_size
+        return freed
+
+
+def default_store() -> ItemStore:
+    """The clone's own store (or ``EQUIDERM_ITEMS``), kept under ``EQUIDERM_ITEMS_GIB`` (default 50)."""
+    store = ItemStore(Path(os.environ.get("EQUIDERM_ITEMS", DEFAULT_ROOT)))
+    store.collect_garbage(int(float(os.environ.get(_SIZE_CAP, "50")) * 2**30))
+    return store

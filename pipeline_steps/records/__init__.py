@@ -1,0 +1,1 @@
+"""What a row of data is: images, colours, skin types, manifests."""

@@ -1,0 +1,96 @@
+"""The manifest: one row an image, present or not, and the pixels that go with it."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pandera.pandas as pa
+
+from pipeline_steps.records.errors import DataError
+
+PRESENT, MISSING, QUARANTINED = "present", "missing", "quarantined"
+
+SCHEMA = pa.DataFrameSchema(
+    {
+        "image_id": pa.Column(str, pa.Check.str_matches(r"^[\w.\-]+$"), unique=True),
+        "file": pa.Column(str),
+        "image_status": pa.Column(str, pa.Check.isin([PRESENT, MISSING, QUARANTINED])),
+        "reason": pa.Column(str),
+        "condition": pa.Column(str, pa.Check.str_length(min_value=1)),
+        "fitzpatrick_scale": pa.Column("Int64", pa.Check.isin([1, 2, 3, 4, 5, 6]), nullable=True),
+        "skin_group": pa.Column(str, pa.Check.isin(["12", "34", "56", ""])),
+        "skin_source": pa.Column(str),
+        "patient_id": pa.Column(str),
+        "lesion_id": pa.Column(str),
+        "role": pa.Column(str, pa.Check.isin(["study", "holdout"])),
+        "is_synthetic": pa.Column(bool),
+        "attributes": pa.Column(str),
+        "sha256": pa.Column(str),
+        "row": pa.Column("int64"),
+        "has_mask": pa.Column(bool),
+    },
+    strict=True,
+    ordered=True,
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An ingested data set: its manifest; pixels (N, S, S, 3) uint8 and masks (N, S, S) by ``row``."""
+
+    manifest: pd.DataFrame
+    pixels: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.bool_]
+
+    def images(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.uint8]:
+        """Pixels (len(image_ids), S, S, 3) of the named images.
+
+        Raises:
+            DataError: one of them has no pixels (missing or quarantined).
+        """
+        rows = self.manifest.set_index("image_id").loc[list(image_ids), "row"].to_numpy()
+        if (rows < 0).any():
+            absent = [i for i, r in zip(image_ids, rows, strict=True) if r < 0]
+            raise DataError(
+                f"{len(absent)} of {len(rows)} images have no pixels (first: {absent[0]}); "
+                "put the image files into the data set's image folder and run ingest again"
+            )
+        return np.ascontiguousarray(self.pixels[rows])
+
+
+def validate(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Check a manifest against the schema.
+
+    Raises:
+        DataError: with every violation, by column and value.
+    """
+    try:
+        return SCHEMA.validate(manifest, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(12)
+        raise DataError("the manifest breaks its schema:\n" + cases.to_string(index=False)) from None
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open what ``ingest`` wrote; pixels stay on disk until they are indexed."""
+    manifest = pd.read_parquet(folder / "manifest.parquet")
+    return Dataset(
+        manifest, np.load(folder / "pixels.npy", mmap_mode="r"), np.load(folder / "masks.npy", mmap_mode="r")
+    )
+
+
+def safe_path(root: Path, name: str) -> Path:
+    """``root / name``, where ``name`` comes from somebody's table.
+
+    Raises:
+        DataError: the name is absolute, has ``..`` or NUL, or leads through a link out of ``root``.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts if "\0" not in name else ()
+    if not parts or parts[0] in {"/", ""} or ".." in parts or ":" in parts[0]:
+        raise DataError(f"file name {name!r} does not stay inside {root}; use plain relative names")
+    path = root.joinpath(*parts)
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"file name {name!r} leads through a link out of {root}; copy the file instead")
+    return path

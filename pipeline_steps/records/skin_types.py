@@ -1,0 +1,52 @@
+"""Fitzpatrick skin types: parsing what data sets write, groups, and the ITA bands used as their proxy."""
+
+import math
+import re
+
+FITZPATRICK_TYPES = (1, 2, 3, 4, 5, 6)
+ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI"}
+
+# Lower ITA bound (degrees) of each type's band. The bands are those of Chardon et al. 1991 with the
+# "dark" class of Del Bino and Bernerd 2013 (very light > 55 > light > 41 > intermediate > 28 > tan
+# > 10 > brown > -30 > dark); equating them with Fitzpatrick I to VI is common practice, and a proxy:
+# Fitzpatrick's scale describes reaction to sun, not colour.
+ITA_LOWER_BOUND = {1: 55.0, 2: 41.0, 3: 28.0, 4: 10.0, 5: -30.0, 6: -90.0}
+
+_ROMAN_VALUES = {roman: number for number, roman in ROMAN.items()}
+_GROUPS = {"12": (1, 2), "34": (3, 4), "56": (5, 6)}
+
+
+def type_from_ita(ita: float) -> int:
+    """The skin type whose ITA band holds ``ita`` (degrees)."""
+    return next((t for t in FITZPATRICK_TYPES if ita > ITA_LOWER_BOUND[t]), 6)
+
+
+def parse_skin_type(raw: object) -> tuple[int | None, str | None]:
+    """Read one cell of a data set's skin-type column.
+
+    Returns ``(type, group)``: a type 1-6 with its group (``"12"``, ``"34"``, ``"56"``), or
+    ``(None, group)`` where only the group is known, or ``(None, None)`` for unknown (blank, NaN, -1, 0).
+
+    Raises:
+        ValueError: the cell is neither a skin type nor a known way to say "unknown".
+    """
+    if raw is None or (isinstance(raw, float) and math.isnan(raw)):
+        return None, None
+    text = re.sub(r"^(fst|type|fitzpatrick)[\s_-]*", "", str(raw).strip(), flags=re.IGNORECASE)
+    if text.lower() in {"", "nan", "none", "unknown", "-1", "-1.0", "0", "0.0", "na", "n/a"}:
+        return None, None
+    if text.upper() in _ROMAN_VALUES:
+        return _with_group(_ROMAN_VALUES[text.upper()])
+    if text in _GROUPS:
+        return None, text
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if number not in FITZPATRICK_TYPES:
+        raise ValueError(f"skin type {raw!r} is not 1-6, I-VI, a group (12, 34, 56) or a blank")
+    return _with_group(int(number))
+
+
+def _with_group(skin_type: int) -> tuple[int, str]:
+    return skin_type, next(group for group, members in _GROUPS.items() if skin_type in members)

@@ -1,0 +1,24 @@
+"""Read generated images back: the folder of ``generate``, alone or as ``screen`` left it."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+METADATA = "metadata.csv"
+
+
+def read_synthetic(folder: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
+    """Metadata and pixels (N, H, W, 3) of all generated images, in the same order."""
+    table = pd.read_csv(folder / METADATA, dtype={"source_id": str})
+    images = [np.asarray(Image.open(folder / name).convert("RGB")) for name in table["file_name"]]
+    return table, np.stack(images)
+
+
+def read_accepted(folder: Path, screened: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
+    """Metadata and pixels of the images that ``screen`` accepted."""
+    table, images = read_synthetic(folder)
+    verdict = pd.read_parquet(screened).set_index("file_name").loc[list(table["file_name"]), "accepted"].to_numpy()
+    return table[verdict].reset_index(drop=True), images[verdict]

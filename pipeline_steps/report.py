@@ -1,0 +1,147 @@
+"""Write the report: one self-contained page, the summary metrics, and tables for ``dvc plots``.
+
+Reads: all metrics, generated images, training curves, params.yaml. Writes: ``report/`` and ``metrics/summary.json``.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting.figures import accuracy_by_type, training_curves
+from pipeline_steps.reporting.results import Results, ablation, gather, paired_tests, read_json, summary, table_2
+from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import Params, read_params, read_yaml
+from pipeline_steps.stage.run import parser, run
+
+METRICS = Path("metrics")
+_PARTITIONS = {"test": "test (dark)", "test_light": "test (light)", "holdout": "phantom holdout, all six types"}
+
+
+class ReportParams(Params):
+    """``report`` in params.yaml."""
+
+    gallery_per_condition: int
+    phantom: bool
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _number(value: Any, digits: int = 3) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.{digits}f}"
+
+
+def accuracy_figures(r: Results) -> list[dict[str, str]]:
+    """A figure for each scenario, architecture and partition."""
+    figures: list[dict[str, str]] = []
+    if not len(r.classifiers):
+        return figures
+    for (scenario, architecture, partition), rows in r.classifiers.groupby(["scenario", "architecture", "partition"]):
+        title = f"Scenario {scenario}, {architecture}: {_PARTITIONS[str(partition)]}"
+        n = int(rows.loc[rows["skin_type"] == "all", "n"].mean())
+        caption = f"{n} images, {rows['draw'].nunique()} draw(s); bars: 95 % bootstrap over groups, mean over draws."
+        figures.append({"title": title, "caption": caption, "png": _uri(accuracy_by_type(rows, title))})
+    return figures
+
+
+def tests(r: Results, splits: dict[str, Any]) -> list[dict[str, Any]]:
+    """Paired tests on every partition, formatted in percentage points."""
+    rows = []
+    for partition in _PARTITIONS:
+        share = _test_share(splits, partition)
+        for t in paired_tests(r, partition, share, Path("data/predictions")):
+            low, high = _number(t["low"] * 100, 1), _number(t["high"] * 100, 1)
+            interval = f"{low} to {high}" if low else ""
+            mean = f"{t['mean'] * 100:+.1f}"
+            rows.append({**t, "partition": partition, "mean": mean, "interval": interval, "p": _number(t["p_holm"])})
+    return rows
+
+
+def _test_share(splits: dict[str, Any], partition: str) -> float:
+    shares = [n[partition] / max(n["train"], 1) for draws in splits.values() for n in draws.values()]
+    return sum(shares) / len(shares)
+
+
+def curves(cells: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Training histories by name, of the cells in the grid."""
+    folders = [
+        *(f"models/tokens/{k}" for k in cells["invert_tokens"]),
+        *(f"models/adapters/{k}" for k in cells["finetune"]),
+        *(f"models/classifier/{k}" for k in cells["train_classifier"]),
+    ]
+    files = [f for folder in folders for f in sorted(Path(folder).rglob("history.csv"))]
+    return {str(f.parent.relative_to("models")): pd.read_csv(f) for f in files[:24]}
+
+
+def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
+    """The whole page."""
+    dataset = open_dataset(Path("data/dataset"))
+    sheets = []
+    for key in cells["generate"]:
+        folder = Path("data/synthetic") / key
+        screened = Path("data/screened") / f"{key}.parquet" if key in cells["screen"] else None
+        sheets.append(gallery.sheet(key, dataset, folder, screened, params.gallery_per_condition))
+        rejected = gallery.rejects(key, folder, screened) if screened else None
+        sheets += [rejected] if rejected else []
+    subset, splits = read_json(METRICS / "subset.json"), read_json(METRICS / "split.json")
+    fid = [
+        {**{k: _number(v) if isinstance(v, float) else v for k, v in row.items()}, "interval": _interval(row)}
+        | {"light": _number(row["fid_of_light_training_images"])}
+        for row in r.images.to_dict("records")
+    ]
+    histories = curves(cells)
+    template = jinja2.Template((Path(__file__).parent / "reporting" / "page.html").read_text("utf-8"), autoescape=True)
+    features = {read_json(METRICS / "fid" / f"{key}.json")["features"] for key in cells["screen"]}
+    return template.render(
+        phantom=params.phantom,
+        images=read_json(METRICS / "ingest.json")["images"],
+        subset=subset,
+        types=sorted({t for n in subset["counts"].values() for t in n}),
+        audit=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in read_json(METRICS / "audit.json").items()),
+        splits=[(s, d, n) for s, draws in splits.items() for d, n in draws.items()],
+        partitions=["train", "validation", "test", "test_light", "reference", "holdout", "excluded"],
+        classifiers=len(cells["train_classifier"]),
+        augmenters=sorted({c["augmenter"] for c in cells["generate"].values()}),
+        accuracy_figures=accuracy_figures(r),
+        table_2={words: rows for p, words in _PARTITIONS.items() if (rows := table_2(r, p))},
+        tests=tests(r, splits),
+        ablation=ablation(r),
+        fid=fid,
+        features=", ".join(sorted(features)),
+        sheets=[{"title": s.title, "caption": s.caption, "png": _uri(s.png)} for s in sheets],
+        curves=_uri(training_curves(histories)) if histories else "",
+        params=Path("params.yaml").read_text("utf-8"),
+    )
+
+
+def _interval(row: dict[Any, Any]) -> str:
+    low, high = _number(row["fid_low"]), _number(row["fid_high"])
+    return f"{low} to {high}" if low else ""
+
+
+def main() -> None:
+    """Command line."""
+    args = parser(__doc__, "--out", "--summary").parse_args()
+    params = read_params(ReportParams, "report")
+    cells = read_yaml(Path("cells.yaml"))["cells"]
+    r = gather(cells, METRICS)
+    with whole_folder(args.out) as folder:
+        (folder / "index.html").write_text(page(r, cells, params), "utf-8")
+        r.classifiers.to_csv(folder / "accuracy.csv", index=False)
+        r.images.to_csv(folder / "images.csv", index=False)
+        histories = [t.assign(run=name).rename(columns={t.columns[0]: "step"}) for name, t in curves(cells).items()]
+        (pd.concat(histories) if histories else pd.DataFrame(columns=["step", "loss", "run"])).to_csv(
+            folder / "training.csv", index=False
+        )
+    write_metrics(args.summary, summary(r))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Galleries: real sources beside what was made of them, for every condition and wanted type; and the rejects."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline_steps.records.manifest import Dataset
+from pipeline_steps.records.synthetic import METADATA
+from pipeline_steps.reporting.figures import montage, read_image
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture with the words that explain its rows and columns."""
+
+    title: str
+    caption: str
+    png: bytes
+
+
+def sheet(key: str, dataset: Dataset, folder: Path, screened: Path | None, per_condition: int) -> Sheet:
+    """One augmenter cell: a row a condition; for each wanted type, ``per_condition`` pairs of source and result."""
+    made = pd.read_csv(folder / METADATA, dtype={"source_id": str})
+    accepted = {} if screened is None else pd.read_parquet(screened).set_index("file_name")["accepted"].to_dict()
+    types = sorted(set(made["target_type"]))
+    rows, blank = [], None
+    for _, mine in made.groupby("condition", sort=True):
+        row: list[Image] = []
+        for skin_type in types:
+            chosen = mine[mine["target_type"] == skin_type].drop_duplicates("source_id").head(per_condition)
+            for source_id, name in zip(chosen["source_id"], chosen["file_name"], strict=True):
+                pair = [dataset.images([source_id])[0], read_image(folder / name)]
+                blank = np.full_like(pair[0], 255)
+                row += [_marked(pair[0], None), _marked(pair[1], accepted.get(name))]
+            row += [blank] * (2 * (per_condition - len(chosen))) if blank is not None else []
+        rows.append(row)
+    conditions = ", ".join(sorted(set(made["condition"])))
+    words = f"Rows: {conditions}. Pairs of source and result, for type {' then '.join(map(str, types))}."
+    verdicts = "A red corner marks a reject." if screened else "Not screened."
+    return Sheet(key, f"{words} {verdicts}", montage(rows, 1 if dataset.pixels.shape[1] > 100 else 2))
+
+
+def rejects(key: str, folder: Path, screened: Path, most: int = 16) -> Sheet | None:
+    """Some rejected images with their reasons, or None where none was rejected."""
+    table = pd.read_parquet(screened)
+    bad = table[~table["accepted"]].head(most)
+    if not len(bad):
+        return None
+    reasons = ", ".join(f"{r} ({n})" for r, n in table.loc[~table["accepted"], "reasons"].value_counts().items())
+    return Sheet(
+        f"{key}: rejects", f"Reasons: {reasons}.", montage([[read_image(folder / f) for f in bad["file_name"]]], 1)
+    )
+
+
+def _marked(image: Image, accepted: bool | None) -> Image:
+    out = image.copy()
+    if accepted is False:
+        n = max(3, len(image) // 10)
+        out[:n, -n:] = (220, 30, 30)
+    return out

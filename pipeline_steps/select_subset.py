@@ -1,0 +1,107 @@
+"""Choose the images of the study: conditions, the two skin-type groups, and a cleaning policy.
+
+Reads: manifest and audit. Writes: ``data/subset.parquet`` and ``metrics/subset.json`` (condition x type counts).
+Policies: ``clean`` drops images without pixels, identical copies and near-duplicates whose labels disagree;
+``paper_exact`` filters on label and type alone (Wang et al. 2024, Table 1). Every drop is counted.
+"""
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.manifest import PRESENT
+from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.run import parser, run
+
+
+class SubsetParams(Params):
+    """``subset`` in params.yaml."""
+
+    conditions: tuple[str, ...]
+    majority: tuple[int, ...]
+    minority: tuple[int, ...]
+    policy: str
+
+
+def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rows of the study (and of the holdout) with ``tone`` (majority or minority), and what was dropped why.
+
+    Raises:
+        DataError: a condition that the data lack, an unknown policy, or a condition with no image left.
+    """
+    _require_conditions(manifest, params)
+    table = manifest.merge(groups[["image_id", "group", "duplicate_of", "conflict", "ita"]], on="image_id")
+    table = table[table["condition"].isin(params.conditions)]
+    dropped: dict[str, int] = {}
+    wanted = table["fitzpatrick_scale"].isin([*params.majority, *params.minority]) | (table["role"] == "holdout")
+    table = _drop(table, ~wanted, "skin type outside both groups", dropped)
+    for reason, applies in _POLICIES[_known_policy(params.policy)].items():
+        table = _drop(table, applies(table), reason, dropped)
+    left = set(table.loc[table["role"] == "study", "condition"])
+    empty = [c for c in params.conditions if c not in left]
+    if empty:
+        raise DataError(f"no image of {', '.join(empty)} is left under policy {params.policy!r}; dropped: {dropped}")
+    tone = table["fitzpatrick_scale"].isin(params.minority).map({True: "minority", False: "majority"})
+    return table.assign(tone=tone).reset_index(drop=True), dropped
+
+
+_POLICIES: dict[str, dict[str, Callable[[pd.DataFrame], pd.Series]]] = {
+    "paper_exact": {},
+    "clean": {
+        "no pixels": lambda t: t["image_status"] != PRESENT,
+        "identical copy": lambda t: t["duplicate_of"] != "",
+        "near-duplicates with different labels": lambda t: t["conflict"],
+    },
+}
+
+
+def _known_policy(policy: str) -> str:
+    if policy not in _POLICIES:
+        raise DataError(f"subset.policy {policy!r} is none of {', '.join(_POLICIES)}")
+    return policy
+
+
+def _drop(table: pd.DataFrame, mask: pd.Series, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
+    mask = mask & (table["role"] == "study") if reason != "no pixels" else mask
+    if mask.any():
+        dropped[reason] = int(mask.sum())
+    return table[~mask]
+
+
+def _require_conditions(manifest: pd.DataFrame, params: SubsetParams) -> None:
+    known = sorted(set(manifest["condition"]))
+    for condition in params.conditions:
+        if condition not in known:
+            near = difflib.get_close_matches(condition, known, 3, 0.4)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there is {', '.join(known[:8])}"
+            raise DataError(f"subset.conditions names {condition!r}, which no image has; {hint}")
+
+
+def counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Study images by condition and skin type."""
+    study = table[table["role"] == "study"]
+    by_type = study.groupby(["condition", "fitzpatrick_scale"]).size()
+    return {
+        condition: {str(t): int(n) for t, n in by_type[condition].items()}
+        for condition in sorted(set(study["condition"]))
+    }
+
+
+def main() -> None:
+    """Command line."""
+    args = parser(__doc__, "--dataset", "--groups", "--out", "--metrics").parse_args()
+    params = read_params(SubsetParams, "subset")
+    manifest = pd.read_parquet(Path(args.dataset) / "manifest.parquet")
+    table, dropped = select(manifest, pd.read_parquet(args.groups), params)
+    with whole_file(args.out) as temporary:
+        table.to_parquet(temporary, index=False)
+    write_metrics(args.metrics, {"policy": params.policy, "counts": counts(table), "dropped": dropped})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,159 @@
+"""Split the study for every scenario and draw of Wang et al. 2024, so that no group crosses.
+
+Reads: ``data/subset.parquet``. Writes: ``data/splits/<scenario>-<draw>.parquet`` and ``metrics/split.json``.
+
+A draw is one redrawn "flexible subset": ``flexible_per_condition`` images of each condition from each end of the
+skin-type scale. Scenario i trains on everything else and tests on the flexible dark images; ii trains on light and
+flexible dark, tests on the other dark; iii trains on light alone, tests on the other dark. Partitions: train,
+validation, test, test_light (scenario i: the flexible light images, Table 5), reference (real images that train
+nothing and test nothing), holdout (phantom only), excluded (would carry a group across; counted).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.run import parser, run
+
+# (majority flexible, majority other, minority flexible, minority other)
+SCENARIOS = {
+    "i": ("test_light", "train", "test", "train"),
+    "ii": ("reference", "train", "train", "test"),
+    "iii": ("reference", "train", "reference", "test"),
+}
+_TESTS = ("test", "test_light")
+
+
+class SplitParams(Params):
+    """``split`` in params.yaml."""
+
+    scenarios: tuple[str, ...]
+    draws: tuple[int, ...]
+    flexible_per_condition: int
+    sampler: str
+    validation_fraction: float
+    leakage: str
+    seed: int
+
+
+def flexible(table: pd.DataFrame, tone: str, params: SplitParams, draw: int) -> set[str]:
+    """Ids of one end's flexible subset.
+
+    ``per_condition`` draws from both types of the end together, ``per_type`` as many from each of them.
+
+    Raises:
+        DataError: a condition has too few images, or the sampler is unknown.
+    """
+    if params.sampler not in ("per_condition", "per_type"):
+        raise DataError(f"split.sampler {params.sampler!r} is neither per_condition nor per_type")
+    end = table[table["tone"] == tone]
+    chosen: set[str] = set()
+    for number, (condition, rows) in enumerate(end.groupby("condition", sort=True)):
+        pools = [rows] if params.sampler == "per_condition" else [r for _, r in rows.groupby("fitzpatrick_scale")]
+        share = params.flexible_per_condition // len(pools)
+        rng = np.random.default_rng([params.seed, draw, number, ["majority", "minority"].index(tone)])
+        for pool in pools:
+            if len(pool) <= share:
+                raise DataError(
+                    f"{condition} has {len(pool)} {tone} images, the flexible subset takes {share} and must leave "
+                    "some; lower split.flexible_per_condition"
+                )
+            chosen |= set(rng.choice(sorted(pool["image_id"]), share, replace=False))
+    return chosen
+
+
+def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) -> pd.DataFrame:
+    """One row an image with its ``partition``.
+
+    Raises:
+        DataError: unknown scenario, or a group crosses a partition border (unless ``leakage`` is "report").
+    """
+    if scenario not in SCENARIOS:
+        raise DataError(f"split.scenarios names {scenario!r}, not {', '.join(SCENARIOS)}")
+    study = table[table["role"] == "study"]
+    picked = flexible(study, "majority", params, draw) | flexible(study, "minority", params, draw)
+    plan = SCENARIOS[scenario]
+    position = 2 * (study["tone"] == "minority") + ~study["image_id"].isin(picked)
+    partition = pd.Series([plan[p] for p in position], index=study.index)
+    if params.leakage == "exclude":
+        partition = _exclude_crossing(partition, study["group"])
+    partition = _carve_validation(partition, study, params, draw)
+    out = table.assign(partition=partition.reindex(table.index).fillna("holdout"))
+    leaks = leakage(out)
+    if params.leakage != "report" and any(leaks.values()):
+        raise DataError(f"scenario {scenario}, draw {draw}: groups cross partitions: {leaks}")
+    return out
+
+
+def _exclude_crossing(partition: pd.Series, group: pd.Series) -> pd.Series:
+    """Test images stay; training images of their groups go, then reference images of either's groups."""
+    out = partition.copy()
+    tested = set(group[out.isin(_TESTS)])
+    out[(out == "train") & group.isin(tested)] = "excluded"
+    used = tested | set(group[out == "train"])
+    out[(out == "reference") & group.isin(used)] = "excluded"
+    light = set(group[out == "test_light"])
+    out[(out == "test") & group.isin(light)] = "excluded"
+    return out
+
+
+def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitParams, draw: int) -> pd.Series:
+    """Move whole groups of each condition from train to validation until its fraction is reached."""
+    out = partition.copy()
+    train = study[out == "train"]
+    for number, (_, rows) in enumerate(train.groupby("condition", sort=True)):
+        rng = np.random.default_rng([params.seed, draw, number, 7])
+        quota, taken = round(params.validation_fraction * len(rows)), 0
+        for name in rng.permutation(sorted(set(rows["group"]))):
+            members = study.index[(study["group"] == name) & (out == "train")]
+            if taken + len(members) <= quota:
+                out[members] = "validation"
+                taken += len(members)
+    return out
+
+
+def leakage(split_table: pd.DataFrame) -> dict[str, int]:
+    """How many test, reference and validation images share a group with a training image."""
+    groups = split_table["group"]
+    trained = set(groups[split_table["partition"] == "train"])
+    partitions = (*_TESTS, "reference", "validation")
+    return {p: int((groups[split_table["partition"] == p].isin(trained)).sum()) for p in partitions}
+
+
+def sizes(split_table: pd.DataFrame) -> dict[str, object]:
+    """Counts for the metrics; ``train_and_validation`` is what the paper calls training."""
+    n = split_table["partition"].value_counts()
+    named = {
+        p: int(n.get(p, 0)) for p in ("train", "validation", "test", "test_light", "reference", "holdout", "excluded")
+    }
+    both = named["train"] + named["validation"]
+    return {"train_and_validation": both, **named, "sharing_a_group_with_train": leakage(split_table)}
+
+
+def main() -> None:
+    """Command line."""
+    args = parser(__doc__, "--subset", "--out", "--metrics").parse_args()
+    params = read_params(SplitParams, "split")
+    table = pd.read_parquet(args.subset)
+    metrics: dict[str, dict[str, object]] = {}
+    with whole_folder(args.out) as out:
+        for scenario in params.scenarios:
+            for draw in params.draws:
+                made = split(table, scenario, draw, params)
+                _columns(made).to_parquet(Path(out) / f"{scenario}-{draw}.parquet", index=False)
+                metrics.setdefault(scenario, {})[str(draw)] = sizes(made)
+    write_metrics(args.metrics, metrics)
+
+
+def _columns(made: pd.DataFrame) -> pd.DataFrame:
+    wanted = ("image_id", "condition", "fitzpatrick_scale", "tone", "group", "sha256", "partition")
+    return made[list(wanted)].assign(fitzpatrick_scale=made["fitzpatrick_scale"].astype("int64"))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""What every stage needs around its work: parameters, whole writes, progress, the run log."""

@@ -1,0 +1,56 @@
+"""Read a section of ``params.yaml`` into a stage's frozen model. Numbers come from here alone."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class ParamsError(ValueError):
+    """A parameter file that a person must change: fact, place and remedy."""
+
+
+class Params(BaseModel):
+    """Base of every stage's parameters: immutable, complete, nothing extra."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+P = TypeVar("P", bound=Params)
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse safe YAML 1.2 (so ``1e-4`` is a number, as DVC reads it).
+
+    Raises:
+        ParamsError: the file is missing, is not YAML or holds tags that would build objects.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} does not exist: run from the repository's root") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path} is not plain YAML: {error}") from None
+
+
+def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
+    """Validate the dotted ``section`` of ``path`` against ``model``.
+
+    Raises:
+        ParamsError: the section is missing, or a value in it is wrong; every wrong value is named.
+    """
+    node = read_yaml(path)
+    for key in section.split("."):
+        if not isinstance(node, dict) or key not in node:
+            known = ", ".join(map(str, node)) if isinstance(node, dict) else "nothing"
+            raise ParamsError(f"{path}: no section {section!r} ({key!r} is missing; there is {known})")
+        node = node[key]
+    try:
+        return model.model_validate(node)
+    except ValidationError as error:
+        lines = [f"  {section}.{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+        raise ParamsError(f"{path} does not fit {model.__module__}:\n" + "\n".join(lines)) from None

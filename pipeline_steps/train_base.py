@@ -1,0 +1,147 @@
+"""Train the shipped base model: what a text-to-image model knows of skin before it sees a condition.
+
+Reads: nothing but the phantom renderer. Writes: a Stable-Diffusion-shaped folder with its provenance.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, StableDiffusionPipeline
+
+from pipeline_steps.datasets.phantom.render import render_marks
+from pipeline_steps.diffusion.loop import Checkpointing, Optimisation
+from pipeline_steps.diffusion.pretrain import (
+    Images,
+    Latents,
+    encode_all,
+    new_text_encoder,
+    new_unet,
+    token_ids,
+    train_autoencoder,
+    train_denoiser,
+    train_tokenizer,
+)
+from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.progress import track
+
+# The code whose change means that the shipped weights are no longer what this stage would make.
+CODE = (
+    "pipeline_steps/datasets/phantom",
+    "pipeline_steps/records/color.py",
+    "pipeline_steps/records/skin_types.py",
+    "pipeline_steps/diffusion/loop.py",
+    "pipeline_steps/diffusion/objectives.py",
+    "pipeline_steps/diffusion/pretrain.py",
+    "pipeline_steps/train_base.py",
+)
+
+
+class Training(Params):
+    """Optimisation of one part."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    max_grad_norm: float
+    ema_decay: float
+
+
+class BaseParams(Params):
+    """``base_training`` in params.yaml."""
+
+    seed: int
+    threads: int
+    image_size: int
+    images: int
+    vocabulary: int
+    max_tokens: int
+    caption_dropout: float
+    autoencoder: dict[str, object]
+    text_encoder: dict[str, int]
+    unet: dict[str, object]
+    scheduler: dict[str, object]
+    autoencoder_training: Training
+    denoiser_training: Training
+
+
+def corpus(images: int, size: int, seed: int) -> tuple[Images, list[str]]:
+    """Generic marks on all skin types in turn: (N, H, W, 3) uint8, and captions."""
+    pictures = np.empty((images, size, size, 3), np.uint8)
+    captions = []
+    for i in track(range(images), "render", images):
+        drawn = render_marks(FITZPATRICK_TYPES[i % 6], seed * 10_000_000 + i, size)
+        pictures[i] = drawn.image
+        captions.append(drawn.caption)
+    return pictures, captions
+
+
+def train(params: BaseParams, out: Path, work: Path) -> None:
+    """Train all parts into folder ``out``; ``work`` holds checkpoints, so that an interrupted run goes on."""
+    torch.set_num_threads(params.threads)
+    work.mkdir(parents=True, exist_ok=True)
+    images, captions = corpus(params.images, params.image_size, params.seed)
+    tokenizer = train_tokenizer(captions, params.vocabulary, params.max_tokens)
+    ae = params.autoencoder_training
+    save = Checkpointing(work / "autoencoder.pt", 500)
+    vae, vae_losses = train_autoencoder(images, params.autoencoder, _how(ae, params.seed), ae.batch_size, save)
+    data = Latents(encode_all(vae, images), token_ids(tokenizer, captions))
+    text_encoder = new_text_encoder(tokenizer, params.text_encoder, params.seed)
+    unet = new_unet(params.unet, params.seed)
+    scheduler = DDPMScheduler(**params.scheduler)
+    dn = params.denoiser_training
+    losses = train_denoiser(
+        data,
+        token_ids(tokenizer, [""]),
+        (text_encoder, unet, scheduler),
+        _how(dn, params.seed),
+        batch_size=dn.batch_size,
+        caption_dropout=params.caption_dropout,
+        save=Checkpointing(work / "denoiser.pt", 500),
+    )
+    pipeline = StableDiffusionPipeline(
+        vae.cpu(), text_encoder, tokenizer, unet, scheduler, None, None, requires_safety_checker=False
+    )
+    pipeline.to(torch.float16).save_pretrained(out)
+    (out / "training.json").write_text(json.dumps({"autoencoder": _thin(vae_losses), "denoiser": _thin(losses)}))
+
+
+def code_digests(root: Path = Path()) -> dict[str, str]:
+    """SHA-256 of every source file that shapes the weights."""
+    files = [f for entry in CODE for f in ([root / entry] if entry.endswith(".py") else (root / entry).rglob("*.py"))]
+    return {str(f.relative_to(root)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(files)}
+
+
+def _how(t: Training, seed: int) -> Optimisation:
+    return Optimisation(
+        t.steps, t.learning_rate, t.weight_decay, t.warmup_steps, "cosine", t.max_grad_norm, t.ema_decay, seed
+    )
+
+
+def _thin(losses: list[float], width: int = 100) -> list[float]:
+    """Mean loss of each block of ``width`` steps."""
+    return [round(float(np.mean(losses[i : i + width])), 5) for i in range(0, len(losses), width)]
+
+
+def main() -> None:
+    """Command line: where to write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("runs/train_base"))
+    args = parser.parse_args()
+    digests = code_digests()
+    params = read_params(BaseParams, "base_training")
+    with whole_folder(args.out) as out:
+        train(params, out, args.work)
+        (out / "provenance.json").write_text(json.dumps({"code": digests, "params": params.model_dump()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Train a classifier on one mixture of real and synthetic images, at the same number of updates as every other.
+
+Reads: data set, split (training and validation), generated and screened images of the arm's augmenter. Writes:
+``models/classifier/<cell>`` (safetensors, config, training curve). The test split is not opened.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import save_file
+
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.manifest import Dataset, open_dataset
+from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.synthetic import read_accepted
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import read_params
+from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.vision.loop import Labelled, Supervision, fit
+from pipeline_steps.vision.networks import new_network
+
+
+class ClassifierParams(Supervision):
+    """``classifier`` in params.yaml."""
+
+    pretrained: bool
+
+
+def mixture(arm: str, real: Labelled, synthetic: Labelled | None) -> Labelled:
+    """The training set of an arm. ``real_repeated`` has as many images as ``real_syn``, all of them real.
+
+    Raises:
+        DataError: unknown arm, or no synthetic image is left for an arm that needs them.
+    """
+    if arm not in ("real", "real_repeated", "syn", "real_syn"):
+        raise DataError(f"arm {arm!r} is none of real, real_repeated, syn, real_syn")
+    if arm == "real":
+        return real
+    if synthetic is None or not len(synthetic.images):
+        raise DataError(f"arm {arm!r} has no synthetic image: screen rejected all; see metrics/screen")
+    if arm == "syn":
+        return synthetic
+    if arm == "real_repeated":
+        rows = np.resize(np.arange(len(real.images)), len(real.images) + len(synthetic.images))
+        return Labelled(real.images[rows], real.labels[rows])
+    return Labelled(np.concatenate([real.images, synthetic.images]), np.concatenate([real.labels, synthetic.labels]))
+
+
+def cell_seed(seed: int, *names: str) -> int:
+    """One seed for all arms of (split, architecture): comparisons between arms are paired."""
+    return int(hashlib.sha256(" ".join([str(seed), *names]).encode()).hexdigest()[:8], 16)
+
+
+def _labelled(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> Labelled:  # type: ignore[type-arg]
+    return Labelled(images, np.array([classes.index(c) for c in rows["condition"]], np.int64))
+
+
+def load_arm(
+    arm: str, dataset: Dataset, split: Path, synthetic: Path, screened: Path
+) -> tuple[Labelled, Labelled, list[str]]:
+    """Training set, validation set and class names of an arm."""
+    train, validation = read_partition(split, "train"), read_partition(split, "validation")
+    classes = sorted(set(train["condition"]))
+    real = _labelled(train, dataset.images(train["image_id"]), classes)
+    held = _labelled(validation, dataset.images(validation["image_id"]), classes)
+    made = None if arm == "real" else _labelled(*read_accepted(synthetic, screened), classes)
+    return mixture(arm, real, made), held, classes
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, "--dataset", "--split", "--synthetic", "--screened", "--out")
+    arguments.add_argument("--arm", required=True)
+    arguments.add_argument("--architecture", required=True)
+    args = arguments.parse_args()
+    use_threads()
+    params = read_params(ClassifierParams, "classifier")
+    train, validation, classes = load_arm(
+        args.arm, open_dataset(args.dataset), args.split, args.synthetic, args.screened
+    )
+    seed = cell_seed(params.seed, args.split.stem, args.architecture)
+    size = params.input_size
+    network = new_network(args.architecture, len(classes), size, pretrained=params.pretrained, seed=seed)
+    fitted = fit(
+        network, train, validation, params.model_copy(update={"seed": seed}), f"{args.architecture} {args.arm}"
+    )
+    with whole_folder(args.out) as folder:
+        save_file(fitted.state, folder / "model.safetensors")
+        config = {
+            "architecture": args.architecture,
+            "classes": classes,
+            "input_size": size,
+            "chosen_update": fitted.update,
+        }
+        (folder / "config.json").write_text(
+            json.dumps({**config, "training_images": len(train.images)}, indent=1) + "\n"
+        )
+        history = pd.DataFrame(fitted.history, columns=["update", "loss", "validation_accuracy"]).round(6)
+        history.to_csv(folder / "history.csv", index=False)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Supervised learning on images: networks, the one supervised loop, scores."""

@@ -1,0 +1,103 @@
+"""Clones of the working tree in which whole pipelines run, and small models built from configs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def run(*command, cwd, check=True, **options):
+    """Run a command with this environment's Python first on the path; output as text."""
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CI": "true"}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=env, check=False, **options)
+    if check and done.returncode:
+        raise AssertionError(f"{command} failed with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done
+
+
+def copy_tree(to: Path) -> Path:
+    """The working tree (tracked and new files) as a fresh repository with one commit."""
+    listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    for args in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+        run("git", *args, cwd=to)
+    return to
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """A clone in which the toy profile has run; read only."""
+    clone = copy_tree(tmp_path_factory.mktemp("toy"))
+    run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
+    run("dvc", "repro", cwd=clone)
+    return clone
+
+
+@pytest.fixture
+def toy_copy(toy, tmp_path):
+    """A copy of the finished toy run to change."""
+    return Path(shutil.copytree(toy, tmp_path / "toy", symlinks=True))
+
+
+@pytest.fixture
+def real_data():
+    """The folder of real data sets, where there is one."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real data at {REAL_DATA}; set EQUIDERM_REAL_DATA")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_sd(tmp_path_factory):
+    """A Stable-Diffusion-shaped folder in the hub's layout: AutoencoderKL, epsilon prediction, random weights."""
+    import torch
+    from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from pipeline_steps.diffusion.pretrain import train_tokenizer
+
+    torch.manual_seed(0)
+    words = ["an image of psoriasis on the skin of a light-skinned individual", "a dark photo of skin"] * 20
+    tokenizer = train_tokenizer(words, 700, 77)
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=37,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    unet = UNet2DConditionModel(
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        sample_size=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=2,
+        norm_num_groups=8,
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(32, 64),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=8,
+        sample_size=16,
+    )
+    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
+    folder = tmp_path_factory.mktemp("tiny-sd")
+    StableDiffusionPipeline(
+        vae, CLIPTextModel(text), tokenizer, unet, scheduler, None, None, requires_safety_checker=False
+    ).save_pretrained(folder)
+    return folder

@@ -1,0 +1,66 @@
+"""The grid's expansion, captions' templates, and what happens to cells that leave."""
+
+import copy
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from pipeline_steps.captions.template import Templates, check_template
+from pipeline_steps.cells import expand, prune
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.params import ParamsError, read_yaml
+
+
+@pytest.fixture
+def params():
+    return copy.deepcopy(read_yaml(ROOT / "params.yaml"))
+
+
+def test_real_is_trained_once_whatever_the_augmenters(params):
+    params["grid"] = {
+        "b": {
+            "scenarios": ["i"],
+            "draws": [0, 1],
+            "augmenters": ["majority_to_minority", "img2img_vanilla"],
+            "architectures": ["vgg_small"],
+            "arms": ["real", "syn"],
+        }
+    }
+    cells = expand(params)
+    assert sum(c["arm"] == "real" for c in cells["train_classifier"].values()) == 2
+    assert sum(c["arm"] == "syn" for c in cells["train_classifier"].values()) == 4
+    assert set(cells["invert_tokens"]) == {"tokens-i-0", "tokens-i-1"}
+    assert cells["generate"]["img2img_vanilla-i-0"]["tokens"] == "models/none"
+
+
+def test_undefined_names_are_refused(params):
+    params["augmenters"]["majority_to_minority"]["adapter"] = "lora_of_dreams"
+    with pytest.raises(ParamsError, match=r"adapters\.lora_of_dreams"):
+        expand(params)
+
+
+def test_cells_that_left_are_pruned_with_their_outputs(tmp_path, monkeypatch, params):
+    monkeypatch.chdir(tmp_path)
+    stages = {f"generate@{k}": {"cmd": "x"} for k in ("majority_to_minority-iii-0", "old-iii-0")}
+    YAML().dump({"schema": "2.0", "stages": {**stages, "split": {"cmd": "y"}}}, (tmp_path / "dvc.lock").open("w"))
+    for key in ("majority_to_minority-iii-0", "old-iii-0"):
+        (tmp_path / "data/synthetic" / key).mkdir(parents=True)
+    assert prune(expand(params)) == ["generate@old-iii-0"]
+    assert set(read_yaml(tmp_path / "dvc.lock")["stages"]) == {"generate@majority_to_minority-iii-0", "split"}
+    assert not (tmp_path / "data/synthetic/old-iii-0").exists()
+    assert (tmp_path / "data/synthetic/majority_to_minority-iii-0").exists()
+
+
+def test_templates_are_chosen_by_image_and_exceptions_by_condition():
+    made = Templates(("a {token} {tone}", "b {token} {tone}"), {"psoriasis": "c {token} {tone}"})
+    said = {made.caption("folliculitis", f"i{n}") for n in range(40)}
+    assert said == {"a {token} {tone}", "b {token} {tone}"}
+    assert made.caption("folliculitis", "i1") == made.caption("folliculitis", "i1")
+    assert made.caption("psoriasis", "i1") == "c {token} {tone}"
+
+
+@pytest.mark.parametrize("text", ["no places", "{token} only", "{token} {tone} {age}", "{token} {tone} {token}"])
+def test_templates_without_their_places_are_refused(text):
+    with pytest.raises(DataError, match="must hold"):
+        check_template(text)

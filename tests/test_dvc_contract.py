@@ -1,0 +1,230 @@
+"""dvc.yaml tells the truth: stages declare the code they can import and the parameters they read, no more, no less."""
+
+import ast
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+from pipeline_steps import (
+    audit,
+    caption,
+    evaluate,
+    finetune,
+    generate,
+    ingest,
+    invert_tokens,
+    report,
+    score_fid,
+    screen,
+    select_subset,
+    split,
+    train_base,
+    train_classifier,
+    train_features,
+)
+from pipeline_steps.cells import expand
+from pipeline_steps.diffusion.settings import BaseModelParams
+from pipeline_steps.features.settings import FeatureParams
+from pipeline_steps.items.closure import import_closure
+from pipeline_steps.profile import overlaid
+from pipeline_steps.stage.params import read_params, read_yaml
+from pipeline_steps.stage.threads import Compute
+
+DVC = read_yaml(ROOT / "dvc.yaml")["stages"]
+STAGES = {name: s.get("do", s) for name, s in DVC.items()}
+MODULES = {name: re.search(r"python -m (pipeline_steps\.\w+)", s["cmd"])[1] for name, s in STAGES.items()}
+SIBLINGS = ("captions", "datasets", "diffusion", "features", "vision")
+BELOW = ("items", "records", "stage")
+
+
+def _closure(module):
+    files = import_closure(module)
+    return {f for f in files if not f.endswith("__init__.py") or len(ast.parse((ROOT / f).read_text()).body) > 1}
+
+
+def _code_deps(stage):
+    return [d for d in stage["deps"] if d.startswith("pipeline_steps")]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_declared_code_is_the_import_closure(name):
+    declared = _code_deps(STAGES[name])
+    closure = _closure(MODULES[name])
+    covered = {f for f in closure for d in declared if f == d or f.startswith(f"{d}/")}
+    assert closure - covered == set(), "imported, not declared"
+    idle = [d for d in declared if not any(f == d or f.startswith(f"{d}/") for f in closure)]
+    assert idle == [], "declared, never imported"
+
+
+def _sections_read(module):
+    """Sections that the closure's calls of read_params name; f-strings end at their first brace."""
+    found = set()
+    for file in import_closure(module):
+        for node in ast.walk(ast.parse((ROOT / file).read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params":
+                section = node.args[1]
+                if isinstance(section, ast.Constant):
+                    found.add(section.value)
+                elif isinstance(section, ast.JoinedStr):
+                    found.add(section.values[0].value)
+    return found
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_declared_parameters_are_those_read(name):
+    declared = {re.sub(r"\$\{.*", "", p) for p in STAGES[name].get("params", [])}
+    assert declared == _sections_read(MODULES[name])
+
+
+def _imported(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{a.name}" for a in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+
+
+def test_rooms_import_downwards_alone():
+    verbs = set(MODULES.values())
+    for file in (ROOT / "pipeline_steps").rglob("*.py"):
+        place = file.relative_to(ROOT / "pipeline_steps").parts
+        for name in set(_imported(file)):
+            target = name.split(".")[1] if name.startswith("pipeline_steps.") else None
+            if target is None:
+                continue
+            if file.name != "download.py":  # a command on two stages' parameters
+                assert name not in verbs, f"{file} imports the stage {name}"
+            if place[0] in SIBLINGS:
+                assert target in (*BELOW, place[0]), f"{file} imports its sibling {name}"
+            if place[0] in BELOW:
+                assert target in BELOW, f"{file} imports upwards: {name}"
+
+
+def test_evaluate_alone_opens_the_test_split():
+    users = {
+        file.name
+        for file in (ROOT / "pipeline_steps").rglob("*.py")
+        if any(isinstance(n, ast.Name) and n.id == "read_tests" for n in ast.walk(ast.parse(file.read_text())))
+    }
+    assert users == {"evaluate.py"}
+
+
+def test_flows_know_stage_names_alone():
+    for file in (ROOT / "flows").rglob("*.py"):
+        roots = {name.split(".")[0] for name in _imported(file)}
+        assert not roots & {"torch", "pipeline_steps", "diffusers", "transformers"}
+
+
+def test_cells_fit_the_grid():
+    assert read_yaml(ROOT / "cells.yaml")["cells"] == expand(read_yaml(ROOT / "params.yaml"))
+
+
+def test_shipped_weights_come_from_todays_code():
+    base = ROOT / "models/base/phantom-sd"
+    provenance = json.loads((base / "provenance.json").read_text())
+    assert provenance["code"] == train_base.code_digests(ROOT)
+    params = read_params(train_base.BaseParams, "base_training", ROOT / "params.yaml")
+    assert provenance["params"] == json.loads(params.model_dump_json())
+
+
+def test_shipped_models_are_small_and_safe():
+    files = [f for f in (ROOT / "models/base/phantom-sd").rglob("*") if f.is_file()]
+    assert sum(f.stat().st_size for f in files) <= 25_000_000
+    weights = {".bin", ".pt", ".ckpt", ".pkl", ".npy"}
+    assert not [f for f in (ROOT / "models").rglob("*") if f.suffix in weights and "base" in f.parts]
+
+
+SECTIONS = {
+    "compute": Compute,
+    "ingest": ingest.IngestParams,
+    "features": FeatureParams,
+    "audit": audit.AuditParams,
+    "subset": select_subset.SubsetParams,
+    "split": split.SplitParams,
+    "screen": screen.ScreenParams,
+    "fid": score_fid.FidParams,
+    "classifier": train_classifier.ClassifierParams,
+    "evaluation": evaluate.EvaluationParams,
+    "report": report.ReportParams,
+    "base_training": train_base.BaseParams,
+    "feature_training": train_features.FeatureParams,
+}
+NAMED = {
+    "captioners": caption.CaptionerParams,
+    "base_models": BaseModelParams,
+    "inversions": invert_tokens.InversionParams,
+    "adapters": finetune.AdapterParams,
+    "augmenters": generate.AugmenterParams,
+}
+PROFILES = sorted(f.stem for f in (ROOT / "profiles").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("profile", ["default", *PROFILES])
+def test_every_profile_is_complete_and_valid(profile, tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    if profile != "default":
+        text = overlaid(text, read_yaml(ROOT / "profiles" / f"{profile}.yaml"))
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    params = read_yaml(file)
+    assert set(params) == {*SECTIONS, *NAMED, "grid"}
+    for section, model in SECTIONS.items():
+        read_params(model, section, file)
+    for section, model in NAMED.items():
+        for name in params[section]:
+            read_params(model, f"{section}.{name}", file)
+    cells = expand(params)
+    assert sum(len(c) for c in cells.values()) <= 400
+    assert len(cells["generate"]) > 0
+
+
+def test_the_paper_profile_holds_the_published_settings():
+    params = _profile("paper")
+    inversion, lora = params["inversions"]["tokens"], params["adapters"]["lora_tokens"]
+    assert (inversion["vectors"], inversion["training"]["steps"], inversion["training"]["learning_rate"]) == (
+        1,
+        500,
+        8e-3,
+    )
+    assert (lora["rank"], lora["training"]["steps"], lora["training"]["learning_rate"]) == (8, 3000, 5e-6)
+    main = params["augmenters"]["majority_to_minority"]
+    assert (main["strength"], main["num_inference_steps"], main["guidance_scale"]) == (0.5, 100, 2.0)
+    assert main["images_per_source"] == 5
+    assert params["subset"]["policy"] == "paper_exact"
+    assert len(expand(params)["train_classifier"]) == 3 * 5 * 3 * 4 + 7 * 5
+
+
+def _profile(name):
+    text = overlaid((ROOT / "params.yaml").read_text(), read_yaml(ROOT / "profiles" / f"{name}.yaml"))
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True).load(StringIO(text))
+
+
+def test_an_overlay_keeps_comments_and_replaces_lists():
+    text = overlaid("a:\n  b: [1, 2] # why\n  c: null\n  d: 1e-4\n", {"a": {"b": [3]}})
+    assert re.sub(" +#", " #", text) == "a:\n  b: [3] # why\n  c: null\n  d: 1e-4\n"
+
+
+def test_an_overlay_reads_the_environment_now(monkeypatch):
+    monkeypatch.setenv("EQUIDERM_X", "/data")
+    assert "a: /data/y" in overlaid("a: 1\n", {"a": "${EQUIDERM_X}/y"})
+    monkeypatch.delenv("EQUIDERM_X")
+    assert "a: fallback/y" in overlaid("a: 1\n", {"a": "${EQUIDERM_X:-fallback}/y"})
+    with pytest.raises(ValueError, match="needs the environment variable EQUIDERM_X"):
+        overlaid("a: 1\n", {"a": "${EQUIDERM_X}"})
+
+
+def test_params_that_would_build_objects_are_refused(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("compute: !!python/object/apply:os.system [id]\n")
+    with pytest.raises(ValueError, match=r"params\.yaml"):
+        read_params(Compute, "compute", file)
+    file.write_text("compute: {threads: two, extra: 1}\n")
+    with pytest.raises(ValueError, match=r"compute\.threads.*\n.*compute\.extra"):
+        read_params(Compute, "compute", file)

@@ -1,0 +1,217 @@
+"""The flow's own laws: what runs when, who holds which cores, how a command ends."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+
+from flows.history import estimate, remember
+from flows.lockfile import sort_lock
+from flows.plan import _resources, _wanted
+from flows.process import StageFailedError, _parse, _run
+from flows.slots import Slots
+from flows.usage import Usage, as_markdown, watched
+
+
+def _hold(requests, cores, gpus):
+    """Start all requests at once; who ran beside whom, and in which order they started."""
+
+    async def go():
+        slots, running, beside, order = Slots(cores, list(gpus)), set(), [], []
+
+        async def one(name, c, g):
+            async with slots.take(c, g) as devices:
+                running.add(name)
+                order.append((name, devices))
+                beside.append(frozenset(running))
+                await asyncio.sleep(0.02)
+                running.discard(name)
+
+        await asyncio.gather(*(one(*r) for r in requests))
+        assert (slots.cores, slots.gpus) == (cores, list(gpus))
+        return beside, order
+
+    return asyncio.run(go())
+
+
+def test_cores_are_never_shared_out_twice():
+    beside, _ = _hold([(f"{i}", 1 + i % 2, 0) for i in range(9)], 3, ())
+    assert max(sum(1 + int(n) % 2 for n in names) for names in beside) <= 3
+
+
+def test_a_request_larger_than_the_machine_gets_the_machine():
+    beside, _ = _hold([("a", 16, 2), ("b", 1, 0)], 2, ("0",))
+    assert all(len(names) == 1 for names in beside)
+
+
+def test_a_large_request_comes_to_its_turn():
+    _, order = _hold([("a", 1, 0), ("wide", 2, 0), *((f"{i}", 1, 0) for i in range(5))], 2, ())
+    assert [name for name, _ in order][:2] == ["a", "wide"]
+
+
+def test_each_gpu_goes_to_one_and_cpu_stages_do_not_wait_for_it():
+    beside, order = _hold([("g1", 1, 1), ("g2", 1, 1), ("g3", 1, 1), ("c", 1, 0)], 8, ("0", "1"))
+    assert [name for name, _ in order][:3] == ["g1", "g2", "c"]
+    assert dict(order)["g1"] != dict(order)["g2"]
+    assert all(len([n for n in names if n.startswith("g")]) <= 2 for names in beside)
+
+
+def test_a_cancelled_request_gives_nothing_away():
+    async def go():
+        slots = Slots(1, [])
+
+        async def hold():
+            async with slots.take(1, 0):
+                await asyncio.sleep(5)
+
+        first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
+        await asyncio.sleep(0.01)
+        second.cancel()
+        first.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        return slots.cores
+
+    assert asyncio.run(go()) == 1
+
+
+def _lines_of(code):
+    said = []
+
+    async def listen(line):
+        said.append(line)
+
+    asyncio.run(_run("s", [sys.executable, "-c", code], listen, {}))
+    return said
+
+
+def test_lines_and_bars_are_told_apart():
+    bar = _parse("denoiser:  13%|█▎        | 1417/10500 [17:46<56:08,  2.70it/s]")
+    assert (bar.percent, bar.text) == (13.0, "denoiser 1417/10500 [17:46<56:08,  2.70it/s]")
+    assert _parse("a | b 5%").percent is None
+    said = _lines_of("import sys; sys.stderr.write('x: 1%|#| 1/9 [0]\\rx: 2%|#| 2/9 [0]\\r' * 5000 + 'end\\n')")
+    assert len(said) == 10001
+    assert said[-1].text == "end"
+
+
+def test_a_failure_ends_with_the_last_lines():
+    with pytest.raises(StageFailedError, match=r"status 3:\n(?s:.*)the reason"):
+        _lines_of("import sys; print('the reason'); sys.exit(3)")
+
+
+def test_cancelling_kills_the_whole_group(tmp_path):
+    up = str(tmp_path / "up")
+    code = f"import subprocess, time; subprocess.Popen(['sleep', '77']); open({up!r}, 'w'); time.sleep(77)"
+
+    async def go():
+        async def listen(_line):
+            pass
+
+        running = asyncio.create_task(_run("s", [sys.executable, "-c", code], listen, {}))
+        while not (tmp_path / "up").exists():
+            await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(go())
+    assert not _alive("sleep\x0077")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
+def test_a_killed_parent_takes_its_command_along():
+    parent = (
+        "import os, subprocess, sys, time; "
+        "subprocess.Popen([sys.executable, '-m', 'flows.child', str(os.getpid()), '/bin/sleep', '78']); time.sleep(78)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT)
+    _wait_for(lambda: _alive("/bin/sleep\x0078"))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _wait_for(lambda: not _alive("/bin/sleep\x0078"))
+
+
+def _alive(command):
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            dead = b"State:\tZ" in (entry / "status").read_bytes()
+            if command.encode() in (entry / "cmdline").read_bytes() and not dead:
+                found.append(entry.name)
+        except OSError:
+            continue
+    return found
+
+
+def _wait_for(condition):
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited 10 s in vain")
+
+
+def test_targets_bring_what_they_need():
+    edges = {"a": [], "b@1": ["a"], "b@2": ["a"], "c": ["b@1"]}
+    assert _wanted(edges, ()) == set(edges)
+    assert _wanted(edges, ("b",)) == {"a", "b@1", "b@2"}
+    assert _wanted(edges, ("c",)) == {"a", "b@1", "c"}
+    with pytest.raises(ValueError, match="no stage d"):
+        _wanted(edges, ("d",))
+
+
+def test_the_lock_keeps_the_order_of_the_plan(tmp_path):
+    lock = tmp_path / "dvc.lock"
+    stages = {name: {"cmd": name, "deps": [{"path": "x", "md5": "1"}]} for name in ("late", "a", "gone", "b")}
+    lock.write_text(json.dumps({"schema": "2.0", "stages": stages}))
+    sort_lock(["a", "b", "late"], lock)
+    from dvc.utils.serialize import load_yaml
+
+    sorted_ = load_yaml(str(lock))
+    assert list(sorted_["stages"]) == ["a", "b", "late", "gone"]
+    assert sorted_["stages"] == stages
+    before = lock.stat().st_mtime_ns
+    sort_lock(["a", "b", "late"], lock)
+    assert lock.stat().st_mtime_ns == before
+
+
+def test_estimates_come_from_the_stage_or_its_group(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert estimate("generate@x") == "?"
+    remember("generate@x", "Completed", 12.3)
+    remember("generate@x", "Cached", 0.1)
+    assert (estimate("generate@x"), estimate("generate@y"), estimate("split")) == ("12", "12", "?")
+
+
+def test_resources_come_from_meta_and_nothing_else_is_allowed_there():
+    stage = SimpleNamespace(addressing="a", meta={"cores": "2", "hours": 1})
+    assert _resources(stage) == {"cores": 2, "gpus": 0, "hours": 1.0, "retries": 0}
+    with pytest.raises(ValueError, match="a: meta holds gpu, not cores"):
+        _resources(SimpleNamespace(addressing="a", meta={"gpu": 1}))
+
+
+def test_usage_counts_children_and_draws_a_curve():
+    work = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**9))'], timeout=20)"
+
+    async def go():
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", work, start_new_session=True)
+        series = []
+        async with watched(process.pid, (), series):
+            await asyncio.sleep(5)
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        return series
+
+    series = asyncio.run(go())
+    assert len(series) == 2
+    assert series[-1].cpu > 20  # the leader only waits: this is its child's
+    assert series[-1].memory > 10
+    text = as_markdown([Usage(2, 50, 100), Usage(4, 100, 300)])
+    assert "| CPU, % of one core | 75 | 100 | ![CPU, % of one core](data:image/svg+xml;base64," in text
+    assert "GPU" not in text

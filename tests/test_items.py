@@ -1,0 +1,99 @@
+"""The item store keeps what it is given, notices damage, and computes what is absent and nothing else."""
+
+import os
+
+import pytest
+
+from pipeline_steps.items.closure import code_version, import_closure
+from pipeline_steps.items.store import ItemStore, item_key, item_seed
+
+
+def _keys(n):
+    return [item_key("op", "code", n=i) for i in range(n)]
+
+
+def _through(store, keys, seen, batch=4):
+    def compute(batch_positions):
+        seen.append(list(batch_positions))
+        return [keys[i].encode() for i in batch_positions]
+
+    return store.through(keys, compute, batch, "test")
+
+
+def test_only_absent_items_are_computed_in_fixed_batches(tmp_path):
+    store, seen = ItemStore(tmp_path), []
+    values, use = _through(store, _keys(10), seen)
+    assert values == [k.encode() for k in _keys(10)]
+    assert (use.reused, use.computed) == (0, 10)
+    assert all(len(b) == 4 for b in seen)
+    values, use = _through(store, _keys(13), seen := [])
+    assert values == [k.encode() for k in _keys(13)]
+    assert (use.reused, use.computed) == (10, 3)
+    assert seen == [[10, 11, 12, 12]]
+
+
+def test_equal_keys_are_computed_once(tmp_path):
+    key = item_key("op", "code", n=1)
+    seen = []
+    values, use = _through(ItemStore(tmp_path), [key] * 5, seen)
+    assert len(values) == 5
+    assert use.computed == 1
+    assert seen == [[0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:40] + bytes([b[40] ^ 1]) + b[41:], lambda b: b""])
+def test_damage_is_noticed_quarantined_and_mended(tmp_path, damage):
+    store, keys = ItemStore(tmp_path), _keys(3)
+    _through(store, keys, [])
+    path = store.path(keys[1])
+    path.write_bytes(damage(path.read_bytes()))
+    assert store.get(keys[1]) is None
+    assert (tmp_path / "quarantine" / keys[1]).exists()
+    values, use = _through(store, keys, [])
+    assert use.computed == 1
+    assert values == [k.encode() for k in keys]
+
+
+def test_key_depends_on_everything():
+    base = item_key("op", "code", prompt="a", seed=1)
+    others = [
+        item_key("op2", "code", prompt="a", seed=1),
+        item_key("op", "code2", prompt="a", seed=1),
+        item_key("op", "code", prompt="b", seed=1),
+        item_key("op", "code", prompt="a", seed=2),
+    ]
+    assert len({base, *others}) == 5
+    assert base == item_key("op", "code", seed=1, prompt="a")
+    assert item_seed(base) != item_seed(others[0])
+
+
+def test_garbage_goes_oldest_first(tmp_path):
+    store, keys = ItemStore(tmp_path), _keys(4)
+    for age, key in enumerate(keys):
+        store.put(key, b"x" * 100)
+        os.utime(store.path(key), (1000 - age, 1000 - age))
+    freed = store.collect_garbage(132 * 2)
+    assert freed == 132 * 2
+    assert [store.get(k) is not None for k in keys] == [True, True, False, False]
+
+
+def test_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
+    store = ItemStore(tmp_path)
+
+    def fail(_fd):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        store.put("ab" * 32, b"value")
+    monkeypatch.undo()
+    assert store.get("ab" * 32) is None
+    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+
+
+def test_closure_follows_late_imports():
+    closure = import_closure("pipeline_steps.train_classifier")
+    assert "pipeline_steps/vision/loop.py" in closure
+    assert "pipeline_steps/diffusion/sample.py" not in closure
+    assert "pipeline_steps/items/closure.py" in import_closure("pipeline_steps.finetune")
+    assert code_version("pipeline_steps.split") != code_version("pipeline_steps.audit")

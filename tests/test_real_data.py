@@ -1,0 +1,67 @@
+"""Real tables and photographs, where they are at hand."""
+
+import sys
+
+import pandas as pd
+import pytest
+from conftest import copy_tree, run
+
+from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20
+from pipeline_steps.datasets.phantom_table1 import TABLE_1
+from pipeline_steps.datasets.table import Decoding
+from pipeline_steps.ingest import ingest
+from pipeline_steps.reporting.results import read_json
+
+D = Decoding(32, "center_crop", 100_000_000)
+
+
+def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("EQUIDERM_REAL_DATA", str(real_data))
+    clone = copy_tree(tmp_path / "clone")
+    run(sys.executable, "-m", "pipeline_steps.profile", "fitzpatrick17k_table1", cwd=clone)
+    run("dvc", "repro", "select_subset", "split", cwd=clone)
+    counts = read_json(clone / "metrics/subset.json")["counts"]
+    published = {c: dict(zip(("1", "2", "5", "6"), n, strict=True)) for c, n in TABLE_1.items()}
+    assert counts == published
+    splits = read_json(clone / "metrics/split.json")
+    sizes = {s: (n["0"]["train_and_validation"], n["0"]["test"]) for s, n in splits.items()}
+    assert sizes == {"i": (1519, 56), "ii": (1284, 291), "iii": (1228, 291)}
+    images = read_json(clone / "metrics/ingest.json")
+    assert images["images"] == {"present": 0, "missing": 16577, "quarantined": 0}
+    assert images["table"]["skin_type_unknown"] == 565
+    assert images["table"]["url_missing"] == 41
+
+
+def test_skincon_joins(real_data):
+    folder = real_data / "fitzpatrick17k"
+    skincon = real_data / "skincon/annotations_fitzpatrick17k.csv"
+    source = fitzpatrick17k.read(folder / "fitzpatrick17k.csv", folder / "images", skincon, check_md5=True, decoding=D)
+    assert source.report["concepts_unusable"] == 460
+    assert source.report["concepts_joined"] == 3690 - 460
+    assert source.table["attributes"].str.contains("Plaque").sum() > 100
+
+
+def test_pad_ufes_photographs_and_masks(real_data, tmp_path):
+    source = pad_ufes_20.read(real_data / "pad_ufes_20", D)
+    out = tmp_path / "out"
+    out.mkdir()
+    report = ingest(source, 32, out)
+    assert report["images"] == {"present": 270, "missing": 0, "quarantined": 0}
+    manifest = pd.read_parquet(out / "manifest.parquet")
+    assert manifest["has_mask"].all()
+    by_type = manifest["fitzpatrick_scale"].value_counts().to_dict()
+    assert by_type == {1: 18, 2: 86, 3: 41, 4: 17, 5: 1}
+    assert manifest["patient_id"].nunique() == 215
+
+
+def test_an_edited_file_fails_its_md5(real_data, tmp_path):
+    from pipeline_steps.records.images import BadImageError
+
+    csv = real_data / "fitzpatrick17k/fitzpatrick17k.csv"
+    source = fitzpatrick17k.read(csv, tmp_path, None, check_md5=True, decoding=D)
+    photo = next((real_data / "pad_ufes_20/images").iterdir())
+    (tmp_path / source.table["file"][0]).write_bytes(photo.read_bytes())
+    with pytest.raises(BadImageError, match="MD5"):
+        source.load(0)
+    with pytest.raises(FileNotFoundError):
+        source.load(1)

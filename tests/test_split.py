@@ -1,0 +1,115 @@
+"""Selection and splits: the paper's counts, and no group ever crosses."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.select_subset import SubsetParams, counts, select
+from pipeline_steps.split import SplitParams, leakage, sizes, split
+
+PARAMS = SplitParams(
+    scenarios=("i", "ii", "iii"),
+    draws=(0, 1),
+    flexible_per_condition=2,
+    sampler="per_condition",
+    validation_fraction=0.2,
+    leakage="exclude",
+    seed=0,
+)
+
+
+def _table(group_of):
+    rows = [
+        {"condition": c, "fitzpatrick_scale": t, "tone": "majority" if t < 3 else "minority", "role": "study"}
+        for c in ("a", "b")
+        for t in (1, 2, 5, 6)
+        for _ in range(8)
+    ]
+    table = pd.DataFrame(rows)
+    table["image_id"] = [f"{i:03d}" for i in range(len(table))]
+    table["group"] = [group_of(i) for i in range(len(table))]
+    return table.assign(sha256="")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 25), min_size=64, max_size=64), st.sampled_from(["i", "ii", "iii"]), st.integers(0, 3))
+def test_no_group_crosses(groups, scenario, draw):
+    made = split(_table(lambda i: f"g{groups[i]}"), scenario, draw, PARAMS)
+    sides = made[made["partition"].isin(["train", "test", "test_light", "reference", "validation"])]
+    by_group = sides.groupby("group")["partition"].agg(lambda p: {"test" if q.startswith("test") else q for q in p})
+    for partitions in by_group:
+        assert len(partitions) == 1
+    assert len(made) == 64
+
+
+def test_reported_leakage_is_left_in_and_stopped_by_default():
+    table = _table(lambda i: f"g{i % 4}")
+    kept = split(table, "i", 0, PARAMS.model_copy(update={"leakage": "report"}))
+    assert leakage(kept)["test"] > 0
+    assert sizes(kept)["excluded"] == 0
+    with pytest.raises(DataError, match="groups cross partitions"):
+        split(table, "i", 0, PARAMS.model_copy(update={"leakage": "stop"}))
+
+
+@pytest.mark.parametrize("sampler", ["per_condition", "per_type"])
+def test_flexible_subsets_are_balanced_and_redrawn(sampler):
+    params = PARAMS.model_copy(update={"sampler": sampler})
+    table = _table(str)
+    tests = [split(table, "i", d, params).query("partition == 'test'") for d in range(3)]
+    for t in tests:
+        assert (t.groupby("condition").size() == 2).all()
+        if sampler == "per_type":
+            assert (t.groupby(["condition", "fitzpatrick_scale"]).size() == 1).all()
+    assert len({tuple(t["image_id"]) for t in tests}) > 1
+
+
+def test_scenarios_differ_as_the_paper_says():
+    made = {s: split(_table(str), s, 0, PARAMS) for s in ("i", "ii", "iii")}
+    trained = {s: m[m["partition"].isin(["train", "validation"])] for s, m in made.items()}
+    assert set(trained["iii"]["tone"]) == {"majority"}
+    assert (trained["ii"]["tone"] == "minority").sum() == 4
+    assert (trained["i"]["tone"] == "minority").sum() == 28
+    assert set(made["ii"].query("partition == 'test'")["image_id"]) == set(
+        made["iii"].query("partition == 'test'")["image_id"]
+    )
+    assert len(made["iii"].query("partition == 'reference'")) == 8
+
+
+def test_too_few_images_say_what_to_change():
+    with pytest.raises(DataError, match="flexible_per_condition"):
+        split(_table(str), "i", 0, PARAMS.model_copy(update={"flexible_per_condition": 20}))
+
+
+def test_the_test_split_is_refused(tmp_path):
+    split(_table(str), "i", 0, PARAMS).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(DataError, match="for evaluate alone"):
+        read_partition(tmp_path / "s.parquet", "train", "test")
+
+
+def _manifest():
+    table = _table(str).drop(columns=["tone", "group"])
+    table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
+    table["image_status"] = ["missing", *["present"] * 63]
+    groups = pd.DataFrame({"image_id": table["image_id"], "group": table["image_id"], "ita": 0.0})
+    groups["duplicate_of"] = ["", "000", *[""] * 62]
+    groups["conflict"] = [False, False, True, *[False] * 61]
+    return table, groups
+
+
+def test_policies():
+    params = SubsetParams(conditions=("a", "b"), majority=(1, 2), minority=(5, 6), policy="clean")
+    cleaned, dropped = select(*_manifest(), params)
+    assert dropped == {"no pixels": 1, "identical copy": 1, "near-duplicates with different labels": 1}
+    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}))
+    assert (len(cleaned), len(exact), none) == (61, 64, {})
+    assert counts(exact)["a"] == {"1": 8, "2": 8, "5": 8, "6": 8}
+
+
+def test_unknown_condition_suggests():
+    params = SubsetParams(conditions=("psoriasi",), majority=(1,), minority=(6,), policy="clean")
+    manifest, groups = _manifest()
+    with pytest.raises(DataError, match="did you mean 'psoriasis'"):
+        select(manifest.assign(condition="psoriasis"), groups, params)

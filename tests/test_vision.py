@@ -1,0 +1,140 @@
+"""Classifiers, mixtures and statistics."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from sklearn.metrics import f1_score, roc_auc_score
+
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.train_classifier import cell_seed, mixture
+from pipeline_steps.vision.loop import Labelled, Supervision, augment, fit, pixels, predict
+from pipeline_steps.vision.networks import SMALL, new_network
+from pipeline_steps.vision.scores import (
+    classification_scores,
+    cluster_interval,
+    corrected_paired_test,
+    holm,
+    scores_by_type,
+)
+
+HOW = Supervision(
+    updates=20,
+    batch_size=16,
+    learning_rate=3e-3,
+    weight_decay=0.0,
+    schedule="cosine",
+    milestones=(),
+    validate_every=10,
+    input_size=32,
+    crop_scale=(0.8, 1.0),
+    rotation_degrees=10,
+    horizontal_flip=True,
+    seed=1,
+)
+
+
+def _coloured(n, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(2, size=n)
+    images = rng.integers(0, 80, size=(n, 32, 32, 3), dtype=np.uint8)
+    images[np.arange(n), :, :, labels] += 120
+    return Labelled(images, labels)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_each_small_network_learns_and_repeats_its_bits(name):
+    states = []
+    for _ in range(2):
+        network = new_network(name, 2, 32, pretrained=False, seed=5)
+        fitted = fit(network, _coloured(64), _coloured(32, 1), HOW, name)
+        states.append(fitted.state)
+        assert fitted.history[-1][2] > 0.9
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resnet18", "vit_base_patch16_224"])
+def test_architectures_of_the_paper_are_timm_models(name):
+    import timm
+
+    assert timm.is_model(name)
+
+
+def test_a_timm_architecture_classifies():
+    network = new_network("resnet18", 7, 64, pretrained=False, seed=0).eval()
+    assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 7)
+    with pytest.raises(DataError, match="neither"):
+        new_network("resnet9000", 7, 64, pretrained=False, seed=0)
+
+
+def test_predictions_do_not_depend_on_the_last_batch():
+    network = new_network("resnet_small", 2, 32, pretrained=False, seed=0)
+    images = _coloured(70).images
+    assert np.array_equal(predict(network, images, 32)[:65], predict(network, images[:65], 32))
+
+
+def test_identity_augmentation_changes_nothing():
+    x = pixels(_coloured(4).images)
+    still = HOW.model_copy(update={"crop_scale": (1.0, 1.0), "rotation_degrees": 0, "horizontal_flip": False})
+    assert torch.allclose(augment(x, still, np.random.default_rng(0)), x, atol=1e-4)
+    mirrored = still.model_copy(update={"horizontal_flip": True})
+    flipped = augment(x, mirrored, np.random.default_rng(1))
+    for a, b in zip(flipped, x, strict=True):
+        assert torch.allclose(a, b, atol=1e-4) or torch.allclose(a, b.flip(-1), atol=1e-4)
+
+
+def test_mixtures():
+    real, made = _coloured(10), _coloured(25, 1)
+    assert len(mixture("syn", real, made).images) == 25
+    both, repeated = mixture("real_syn", real, made), mixture("real_repeated", real, made)
+    assert len(both.images) == len(repeated.images) == 35
+    assert {i.tobytes() for i in repeated.images} == {i.tobytes() for i in real.images}
+    with pytest.raises(DataError, match="no synthetic image"):
+        mixture("syn", real, Labelled(made.images[:0], made.labels[:0]))
+
+
+def test_arms_are_paired_by_seed():
+    assert (
+        cell_seed(0, "iii-0", "vgg_small") == cell_seed(0, "iii-0", "vgg_small") != cell_seed(0, "iii-1", "vgg_small")
+    )
+
+
+def test_scores_agree_with_sklearn():
+    rng = np.random.default_rng(0)
+    classes = ["a", "b", "c"]
+    truth = pd.Series(rng.choice(classes, 60))
+    probabilities = pd.DataFrame(rng.dirichlet(np.ones(3), 60), columns=classes)
+    scores = classification_scores(truth, probabilities)
+    assert scores["f1"] == pytest.approx(f1_score(truth, probabilities.idxmax(axis=1), average="macro"))
+    assert scores["auc"] == pytest.approx(roc_auc_score(truth, probabilities, multi_class="ovr"))
+
+
+def test_gaps_by_type():
+    truth = pd.Series(["a", "b"] * 10)
+    predicted = truth.where(pd.Series([True] * 10 + [False] * 10), "a")
+    by_type = scores_by_type(truth, predicted, pd.Series([1] * 10 + [6] * 10))
+    assert by_type["accuracy"] == {"1": 1.0, "6": 0.5}
+    assert by_type["worst_type"] == "6"
+    assert by_type["gap"] == 0.5
+    assert by_type["equalised_odds_gap"] == 1.0
+
+
+def test_clusters_widen_intervals():
+    values = np.repeat(np.random.default_rng(0).random(12) < 0.5, 10).astype(float)
+    alone = cluster_interval(lambda r: values[r].mean(), [str(i) for i in range(120)], 400, 0)
+    grouped = cluster_interval(lambda r: values[r].mean(), [str(i // 10) for i in range(120)], 400, 0)
+    assert grouped[1] - grouped[0] > 2 * (alone[1] - alone[0])
+
+
+def test_corrected_paired_test_is_the_formula():
+    d = np.array([0.02, 0.05, 0.03, 0.04, 0.01])
+    t = corrected_paired_test(d, 0.2)
+    error = np.sqrt((1 / 5 + 0.2) * d.var(ddof=1))
+    assert t["p"] == pytest.approx(2 * stats.t.sf(d.mean() / error, 4))
+    assert t["p"] > stats.ttest_1samp(d, 0).pvalue
+    assert np.isnan(corrected_paired_test(d[:1], 0.2)["p"])
+
+
+def test_holm_agrees_with_the_step_down_by_hand():
+    assert holm([0.01, 0.04, 0.03, float("nan")])[:3] == pytest.approx([0.03, 0.06, 0.06])
