@@ -6,12 +6,17 @@ Reads: nothing but the phantom renderer. Writes: a Stable-Diffusion-shaped folde
 import argparse
 import hashlib
 import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline
+from torch import Tensor, nn
 
+from pipeline_steps.datasets.phantom.marks import KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.diffusion.loop import Checkpointing, Optimisation
 from pipeline_steps.diffusion.pretrain import (
@@ -29,6 +34,8 @@ from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.progress import track
+
+Module = TypeVar("Module", bound=nn.Module)
 
 # The code whose change means that the shipped weights are no longer what this stage would make.
 CODE = (
@@ -54,6 +61,12 @@ class Training(Params):
     ema_decay: float
 
 
+class Round(Training):
+    """One round of the denoiser's training; captions that name a kind in ``emphasis`` come that many times as often."""
+
+    emphasis: dict[str, float]
+
+
 class BaseParams(Params):
     """``base_training`` in params.yaml."""
 
@@ -69,7 +82,7 @@ class BaseParams(Params):
     unet: dict[str, object]
     scheduler: dict[str, object]
     autoencoder_training: Training
-    denoiser_training: Training
+    denoiser_rounds: list[Round]
 
 
 def corpus(images: int, size: int, seed: int) -> tuple[Images, list[str]]:
@@ -92,25 +105,47 @@ def train(params: BaseParams, out: Path, work: Path) -> None:
     ae = params.autoencoder_training
     save = Checkpointing(work / "autoencoder.pt", 500)
     vae, vae_losses = train_autoencoder(images, params.autoencoder, _how(ae, params.seed), ae.batch_size, save)
-    data = Latents(encode_all(vae, images), token_ids(tokenizer, captions))
+    vae = as_shipped(vae)
+    latents, ids = encode_all(vae, images), token_ids(tokenizer, captions)
     text_encoder = new_text_encoder(tokenizer, params.text_encoder, params.seed)
     unet = new_unet(params.unet, params.seed)
     scheduler = DDPMScheduler(**params.scheduler)
-    dn = params.denoiser_training
-    losses = train_denoiser(
-        data,
-        token_ids(tokenizer, [""]),
-        (text_encoder, unet, scheduler),
-        _how(dn, params.seed),
-        batch_size=dn.batch_size,
-        caption_dropout=params.caption_dropout,
-        save=Checkpointing(work / "denoiser.pt", 500),
-    )
+    losses = []
+    for number, dn in enumerate(params.denoiser_rounds):
+        losses += train_denoiser(
+            Latents(latents, ids, draw_weights(captions, dn.emphasis)),
+            token_ids(tokenizer, [""]),
+            (text_encoder, unet, scheduler),
+            _how(dn, params.seed + number),
+            batch_size=dn.batch_size,
+            caption_dropout=params.caption_dropout,
+            save=Checkpointing(work / f"denoiser-{number}.pt", 500),
+        )
+        text_encoder, unet = as_shipped(text_encoder), as_shipped(unet)
     pipeline = StableDiffusionPipeline(
         vae.cpu(), text_encoder, tokenizer, unet, scheduler, None, None, requires_safety_checker=False
     )
     pipeline.to(torch.float16).save_pretrained(out)
     (out / "training.json").write_text(json.dumps({"autoencoder": _thin(vae_losses), "denoiser": _thin(losses)}))
+
+
+def draw_weights(captions: Sequence[str], emphasis: Mapping[str, float]) -> Tensor:
+    """How often each caption is drawn (N,): the largest factor of the kinds of marks that it names, else 1.
+
+    Raises:
+        ValueError: ``emphasis`` names no kind of mark.
+    """
+    if unknown := emphasis.keys() - KINDS.keys():
+        raise ValueError(f"emphasis: no such kind of mark: {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    named = {kind: re.compile(rf"\b{kind}\b") for kind in emphasis}
+    return torch.tensor(
+        [max((emphasis[k] for k, word in named.items() if word.search(c)), default=1.0) for c in captions]
+    )
+
+
+def as_shipped(module: Module) -> Module:
+    """``module`` with weights rounded to the 16 bits that the folder holds, so that what follows trains on those."""
+    return module.to(torch.float16).to(torch.float32)
 
 
 def code_digests(root: Path = Path()) -> dict[str, str]:

@@ -87,6 +87,11 @@ def _imported(file):
             yield from (a.name for a in node.names)
 
 
+def test_a_stage_takes_the_place_of_its_shell():
+    """Else killing dvc with SIGKILL would end the shell's parent alone, and the stage would write on."""
+    assert all(s["cmd"].startswith("exec python -m ") for s in STAGES.values())
+
+
 def test_rooms_import_downwards_alone():
     verbs = set(MODULES.values())
     for file in (ROOT / "pipeline_steps").rglob("*.py"):

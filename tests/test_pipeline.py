@@ -200,12 +200,13 @@ def test_outputs_hold_no_time_and_no_place(toy):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
-def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy):
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy, shell):
     params = toy_copy / "params.yaml"
     text = params.read_text()
     params.write_text(text.replace("updates: 6", "updates: 4000"))
     stage = "train_classifier@real-resnet_small-iii-0"
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHELL": shell}
     process = subprocess.Popen(["dvc", "repro", "-s", stage], cwd=toy_copy, env=env, stdout=subprocess.DEVNULL)
     _wait_for(lambda: _children(toy_copy), "the stage to start")
     time.sleep(3)

@@ -59,7 +59,7 @@ def optimise(
     Raises:
         FloatingPointError: the loss became NaN or infinite; nothing of that step is saved.
     """
-    optimiser = torch.optim.AdamW(trainable, lr=how.learning_rate, weight_decay=how.weight_decay)
+    optimiser = torch.optim.AdamW(trainable, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True)
     averages = [t.detach().clone() for t in trainable] if how.ema_decay > 0 else []
     losses = _resume(checkpointing, trainable, optimiser, averages)
     parts, first = 1, len(losses)

@@ -27,10 +27,11 @@ BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 @dataclass(frozen=True)
 class Latents:
-    """Normalised latents (N, C, h, w) and their captions' token ids (N, L)."""
+    """Normalised latents (N, C, h, w), their captions' token ids (N, L), how often each is drawn (N,)."""
 
     latents: Tensor
     token_ids: Tensor
+    weights: Tensor
 
 
 def as_pixels(images: Images) -> Tensor:
@@ -139,7 +140,7 @@ def train_denoiser(
     objective: Objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
 
     def batch_loss(rng: torch.Generator, part: int, parts_: int) -> Tensor:
-        rows = torch.randint(len(data.latents), (batch_size,), generator=rng)
+        rows = torch.multinomial(data.weights, batch_size, replacement=True, generator=rng)
         dropped = torch.rand(batch_size, generator=rng) < caption_dropout
         ids = torch.where(dropped[:, None], unconditional_ids, data.token_ids[rows])
         strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
