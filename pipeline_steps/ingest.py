@@ -20,7 +20,7 @@ from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, SCHEM
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
 
 
@@ -91,7 +91,7 @@ def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
     """Decode every image once into ``out``; returns the counts that go into the metrics."""
     with ThreadPoolExecutor(2) as pool:
         jobs = pool.map(lambda i: _try(source, i), range(len(source.table)))
-        outcomes = list(track(jobs, "ingest", len(source.table)))
+        outcomes = list(Track(jobs, "ingest", len(source.table)))
     loaded = [o for o in outcomes if not isinstance(o, str)]
     pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (len(loaded), size, size, 3))
     masks = np.lib.format.open_memmap(out / "masks.npy", "w+", np.bool_, (len(loaded), size, size))

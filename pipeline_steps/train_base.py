@@ -33,7 +33,7 @@ from pipeline_steps.diffusion.pretrain import (
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -89,7 +89,7 @@ def corpus(images: int, size: int, seed: int) -> tuple[Images, list[str]]:
     """Generic marks on all skin types in turn: (N, H, W, 3) uint8, and captions."""
     pictures = np.empty((images, size, size, 3), np.uint8)
     captions = []
-    for i in track(range(images), "render", images):
+    for i in Track(range(images), "render", images):
         drawn = render_marks(FITZPATRICK_TYPES[i % 6], seed * 10_000_000 + i, size)
         pictures[i] = drawn.image
         captions.append(drawn.caption)

@@ -19,7 +19,7 @@ from pipeline_steps.features.extractors import MarkNetwork
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
 
 
@@ -41,7 +41,7 @@ def corpus(images: int, size: int, seed: int) -> tuple[Tensor, dict[str, Tensor]
     kinds, colours = torch.zeros(images, len(KINDS)), torch.zeros(images, len(COLOURS))
     skin = torch.arange(images) % 6
     kind_names, colour_names = list(KINDS), list(COLOURS)
-    for i in track(range(images), "render", images):
+    for i in Track(range(images), "render", images):
         drawn = render_marks(FITZPATRICK_TYPES[i % 6], seed * 10_000_000 + i, size)
         pixels[i] = torch.from_numpy(drawn.image).permute(2, 0, 1)
         for mark in drawn.marks:
@@ -58,7 +58,7 @@ def train(params: FeatureParams) -> MarkNetwork:
     optimiser = torch.optim.AdamW(network.parameters(), params.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, params.learning_rate, total_steps=params.steps)
     rng = torch.Generator().manual_seed(params.seed)
-    for _ in track(range(params.steps), "feature network", params.steps):
+    for _ in Track(range(params.steps), "feature network", params.steps):
         rows = torch.randint(len(pixels), (params.batch_size,), generator=rng)
         x = pixels[rows].float() / 127.5 - 1
         gain = 1 + 0.06 * torch.randn(len(x), 3, 1, 1, generator=rng)

@@ -20,7 +20,7 @@ from pipeline_steps.datasets.table import Decoding, Mapped, read_csv, read_mappe
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import BadImageError
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 
 log = logging.getLogger(__name__)
 _TRANSIENT = (httpx.TimeoutException, httpx.NetworkError)
@@ -70,7 +70,7 @@ def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dic
     wanted = table[table["label"].isin(labels)] if labels else table
     todo = [(r.md5hash, r.url) for r in wanted.itertuples() if not (images / f"{r.md5hash}.jpg").exists()]
     with httpx.Client(timeout=30, follow_redirects=True) as client, ThreadPoolExecutor(workers) as pool:
-        outcomes = list(track(pool.map(lambda job: _fetch(client, images, *job), todo), "download", len(todo)))
+        outcomes = list(Track(pool.map(lambda job: _fetch(client, images, *job), todo), "download", len(todo)))
     counts = {kind: outcomes.count(kind) for kind in ("fetched", "gone", "wrong", "no url")}
     return {"present": len(wanted) - len(todo), **counts}
 

@@ -8,12 +8,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ def optimise(
     averages = [t.detach().clone() for t in trainable] if how.ema_decay > 0 else []
     losses = _resume(checkpointing, trainable, optimiser, averages)
     parts, first = 1, len(losses)
-    for step in track(range(first, how.steps), what, how.steps, first):
+    steps = Track(range(first, how.steps), what, how.steps, first)
+    for step in steps:
         for group in optimiser.param_groups:
             group["lr"] = how.learning_rate * _rate(step, how)
         loss, parts = _accumulate(batch_loss, how.seed, step, parts, optimiser)
@@ -75,6 +77,7 @@ def optimise(
         for average, tensor in zip(averages, trainable, strict=False):
             average.lerp_(tensor.detach(), 1 - min(how.ema_decay, (1 + step) / (10 + step)))
         losses.append(loss)
+        steps.tell(loss=fmean(losses[-50:]))
         if after_step:
             after_step(step)
         if checkpointing and (step + 1) % checkpointing.every == 0:

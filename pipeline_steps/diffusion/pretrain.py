@@ -19,7 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective, noisy, target
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 
 Images = npt.NDArray[np.uint8]
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
@@ -111,7 +111,7 @@ def encode_all(vae: AutoencoderTiny, images: Images, batch_size: int = 64) -> Te
     """Latents (N, C, h, w) of all images."""
     starts = range(0, len(images), batch_size)
     latents = []
-    for i in track(starts, "encode", len(starts)):
+    for i in Track(starts, "encode", len(starts)):
         with _autocast():
             latents.append(vae.encode(as_pixels(images[i : i + batch_size]).to(_device())).latents.float().cpu())
     return torch.cat(latents)

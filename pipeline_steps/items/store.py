@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 
 DEFAULT_ROOT = Path("cache/items")
 _SIZE_CAP = "EQUIDERM_ITEMS_GIB"
@@ -80,7 +80,7 @@ class ItemStore:
         first_of = {keys[i]: i for i in reversed(range(len(keys))) if i not in values}
         absent = sorted(first_of.values())
         batches = [absent[i : i + batch_size] for i in range(0, len(absent), batch_size)]
-        for batch in track(batches, what, len(batches)):
+        for batch in Track(batches, what, len(batches)):
             padded = batch + [batch[-1]] * (batch_size - len(batch))
             for i, value in zip(batch, compute(padded), strict=False):
                 self.put(keys[i], value)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.stage.params import Params
-from pipeline_steps.stage.progress import track
+from pipeline_steps.stage.progress import Track
 
 Images = npt.NDArray[np.uint8]
 
@@ -61,7 +61,8 @@ def fit(network: nn.Module, train: Labelled, validation: Labelled, how: Supervis
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, how))
     pools = [np.flatnonzero(train.labels == k) for k in np.unique(train.labels)]
     best, history, running = Fitted({}, 0, []), [], 0.0
-    for update in track(range(1, how.updates + 1), what, how.updates):
+    updates = Track(range(1, how.updates + 1), what, how.updates)
+    for update in updates:
         rng = np.random.default_rng([how.seed, update])
         rows = np.array([rng.choice(pools[k]) for k in rng.integers(len(pools), size=how.batch_size)])
         x = augment(pixels(train.images[rows]), how, rng).to(device)
@@ -79,6 +80,7 @@ def fit(network: nn.Module, train: Labelled, validation: Labelled, how: Supervis
                 (predict(network, validation.images, how.input_size).argmax(1) == validation.labels).mean()
             )
             history.append((update, running / how.validate_every, accuracy))
+            updates.tell(loss=history[-1][1], accuracy=accuracy)
             running = 0.0
             if accuracy >= max((a for _, _, a in history), default=0.0):
                 best = Fitted(_snapshot(network), update, history)
