@@ -1,6 +1,7 @@
 """What a flow run leaves to look at in the UI besides states and logs."""
 
 import asyncio
+import base64
 import json
 import re
 import subprocess
@@ -25,6 +26,15 @@ async def show_usage(stage: str, series: list[Usage]) -> None:
     """The resources that a stage used; nothing for one too short to be looked at."""
     if series:
         await acreate_markdown_artifact(as_markdown(series), key=key_of("usage", stage), description=f"{stage}: usage")
+
+
+async def show_preview(stage: str, place: str) -> None:
+    """A picture that a running stage left, as the next version of the stage's picture; nothing if it is gone."""
+    picture = Path(place)
+    if await asyncio.to_thread(picture.is_file):
+        data = base64.b64encode(await asyncio.to_thread(picture.read_bytes)).decode()
+        text = f"![{picture.stem}](data:image/png;base64,{data})"
+        await acreate_markdown_artifact(text, key=key_of("preview", stage), description=f"{stage}: {picture.stem}")
 
 
 async def show_results() -> None:

@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, get_run_context
 from prefect.states import Completed
 
-from flows.artifacts import key_of, show_results, show_usage
+from flows.artifacts import key_of, show_preview, show_results, show_usage
 from flows.dead import bury_the_dead
 from flows.experiment import override, save
 from flows.grid import refresh_cells
@@ -36,6 +36,7 @@ from flows.slots import Slots, machine
 from flows.usage import Usage, watched
 
 _PROGRESS_SECONDS = 3.0  # between two updates of a progress artifact
+_PREVIEW = "preview: "  # what a stage's line with the path of a picture begins with
 
 
 class PipelineFailedError(RuntimeError):
@@ -47,7 +48,7 @@ class _Listener:
     """Passes a stage's lines to the task's log, and its progress bars to an artifact."""
 
     logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
-    key: str
+    stage: str
     artifact: object = None
     told: float = 0.0
     last: list[str] = field(default_factory=list)
@@ -56,12 +57,16 @@ class _Listener:
         if line.percent is None:
             self.last = [*self.last[-19:], line.text]
             self.logger.info(line.text)
+            if line.text.startswith(_PREVIEW):
+                await show_preview(self.stage, line.text.removeprefix(_PREVIEW))
             return
         if time.monotonic() - self.told < _PROGRESS_SECONDS and line.percent < 100:
             return
         self.told = time.monotonic()
         if self.artifact is None:
-            self.artifact = await acreate_progress_artifact(line.percent, key=self.key, description=line.text)
+            self.artifact = await acreate_progress_artifact(
+                line.percent, key=key_of("progress", self.stage), description=line.text
+            )
         else:
             await aupdate_progress_artifact(self.artifact, line.percent, description=line.text)  # type: ignore[arg-type]
 
@@ -75,7 +80,7 @@ async def bring_up_to_date(stage: Stage, slots: Slots, why: tuple[str, ...], *, 
     for reason in why:
         logger.info("stale: %s", reason)
     said = _briefly(why) or "forced"
-    async with slots.take(stage.cores, stage.gpus) as devices:
+    async with slots.take(stage.cores, stage.gpus, stage.memory) as devices:
         environment = {"CUDA_VISIBLE_DEVICES": ",".join(devices)} if slots.has_gpus or devices else {}
         outcome = await _run_stage(stage, devices, environment, force=force)
     return Completed(name=outcome, message=said)
@@ -84,7 +89,7 @@ async def bring_up_to_date(stage: Stage, slots: Slots, why: tuple[str, ...], *, 
 async def _run_stage(stage: Stage, devices: tuple[str, ...], environment: dict[str, str], *, force: bool) -> str:
     """Run one stage within its time limit, and leave its usage as an artifact however it ends."""
     started, series = time.monotonic(), list[Usage]()
-    listener = _Listener(get_run_logger(), key_of("progress", stage.name))
+    listener = _Listener(get_run_logger(), stage.name)
     running = reproduce(
         stage.name, listener, force=force, environment=environment, watch=lambda pid: watched(pid, devices, series)
     )

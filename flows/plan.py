@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 class Stage:
     """A stage: its address, what it is for, the stages it needs, why it is stale by itself, and its resources.
 
-    ``cores``, ``gpus``, ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml.
+    ``cores``, ``gpus``, ``memory`` (GiB), ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml.
     """
 
     name: str
@@ -25,11 +25,12 @@ class Stage:
     why: tuple[str, ...]
     cores: int = 1
     gpus: int = 0
+    memory: float = 0.0
     hours: float = 0.0
     retries: int = 0
 
 
-_DEFAULTS = {"cores": 1, "gpus": 0, "hours": 0.0, "retries": 0}
+_DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0.0, "hours": 0.0, "retries": 0}
 
 
 @retry(

@@ -1,22 +1,24 @@
-"""Who may compute now: cores and GPUs of one machine, handed out in the order of asking."""
+"""Who may compute now: cores, GPUs and memory of one machine, handed out in the order of asking."""
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import psutil
+
 
 @dataclass
 class _Waiting:
-    cores: int
-    gpus: int
+    amounts: dict[str, float]
     granted: asyncio.Future[tuple[str, ...]]
 
 
 @dataclass
 class Slots:
-    """``cores`` to share, and the names of free ``gpus`` as CUDA_VISIBLE_DEVICES takes them.
+    """``cores`` and ``memory`` (GiB) to share, and names of free ``gpus`` as CUDA_VISIBLE_DEVICES takes them.
 
     A request larger than the machine gets the machine. Who waits for one kind holds up later requests of that kind
     (so that large ones come to their turn) but of no other: CPU stages don't wait for GPUs.
@@ -24,18 +26,27 @@ class Slots:
 
     cores: int
     gpus: list[str]
+    memory: float = math.inf
     has_gpus: bool = field(init=False)
     _queue: list[_Waiting] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._most = (self.cores, len(self.gpus))
+        self._free: dict[str, float] = {"cores": self.cores, "gpus": len(self.gpus), "memory": self.memory}
+        self._most = dict(self._free)
         self.has_gpus = bool(self.gpus)
 
+    @property
+    def all_free(self) -> bool:
+        """Whether nobody holds anything."""
+        return self._free == self._most
+
     @asynccontextmanager
-    async def take(self, cores: int, gpus: int) -> AsyncIterator[tuple[str, ...]]:
-        """Hold ``cores`` and ``gpus``; yields the GPUs' names."""
-        mine = min(cores, self._most[0])
-        waiting = _Waiting(mine, min(gpus, self._most[1]), asyncio.get_running_loop().create_future())
+    async def take(self, cores: int, gpus: int, memory: float = 0.0) -> AsyncIterator[tuple[str, ...]]:
+        """Hold ``cores``, ``gpus`` and ``memory``; yields the GPUs' names."""
+        asked = {"cores": cores, "gpus": gpus, "memory": memory}
+        waiting = _Waiting(
+            {kind: min(n, self._most[kind]) for kind, n in asked.items()}, asyncio.get_running_loop().create_future()
+        )
         self._queue.append(waiting)
         self._grant()
         try:
@@ -44,42 +55,41 @@ class Slots:
             if waiting in self._queue:
                 self._queue.remove(waiting)
             elif not waiting.granted.cancelled():
-                self._give_back(mine, waiting.granted.result())
+                self._give_back(waiting, waiting.granted.result())
             raise
         try:
             yield devices
         finally:
-            self._give_back(mine, devices)
+            self._give_back(waiting, devices)
 
-    def _give_back(self, cores: int, devices: tuple[str, ...]) -> None:
-        self.cores += cores
+    def _give_back(self, held: _Waiting, devices: tuple[str, ...]) -> None:
+        for kind, n in held.amounts.items():
+            self._free[kind] += n
         self.gpus = sorted([*self.gpus, *devices])
         self._grant()
 
     def _grant(self) -> None:
         held_up: set[str] = set()
         for waiting in list(self._queue):
-            lacking = {
-                k
-                for k, short in (("cores", waiting.cores > self.cores), ("gpus", waiting.gpus > len(self.gpus)))
-                if short
-            }
-            asked = {k for k, n in (("cores", waiting.cores), ("gpus", waiting.gpus)) if n}
+            asked = {kind for kind, n in waiting.amounts.items() if n}
+            lacking = {kind for kind in asked if waiting.amounts[kind] > self._free[kind]}
             if lacking or asked & held_up:
                 # One that lacks a GPU must not keep the cores from those that need none.
                 held_up |= lacking or (asked & held_up)
                 continue
             self._queue.remove(waiting)
-            self.cores -= waiting.cores
-            devices, self.gpus = tuple(self.gpus[: waiting.gpus]), self.gpus[waiting.gpus :]
+            for kind, n in waiting.amounts.items():
+                self._free[kind] -= n
+            count = int(waiting.amounts["gpus"])
+            devices, self.gpus = tuple(self.gpus[:count]), self.gpus[count:]
             if not waiting.granted.done():
                 waiting.granted.set_result(devices)
 
 
 def machine(cores: int = 0) -> Slots:
-    """The cores this process may use (or ``cores`` of them), and the GPUs it sees."""
+    """The cores this process may use (or ``cores`` of them), the GPUs it sees, and the memory that is free now."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Slots(cores or allowed, _gpus())
+    return Slots(cores or allowed, _gpus(), psutil.virtual_memory().available / 2**30)
 
 
 def _gpus() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from safetensors.torch import load_file
 
 from pipeline_steps.records.manifest import Dataset, open_dataset
@@ -39,6 +40,7 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path) -> pd.DataFr
     classes, size = config["classes"], config["input_size"]
     network = new_network(config["architecture"], len(classes), size, pretrained=False, seed=0)
     network.load_state_dict(load_file(model / "model.safetensors"))
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     probabilities = predict(network, dataset.images(tests["image_id"]), size)
     columns = pd.DataFrame(probabilities, columns=[_PROBABILITY + c for c in classes])
     predicted = [classes[k] for k in probabilities.argmax(1)]

@@ -16,6 +16,7 @@ from pipeline_steps.diffusion.families import Components, Family, family
 from pipeline_steps.diffusion.fit import Fit, adapter_loss, validation_loss
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
+from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
@@ -39,6 +40,7 @@ class AdapterParams(Params):
     rank: int
     alpha: int
     target_modules: tuple[str, ...]
+    preview_every: int
     training: TrainingParams
 
 
@@ -55,6 +57,14 @@ class Material:
     location: str
 
 
+@dataclass(frozen=True)
+class Names:
+    """The cell being trained, and the label of one of its adapters: a condition, or ``all``."""
+
+    cell: str
+    label: str
+
+
 def finetune(params: AdapterParams, m: Material, split: Path, out: Path) -> None:
     """Train one adapter on all conditions, or one on each."""
     train, validation = read_partition(split, "train"), read_partition(split, "validation")
@@ -62,29 +72,49 @@ def finetune(params: AdapterParams, m: Material, split: Path, out: Path) -> None
     with whole_folder(out) as folder:
         for name in names:
             mine = [t if name == "." else t[t["condition"] == name].reset_index(drop=True) for t in (train, validation)]
-            _one_adapter(params, m, (mine[0], mine[1]), folder / name.replace(" ", "_"))
+            label = "all" if name == "." else name.replace(" ", "_")
+            place = folder if name == "." else folder / label
+            _one_adapter(params, m, (mine[0], mine[1]), place, Names(out.name, label))
         settings = params.model_dump(exclude={"base"})
         text = adapter_card(m.location, m.c.digest, settings, train, split.stem)
         (folder / "README.md").write_text(text, "utf-8")
 
 
-def _one_adapter(params: AdapterParams, m: Material, rows: tuple[pd.DataFrame, pd.DataFrame], folder: Path) -> None:
+def _one_adapter(
+    params: AdapterParams, m: Material, rows: tuple[pd.DataFrame, pd.DataFrame], folder: Path, names: Names
+) -> None:
     t = params.training
     fits = [_fit(m, r, t) for r in rows]
     adapters.detach(m.c.denoiser)
     lora = adapters.Lora(params.rank, params.alpha, params.target_modules)
     trainable = adapters.attach(m.c.denoiser, lora, t.seed)
     validated: dict[int, float] = {}
+    preview = _preview(m, rows[0]["condition"], fits[0], f"{names.cell}/{names.label}")
 
     def after_step(step: int) -> None:
         if (step + 1) % t.validate_every == 0 and len(rows[1]):
             validated[step + 1] = validation_loss(*fits[1], seed=t.seed)
+        if params.preview_every and (step + 1) % params.preview_every == 0:
+            preview.draw(step + 1)
 
-    save = Checkpointing(Path("runs/checkpoints") / f"{m.key}-{folder.name}.pt", t.checkpoint_every)
-    losses = optimise(trainable, adapter_loss(*fits[0]), t.optimisation(), f"LoRA {folder.name}", save, after_step)
+    save = Checkpointing(Path("runs/checkpoints") / f"{m.key}-{names.label}.pt", t.checkpoint_every)
+    losses = optimise(trainable, adapter_loss(*fits[0]), t.optimisation(), f"LoRA {names.label}", save, after_step)
     adapters.save(m.c.denoiser, folder)
     write_history(folder / "history.csv", losses, validated)
     save.path.unlink(missing_ok=True)
+
+
+def _preview(
+    m: Material,
+    conditions: pd.Series,
+    fit: tuple[Fit, list[str], dict[str, Tensor]],
+    name: str,  # type: ignore[type-arg]
+) -> Preview:
+    """The first caption of each condition."""
+    _, said, embeds = fit
+    first = {condition: embeds[caption] for caption, condition in zip(said[::-1], conditions[::-1], strict=True)}
+    empty = embed_prompts(m.f, m.c, m.tokens, [""], default_store())[""]
+    return Preview(m.f, m.c, [first[c] for c in sorted(first)], empty, name)
 
 
 def _fit(m: Material, rows: pd.DataFrame, t: TrainingParams) -> tuple[Fit, list[str], dict[str, Tensor]]:

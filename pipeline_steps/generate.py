@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
@@ -27,6 +28,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes, with_text
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
@@ -125,7 +127,17 @@ def generate(params: AugmenterParams, inputs: Inputs, out: Path) -> Use:
         made.to_csv(folder / "metadata.csv", index=False)
         text = images_card(base.location, c.digest, params.model_dump(exclude={"base"}), made)
         (folder / "README.md").write_text(text, "utf-8")
+        _show(folder, jobs, out.name)
     return use
+
+
+def _show(folder: Path, jobs: list[Job], cell: str, most: int = 8) -> None:
+    """A picture of the first images of each condition: rows are conditions."""
+    rows = []
+    for condition in sorted({j.condition for j in jobs}):
+        names = [j.file_name for j in jobs if j.condition == condition][:most]
+        rows.append([np.asarray(Image.open(folder / name)) for name in names])
+    pictures.show(rows, f"{cell}/first")
 
 
 def _by_adapter(adapter: Path, jobs: list[Job]) -> list[tuple[Path | None, list[Job]]]:

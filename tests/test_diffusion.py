@@ -28,6 +28,7 @@ from pipeline_steps.diffusion.objectives import (
     rectified_flow_objective,
     target,
 )
+from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
@@ -277,6 +278,27 @@ def test_long_prompts_are_refused_not_cut(model):
     _, c = model
     with pytest.raises(DataError, match="holds 77"):
         prompt_ids(c, ["psoriasis " * 100])
+
+
+def test_previews_change_no_bit_of_the_training(tiny_sd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
+
+    def trained(after):
+        f, c = family(base), family(base).load(base)
+        trainable = adapters.attach(c.denoiser, LORA, 0)
+        latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path / "items"))
+        embeds = embed_prompts(f, c, Tokens({}), ["", "skin"], ItemStore(tmp_path / "items"))
+        preview = Preview(f, c, [embeds["skin"]] * 2, embeds[""], "cell/all")
+        loss = adapter_loss(Fit(f, c, latents, 2, 0.0), ["skin"] * 3, embeds)
+        optimise(trainable, loss, HOW, "lora", after_step=preview.draw if after else None)
+        return trainable
+
+    for a, b in zip(trained(after=False), trained(after=True), strict=True):
+        assert torch.equal(a, b)
+    pictures = sorted((tmp_path / "runs/previews/cell").glob("*.png"))
+    assert len(pictures) == HOW.steps
+    assert pictures[0].read_bytes() != pictures[-1].read_bytes()
 
 
 def test_a_16_bit_base_trains_a_32_bit_adapter(tiny_sd):

@@ -206,7 +206,7 @@ def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy, shell):
     text = params.read_text()
     params.write_text(text.replace("updates: 6", "updates: 4000"))
     stage = "train_classifier@real-resnet_small-iii-0"
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHELL": shell}
+    env = {**ENVIRONMENT, "SHELL": shell}
     process = subprocess.Popen(["dvc", "repro", "-s", stage], cwd=toy_copy, env=env, stdout=subprocess.DEVNULL)
     _wait_for(lambda: _children(toy_copy), "the stage to start")
     time.sleep(3)
@@ -217,6 +217,24 @@ def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy, shell):
     before = read_yaml(toy_copy / "dvc.lock")["stages"][stage]["outs"]
     run("dvc", "repro", "-s", stage, cwd=toy_copy)
     assert read_yaml(toy_copy / "dvc.lock")["stages"][stage]["outs"] == before
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(toy_copy):
+    overlay = {"training": {"steps": 60, "checkpoint_every": 5, "validate_every": 30}}
+    params = toy_copy / "params.yaml"
+    params.write_text(overlaid(params.read_text(), {"adapters": {"lora_tokens": overlay}}))
+    stage = next(s for s in read_yaml(toy_copy / "dvc.lock")["stages"] if s.startswith("finetune@"))
+    command = ["dvc", "repro", "-s", stage]
+    process = subprocess.Popen(command, cwd=toy_copy, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    _wait_for(lambda: list((toy_copy / "runs/checkpoints").glob("*.pt")), "a checkpoint")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _wait_for(lambda: not _children(toy_copy), "the stage to die with its parent")
+    done = run(*command, cwd=toy_copy)
+    assert "resumed after step" in done.stdout + done.stderr
+    interrupted = read_yaml(toy_copy / "dvc.lock")["stages"][stage]["outs"]
+    run(*command, "--force", cwd=toy_copy)
+    assert read_yaml(toy_copy / "dvc.lock")["stages"][stage]["outs"] == interrupted
 
 
 def _children(clone):
@@ -232,11 +250,11 @@ def _children(clone):
 
 
 def _wait_for(condition, what):
-    for _ in range(150):
+    for _ in range(600):
         if condition():
             return
         time.sleep(0.2)
-    raise AssertionError(f"waited 30 s for {what}")
+    raise AssertionError(f"waited 120 s for {what}")
 
 
 def test_a_missing_base_model_is_one_clear_line(toy_copy):

@@ -24,4 +24,3 @@ class Track(Generic[T]):
     def tell(self, **values: float) -> None:
         """Show values such as the loss beside the bar from its next redrawing on."""
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
-
