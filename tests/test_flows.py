@@ -212,7 +212,7 @@ def test_estimates_come_from_the_stage_or_its_group(tmp_path, monkeypatch):
 def test_resources_come_from_meta_and_nothing_else_is_allowed_there():
     stage = SimpleNamespace(addressing="a", meta={"cores": "2", "hours": 1})
     assert _resources(stage) == {"cores": 2, "gpus": 0, "memory": 0.0, "hours": 1.0, "retries": 0}
-    with pytest.raises(ValueError, match="a: meta holds gpu, not cores"):
+    with pytest.raises(ValueError, match="a: meta holds gpu, not cores, gpus, memory"):
         _resources(SimpleNamespace(addressing="a", meta={"gpu": 1}))
 
 

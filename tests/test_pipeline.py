@@ -15,7 +15,10 @@ import pytest
 from conftest import copy_tree, run
 
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
+
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 def _ran(output):
@@ -223,7 +226,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(toy_copy):
     overlay = {"training": {"steps": 60, "checkpoint_every": 5, "validate_every": 30}}
     params = toy_copy / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"adapters": {"lora_tokens": overlay}}))
-    stage = next(s for s in read_yaml(toy_copy / "dvc.lock")["stages"] if s.startswith("finetune@"))
+    stage = next(s for s in read_yaml(toy_copy / "dvc.lock")["stages"] if s.startswith("finetune@lora_tokens"))
     command = ["dvc", "repro", "-s", stage]
     process = subprocess.Popen(command, cwd=toy_copy, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     _wait_for(lambda: list((toy_copy / "runs/checkpoints").glob("*.pt")), "a checkpoint")
