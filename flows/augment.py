@@ -51,6 +51,7 @@ class _Listener:
     stage: str
     artifact: object = None
     told: float = 0.0
+    untold: Line | None = None
     last: list[str] = field(default_factory=list)
 
     async def __call__(self, line: Line) -> None:
@@ -60,13 +61,18 @@ class _Listener:
             if line.text.startswith(_PREVIEW):
                 await show_preview(self.stage, line.text.removeprefix(_PREVIEW))
             return
-        if time.monotonic() - self.told < _PROGRESS_SECONDS and line.percent < 100:
+        self.untold = line
+        if time.monotonic() - self.told >= _PROGRESS_SECONDS:
+            await self.tell()
+
+    async def tell(self) -> None:
+        """Bring the progress artifact to the bar's last state."""
+        line, self.untold, self.told = self.untold, None, time.monotonic()
+        if line is None or line.percent is None:
             return
-        self.told = time.monotonic()
         if self.artifact is None:
-            self.artifact = await acreate_progress_artifact(
-                line.percent, key=key_of("progress", self.stage), description=line.text
-            )
+            key = key_of("progress", self.stage)
+            self.artifact = await acreate_progress_artifact(line.percent, key=key, description=line.text)
         else:
             await aupdate_progress_artifact(self.artifact, line.percent, description=line.text)  # type: ignore[arg-type]
 
@@ -99,6 +105,7 @@ async def _run_stage(stage: Stage, devices: tuple[str, ...], environment: dict[s
         last = "\n".join(listener.last)
         raise StageFailedError(f"{stage.name} exceeded its limit of {stage.hours} h; its last lines:\n{last}") from None
     finally:
+        await listener.tell()
         await show_usage(stage.name, series)
     remember(stage.name, outcome, time.monotonic() - started)
     return outcome

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
+from flows import child
+
 _BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
 _PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
 _BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
@@ -72,7 +74,7 @@ async def _run(
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "flows.child", str(os.getpid()), *command),
+        *child.command(*command),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,

@@ -12,6 +12,8 @@ import time
 
 import httpx
 
+from flows import child
+
 _HOST = "127.0.0.1"
 _START_SECONDS = 60
 
@@ -29,18 +31,8 @@ def start_server(port: int) -> subprocess.Popen[bytes]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    command = (
-        sys.executable,
-        "-m",
-        "flows.child",
-        str(os.getpid()),
-        sys.executable,
-        "-m",
-        "prefect",
-        "server",
-        "start",
-    )
-    server = subprocess.Popen(command)  # noqa: S603
+    command = child.command(sys.executable, "-m", "prefect", "server", "start")
+    server = subprocess.Popen(command, start_new_session=True)  # noqa: S603
     for _ in range(_START_SECONDS * 2):
         if server.poll() is not None:
             raise RuntimeError(f"the server ended with status {server.returncode}; is port {port} taken?")

@@ -147,8 +147,10 @@ def test_cancelling_kills_the_whole_group(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
 def test_a_killed_parent_takes_its_command_along():
     parent = (
-        "import os, subprocess, sys, time; "
-        "subprocess.Popen([sys.executable, '-m', 'flows.child', str(os.getpid()), '/bin/sleep', '78']); time.sleep(78)"
+        "import subprocess, time; "
+        "from flows import child; "
+        "subprocess.Popen(child.command('/bin/sh', '-c', '/bin/sleep 78; true'), start_new_session=True); "
+        "time.sleep(78)"
     )
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT)
     _wait_for(lambda: _alive("/bin/sleep\x0078"))
