@@ -177,6 +177,43 @@ def test_the_next_run_takes_up_what_is_left(server, ended):
     assert names == {n: "Completed" if n in ("fails", "needs_it") else "Cached" for n in list(graph)[:5]}
 
 
+@pytest.fixture(scope="session")
+def page():
+    """A headless Chromium."""
+    if not (chromium := shutil.which("chromium")):
+        pytest.skip("no chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
+
+
+def test_a_person_sees_the_run_in_a_browser(server, ended, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{server.url}/runs/flow-run/{ended[3]['id']}")
+    page.get_by_text("7 Task runs").wait_for()
+    page.get_by_text("stale: modified dependency work.py").first.wait_for()
+    page.locator("canvas").first.wait_for()  # the graph
+    page.get_by_text("Task Runs", exact=True).click()
+    for stage in ("source", "needs_it", "starves"):
+        page.get_by_text(stage, exact=True).first.wait_for()
+    page.get_by_text("Skipped").first.wait_for()
+    page.goto(f"{server.url}/runs/task-run/{server.stages(ended[3])['hangs']['id']}")
+    page.get_by_text("exceeded its limit of 0.002 h").first.wait_for()
+    page.goto(f"{server.url}/artifacts/key/progress-right")
+    page.get_by_text("loss=0.5").first.wait_for()
+    shown = server.ask("artifacts", artifacts={"key": {"any_": ["preview-right"]}})[0]
+    page.goto(f"{server.url}/artifacts/artifact/{shown['id']}")
+    picture = page.get_by_role("img", name="step-5")
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") == 48
+    here = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
+    assert [url for url in asked if not url.startswith(here)] == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
 def test_a_killed_flow_leaves_no_orphan_and_is_marked_by_the_next(server, tmp_path):
     clone = _clone(tmp_path / "slow", SLOW)
