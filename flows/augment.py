@@ -7,78 +7,48 @@ Each task ends as Cached (nothing changed), Restored (from DVC's run cache), Com
 
 import argparse
 import asyncio
-import logging
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import allow_failure, flow, get_run_logger, task
-from prefect.artifacts import (
-    acreate_progress_artifact,
-    acreate_table_artifact,
-    aupdate_progress_artifact,
-)
+from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, get_run_context
 from prefect.states import Completed
 
-from flows.artifacts import key_of, show_preview, show_results, show_usage
+from flows.artifacts import show_results, show_usage
 from flows.dead import bury_the_dead
 from flows.experiment import override, save
 from flows.grid import refresh_cells
 from flows.history import estimate, remember
 from flows.lockfile import sort_lock
 from flows.plan import Stage, read_plan
-from flows.process import Line, StageFailedError, reproduce
+from flows.pool import ensure_pool, send
+from flows.process import StageFailedError, push, reproduce, restore
+from flows.progress import Listener
+from flows.remote import MisfitError, revision
 from flows.slots import Slots, machine
 from flows.usage import Usage, watched
-
-_PROGRESS_SECONDS = 3.0  # between two updates of a progress artifact
-_PREVIEW = "preview: "  # what a stage's line with the path of a picture begins with
 
 
 class PipelineFailedError(RuntimeError):
     """Some stages failed; what did not depend on them has finished."""
 
 
-@dataclass
-class _Listener:
-    """Passes a stage's lines to the task's log, and its progress bars to an artifact."""
+@dataclass(frozen=True)
+class Where:
+    """Where stages run: in this machine's ``slots``, or, with a ``pool``, on its workers at commit ``revision``."""
 
-    logger: logging.Logger | logging.LoggerAdapter[logging.Logger]
-    stage: str
-    artifact: object = None
-    told: float = 0.0
-    untold: Line | None = None
-    last: list[str] = field(default_factory=list)
-
-    async def __call__(self, line: Line) -> None:
-        if line.percent is None:
-            self.last = [*self.last[-19:], line.text]
-            self.logger.info(line.text)
-            if line.text.startswith(_PREVIEW):
-                await show_preview(self.stage, line.text.removeprefix(_PREVIEW))
-            return
-        self.untold = line
-        if time.monotonic() - self.told >= _PROGRESS_SECONDS:
-            await self.tell()
-
-    async def tell(self) -> None:
-        """Bring the progress artifact to the bar's last state."""
-        line, self.untold, self.told = self.untold, None, time.monotonic()
-        if line is None or line.percent is None:
-            return
-        if self.artifact is None:
-            key = key_of("progress", self.stage)
-            self.artifact = await acreate_progress_artifact(line.percent, key=key, description=line.text)
-        else:
-            await aupdate_progress_artifact(self.artifact, line.percent, description=line.text)  # type: ignore[arg-type]
+    slots: Slots
+    pool: str = ""
+    revision: str = ""
 
 
 @task(task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
-async def bring_up_to_date(stage: Stage, slots: Slots, why: tuple[str, ...], *, force: bool) -> State:  # type: ignore[type-arg]
+async def bring_up_to_date(stage: Stage, where: Where, why: tuple[str, ...], *, force: bool) -> State:  # type: ignore[type-arg]
     """Run one stage through DVC when it has a reason to; the state's name says what happened."""
     logger = get_run_logger()
     if not why and not force:
@@ -86,18 +56,27 @@ async def bring_up_to_date(stage: Stage, slots: Slots, why: tuple[str, ...], *, 
     for reason in why:
         logger.info("stale: %s", reason)
     said = _briefly(why) or "forced"
-    async with slots.take(stage.cores, stage.gpus, stage.memory) as devices:
-        environment = {"CUDA_VISIBLE_DEVICES": ",".join(devices)} if slots.has_gpus or devices else {}
-        outcome = await _run_stage(stage, devices, environment, force=force)
+    if where.pool and stage.travels:
+        started = time.monotonic()
+        outcome = await send(where.pool, stage.name, where.revision, gpu=stage.gpus > 0, hours=stage.hours)
+        remember(stage.name, outcome, time.monotonic() - started)
+        return Completed(name=outcome, message=said)
+    async with where.slots.take(stage.cores, stage.gpus, stage.memory) as devices:
+        outcome = await _run_stage(stage, where, devices, force=force)
     return Completed(name=outcome, message=said)
 
 
-async def _run_stage(stage: Stage, devices: tuple[str, ...], environment: dict[str, str], *, force: bool) -> str:
-    """Run one stage within its time limit, and leave its usage as an artifact however it ends."""
+async def _run_stage(stage: Stage, where: Where, devices: tuple[str, ...], *, force: bool) -> str:
+    """Run one stage here within its time limit, and leave its usage as an artifact however it ends."""
     started, series = time.monotonic(), list[Usage]()
-    listener = _Listener(get_run_logger(), stage.name)
+    listener = Listener(get_run_logger(), stage.name)
     running = reproduce(
-        stage.name, listener, force=force, environment=environment, watch=lambda pid: watched(pid, devices, series)
+        stage.name,
+        listener,
+        force=force,
+        environment={"CUDA_VISIBLE_DEVICES": ",".join(devices)} if where.slots.has_gpus or devices else {},
+        watch=lambda pid: watched(pid, devices, series),
+        pull=bool(where.pool),
     )
     try:
         outcome = await asyncio.wait_for(running, stage.hours * 3600 or None)
@@ -123,8 +102,8 @@ def _briefly(why: tuple[str, ...], most: int = 3) -> str:
     return "; ".join(why[:most]) + more
 
 
-async def run_plan(plan: list[Stage], slots: Slots, *, force: bool) -> dict[str, State]:  # type: ignore[type-arg]
-    """Run a plan with as much at once as the slots allow; the final state of each stage."""
+async def run_plan(plan: list[Stage], where: Where, *, force: bool) -> dict[str, State]:  # type: ignore[type-arg]
+    """Run a plan with as much at once as its place allows; the final state of each stage."""
     runs: dict[str, asyncio.Task[State]] = {}  # type: ignore[type-arg]
 
     async def one(stage: Stage) -> State:  # type: ignore[type-arg]
@@ -137,7 +116,7 @@ async def run_plan(plan: list[Stage], slots: Slots, *, force: bool) -> dict[str,
         fresh = [f"{need} {(state.name or '').lower()}" for need, state in before.items() if state.name != "Cached"]
         why = tuple(stage.why or fresh)
         run: Any = bring_up_to_date.with_options(retries=stage.retries, retry_delay_seconds=10)
-        return await run(stage, slots, why, force=force, wait_for=links, return_state=True)  # type: ignore[no-any-return]
+        return await run(stage, where, why, force=force, wait_for=links, return_state=True)  # type: ignore[no-any-return]
 
     for stage in plan:
         runs[stage.name] = asyncio.create_task(one(stage))
@@ -158,15 +137,18 @@ async def augment(
     cores: int = 0,
     overrides: tuple[str, ...] = (),
     experiment: str = "",
+    pool: str = "",
 ) -> dict[str, str]:
     """Bring the pipeline up to date; the name of each stage's final state.
 
     ``cores`` 0 means all that this process may use. ``overrides`` (``classifier.updates=200``) go into params.yaml
     first; then, or with a name in ``experiment``, the result is saved as a DVC experiment (named as the flow run).
+    With a ``pool``, its workers run the stages, and this clone restores what they made.
 
     Raises:
         PipelineFailedError: stages failed; the message names them.
         ValueError: a target, an override or the experiment's name is wrong.
+        MisfitError: workers could not compute for this clone as it is.
     """
     context = get_run_context()
     assert isinstance(context, FlowRunContext)
@@ -177,7 +159,10 @@ async def augment(
         await asyncio.to_thread(override, list(overrides))
     await asyncio.to_thread(refresh_cells)
     plan = await asyncio.to_thread(read_plan, tuple(targets))
-    states = await run_plan(plan, machine(cores), force=force)
+    where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
+    states = await run_plan(plan, where, force=force)
+    if pool and all(state.is_completed() for state in states.values()):
+        await restore(targets, Listener(get_run_logger(), "restore"))
     await asyncio.to_thread(sort_lock, [stage.name for stage in plan])
     names = {name: state.name or "" for name, state in states.items()}
     rows = [{"stage": s.name, "state": names[s.name], "why": _briefly(s.why)} for s in plan]
@@ -192,6 +177,14 @@ async def augment(
         skipped = [name for name, state in names.items() if state == "Skipped"]
         raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
     return names
+
+
+async def _call_workers(pool: str) -> str:
+    """Make the pool known and send it what is here already; the commit that its workers must be at."""
+    wanted = await asyncio.to_thread(revision)
+    await ensure_pool(pool)
+    await push("", Listener(get_run_logger(), "push"))
+    return wanted
 
 
 def show_plan(plan: list[Stage]) -> str:
@@ -216,6 +209,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=0, help="cores to share between stages (default: all)")
     parser.add_argument("-S", "--set-param", action="append", default=[], help="override, e.g. classifier.updates=200")
     parser.add_argument("--name", default="", help="save the result as a DVC experiment of this name")
+    parser.add_argument("--pool", default="", help="have the workers of this Prefect work pool run the stages")
     args = parser.parse_args()
     targets = tuple(args.target)
     try:
@@ -223,9 +217,9 @@ def main() -> None:
             refresh_cells()
             print(show_plan(read_plan(targets)))
         else:
-            changes = {"overrides": tuple(args.set_param), "experiment": args.name}
+            changes = {"overrides": tuple(args.set_param), "experiment": args.name, "pool": args.pool}
             asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
-    except (ValueError, PipelineFailedError, StageFailedError) as error:
+    except (ValueError, PipelineFailedError, StageFailedError, MisfitError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -16,6 +16,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 class Stage:
     """A stage: its address, what it is for, the stages it needs, why it is stale by itself, and its resources.
 
+    ``travels``: DVC caches all its outputs, so that a worker can run it elsewhere.
+
     ``cores``, ``gpus``, ``memory`` (GiB), ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml.
     """
 
@@ -28,6 +30,7 @@ class Stage:
     memory: float = 0.0
     hours: float = 0.0
     retries: int = 0
+    travels: bool = True
 
 
 _DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0.0, "hours": 0.0, "retries": 0}
@@ -56,6 +59,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
                 desc=s.desc or "",
                 needs=tuple(sorted(n.addressing for n in graph.successors(s))),
                 why=tuple(_reasons(s, status.get(s.addressing, []))),
+                travels=all(out.use_cache for out in s.outs),
                 **_resources(s),
             )
             for s in order

@@ -6,7 +6,7 @@ import random
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -45,9 +45,11 @@ async def reproduce(
     force: bool,
     environment: Mapping[str, str],
     watch: Watch = lambda _pid: nullcontext(),
+    pull: bool = False,
 ) -> str:
     """Run ``dvc repro`` on one stage alone, telling ``listener`` every line; tried again while DVC says "busy".
 
+    With ``pull``, what the stage needs comes from the DVC remote first (and ``force`` would run that again, too).
     ``watch`` is entered with the process id while the stage runs. Returns ``Restored`` (from the run cache),
     ``Completed`` (it ran) or ``Cached``. Cancelling kills the stage's whole process group.
 
@@ -55,10 +57,43 @@ async def reproduce(
         StageFailedError: the stage failed.
     """
     options = ["--force"] if force else []
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, name]
+    command = _dvc("repro", "--pull" if pull else "--single-item", *options, name)
+    return _outcome(name, await _patiently(name, command, listener, environment, watch))
+
+
+async def push(name: str, listener: Listener) -> None:
+    """Send a stage's outputs and its run cache to the DVC remote; of everything that is here with an empty name.
+
+    Raises:
+        StageFailedError: the remote can't be reached.
+    """
+    await _patiently(name or "all", _dvc("push", "--run-cache", *([name] if name else [])), listener, {})
+
+
+async def restore(targets: Sequence[str], listener: Listener) -> None:
+    """Bring what others made and pushed of ``targets`` (all, if empty) into this clone and its ``dvc.lock``.
+
+    Raises:
+        StageFailedError: something is not there, and failed when it was run here instead.
+    """
+    await _patiently("restore", _dvc("repro", "--pull", *targets), listener, {})
+
+
+def _dvc(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+
+
+async def _patiently(
+    name: str,
+    command: list[str],
+    listener: Listener,
+    environment: Mapping[str, str],
+    watch: Watch = lambda _pid: nullcontext(),
+) -> list[str]:
+    """Run a DVC command, again while another DVC process holds what it needs; what it said."""
     for wait in (*_PATIENCE, None):
         try:
-            return _outcome(await _run(name, command, listener, environment, watch))
+            return await _run(name, command, listener, environment, watch)
         except BusyError:
             if wait is None:
                 raise
@@ -124,8 +159,8 @@ def _parse(text: str) -> Line:
     return Line(f"{bar['what']} {bar['rest']}", float(bar["percent"])) if bar else Line(text)
 
 
-def _outcome(said: list[str]) -> str:
+def _outcome(name: str, said: list[str]) -> str:
     text = "\n".join(said)
-    if "is cached - skipping run" in text:
-        return "Restored"
-    return "Completed" if "Running stage" in text else "Cached"
+    if f"Running stage '{name}'" in text:
+        return "Completed"
+    return "Restored" if f"Stage '{name}' is cached - skipping run" in text else "Cached"

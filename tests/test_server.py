@@ -3,19 +3,12 @@
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
-import time
-from pathlib import Path
-from unittest import mock
 
 import httpx
-import psutil
 import pytest
-from conftest import ROOT, copy_tree
+from server import Server, living_stages, small_clone, until
 
-from flows.serve import start_server
 from pipeline_steps.stage.params import read_yaml
 
 GRAPH = """
@@ -63,63 +56,18 @@ stages:
 """
 
 
-class Server:
-    """A Prefect server on loopback, and what one asks it."""
-
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        with mock.patch.dict(os.environ, {"PREFECT_HOME": str(home), "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2"}):
-            self.process = start_server(port)
-            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-            self.environment = {**os.environ, "PATH": path, "SHELL": "/bin/sh"}
-        self.url = f"http://127.0.0.1:{port}"
-
-    def ask(self, what: str, **body: object) -> list[dict]:
-        reply = httpx.post(f"{self.url}/api/{what}/filter", json=body, timeout=30)
-        reply.raise_for_status()
-        return reply.json()
-
-    def flow(self, clone: Path, *args: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "flows.augment", *args]
-        return subprocess.Popen(
-            command, cwd=clone, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def last_run(self) -> dict:
-        return self.ask("flow_runs", sort="START_TIME_DESC", limit=1)[0]
-
-    def stages(self, run: dict) -> dict[str, dict]:
-        rows = self.ask("task_runs", flow_runs={"id": {"any_": [run["id"]]}})
-        return {row["name"]: row for row in rows}
-
-    def log_of(self, task: dict) -> str:
-        rows = self.ask("logs", logs={"task_run_id": {"any_": [task["id"]]}}, sort="TIMESTAMP_ASC", limit=200)
-        return "\n".join(row["message"] for row in rows)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server of its own, gone with the session."""
+    """A server of its own."""
     made = Server(tmp_path_factory.mktemp("prefect"))
     yield made
-    made.process.terminate()
-    made.process.wait()
+    made.stop()
 
 
-def _clone(folder: Path, graph: str) -> Path:
-    clone = copy_tree(folder)
-    shutil.copy(ROOT / "tests/work.py", clone / "work.py")
-    (clone / "dvc.lock").unlink()
-    (clone / "dvc.yaml").write_text(graph)
-    return clone
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ended(server, tmp_path_factory):
     """A run in which stages failed, hung and starved: the clone, its output and the server's record."""
-    clone = _clone(tmp_path_factory.mktemp("mini"), GRAPH)
+    clone = small_clone(tmp_path_factory.mktemp("mini"), GRAPH)
     process = server.flow(clone)
     output = process.communicate(timeout=180)[0]
     return clone, process.returncode, output, server.last_run()
@@ -153,7 +101,7 @@ def test_stages_end_as_what_happened_to_them(server, ended):
 def test_a_failed_stage_shows_its_last_lines(server, ended, stage, last):
     row = server.stages(ended[3])[stage]
     assert last in row["state"]["message"]
-    log = _until(lambda: (text := server.log_of(row)) and f"{stage.rstrip('s')}" in text and text)
+    log = until(lambda: (text := server.log_of(row)) and f"{stage.rstrip('s')}" in text and text)
     assert "begins" in log
 
 
@@ -177,7 +125,7 @@ def test_the_next_run_takes_up_what_is_left(server, ended):
     assert names == {n: "Completed" if n in ("fails", "needs_it") else "Cached" for n in list(graph)[:5]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page():
     """A headless Chromium."""
     if not (chromium := shutil.which("chromium")):
@@ -216,13 +164,13 @@ def test_a_person_sees_the_run_in_a_browser(server, ended, page):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
 def test_a_killed_flow_leaves_no_orphan_and_is_marked_by_the_next(server, tmp_path):
-    clone = _clone(tmp_path / "slow", SLOW)
+    clone = small_clone(tmp_path / "slow", SLOW)
     process = server.flow(clone)
-    _until(lambda: _workers(clone))
+    until(lambda: living_stages(clone))
     killed = server.last_run()
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    _until(lambda: not _workers(clone))
+    until(lambda: not living_stages(clone))
     assert not (clone / "out/slow").exists()
     process = server.flow(clone)
     output = process.communicate(timeout=180)[0]
@@ -233,35 +181,11 @@ def test_a_killed_flow_leaves_no_orphan_and_is_marked_by_the_next(server, tmp_pa
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_ends_the_stage_too(server, tmp_path, sign):
-    clone = _clone(tmp_path / "slow", SLOW)
+    clone = small_clone(tmp_path / "slow", SLOW)
     process = server.flow(clone)
-    _until(lambda: _workers(clone))
+    until(lambda: living_stages(clone))
     process.send_signal(sign)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    _until(lambda: not _workers(clone))
+    until(lambda: not living_stages(clone))
     assert not (clone / "out/slow").exists()
-
-
-def _workers(clone: Path) -> list[int]:
-    """Living processes of the small repository's stages."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if (
-                process.status() != psutil.STATUS_ZOMBIE
-                and "work.py" in process.cmdline()
-                and process.cwd() == str(clone)
-            ):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
-
-
-def _until(condition, seconds=60):
-    for _ in range(seconds * 5):
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"waited {seconds} s in vain")

@@ -25,6 +25,9 @@ def main() -> None:
         bytearray(1 << 30)
     out.parent.mkdir(exist_ok=True)
     out.write_text(does)
+    Path("runs").mkdir(exist_ok=True)
+    with Path("runs/work.log").open("a") as log:
+        log.write(f"{does} {out}\n")
 
 
 def draw() -> None:

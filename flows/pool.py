@@ -1,0 +1,110 @@
+"""Many machines: the head sends stages to the workers of a Prefect work pool, and restores what they made.
+
+Every worker is a clone at the head's commit with the same DVC remote (``python -m flows.worker``). A stage whose
+outputs DVC does not cache can't travel, so it runs on the head.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Cancelling, Crashed
+from prefect.workers.process import ProcessWorker
+
+from flows.process import StageFailedError
+from flows.remote import HEARTBEAT_SECONDS, run_stage
+
+QUEUES = ("gpu", "cpu")
+_POLL_SECONDS = 1.0
+_LOST_SECONDS = 12 * HEARTBEAT_SECONDS
+_START_SECONDS = 120.0  # for a worker to start what it has taken
+_LONELY_SECONDS = 30.0
+_SENDINGS = 3
+
+
+async def ensure_pool(pool: str) -> None:
+    """Create the work pool, its queues and its deployment where they are missing; head and workers both may."""
+    template = ProcessWorker.get_default_base_job_template()
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(pool)
+        except ObjectNotFound:
+            await _unless_there(
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+            )
+        for queue in QUEUES:
+            try:
+                await client.read_work_queue_by_name(queue, work_pool_name=pool)
+            except ObjectNotFound:
+                await _unless_there(client.create_work_queue(name=queue, work_pool_name=pool))
+        flow = await client.create_flow(run_stage)
+        await client.create_deployment(
+            flow, name=pool, work_pool_name=pool, entrypoint=f"{run_stage.__module__}.{run_stage.fn.__name__}"
+        )
+
+
+async def _unless_there(creating: Awaitable[object]) -> None:
+    with suppress(ObjectAlreadyExists):
+        await creating
+
+
+async def send(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -> str:
+    """Have a worker run ``stage`` at commit ``wanted``; how it ended. Sent again when its machine died under it.
+
+    ``hours`` (0: no limit) is the time that it may run there.
+
+    Raises:
+        StageFailedError: it failed there, or was lost several times.
+    """
+    for _ in range(_SENDINGS):
+        sent: FlowRun = await arun_deployment(
+            f"stage/{pool}",
+            parameters={"stage": stage, "wanted": wanted, "hours": hours},
+            flow_run_name=stage,
+            work_queue_name="gpu" if gpu else "cpu",
+            timeout=0,
+        )
+        async with get_client() as client:
+            try:
+                state = await _followed(client, sent.id, pool)
+            except asyncio.CancelledError:
+                await asyncio.shield(client.set_flow_run_state(sent.id, Cancelling(), force=True))
+                raise
+        if state.is_completed():
+            return state.name or ""
+        if not state.is_crashed():
+            raise StageFailedError(f"{stage} failed on a worker: {state.message}")
+    raise StageFailedError(f"{stage} was lost {_SENDINGS} times: its worker's machine stopped answering")
+
+
+async def _followed(client: PrefectClient, run: UUID, pool: str) -> State:  # type: ignore[type-arg]
+    """The final state of a sent run; Crashed when it stopped giving signs of life."""
+    began = seen = time.monotonic()
+    sign, lonely = None, False
+    while True:
+        await asyncio.sleep(_POLL_SECONDS)
+        try:
+            now = await client.read_flow_run(run)
+        except (OSError, PrefectHTTPStatusError):  # a server that restarts
+            seen = time.monotonic()
+            continue
+        if now.state and now.state.is_final():
+            return now.state
+        if now.updated != sign or now.state_type == StateType.SCHEDULED:
+            seen, sign = time.monotonic(), now.updated
+        if not lonely and now.state_type == StateType.SCHEDULED and time.monotonic() - began > _LONELY_SECONDS:
+            lonely = True
+            get_run_logger().warning("no worker has taken it yet; start one: python -m flows.worker --pool %s", pool)
+        patience = _LOST_SECONDS if now.state_type == StateType.RUNNING else _START_SECONDS
+        if time.monotonic() - seen > patience:
+            lost: State = Crashed(message="no sign of life from its machine")  # type: ignore[type-arg]
+            await client.set_flow_run_state(run, lost, force=True)
+            return lost

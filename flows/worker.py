@@ -1,0 +1,65 @@
+"""Make this clone a worker: ``python -m flows.worker --pool NAME``. It runs one stage at a time.
+
+Run it in a clone of its own, at the head's commit, with the head's DVC remote and PREFECT_API_URL set to the head's
+server. It says at once what does not fit. In a Slurm job it is started the same way.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from flows.pool import QUEUES, ensure_pool
+from flows.remote import CLONE, MisfitError, revision
+from flows.slots import machine
+
+
+def remote_place() -> str:
+    """The default DVC remote's address, once it has answered.
+
+    Raises:
+        MisfitError: there is none, or it does not answer.
+    """
+    with Repo() as repo:
+        try:
+            odb = repo.cloud.get_remote_odb()
+            odb.fs.exists(odb.path)
+        except (DvcException, OSError) as error:
+            raise MisfitError(f"the DVC remote does not answer: {error}; see 'dvc remote list'") from None
+        return str(odb.fs.unstrip_protocol(odb.path))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pool", required=True, help="the work pool, as given to the head's flow")
+    parser.add_argument("--cpu-only", action="store_true", help="take no stage that asks for a GPU")
+    args = parser.parse_args()
+    if not os.environ.get("PREFECT_API_URL"):
+        sys.exit("error: PREFECT_API_URL is not set; give the head's server, e.g. http://head:4200/api")
+    try:
+        print(f"commit {revision()[:12]}, remote {remote_place()}", flush=True)
+    except MisfitError as error:
+        sys.exit(f"error: {error}")
+    if not args.cpu_only and not machine().gpus:
+        print("no GPU here: stages that ask for one will compute on the CPU (--cpu-only leaves them to others)")
+    asyncio.run(ensure_pool(args.pool))
+    clone = Path.cwd()
+    os.environ |= {CLONE: str(clone), "PYTHONPATH": str(clone)}
+    queues = QUEUES[1:] if args.cpu_only else QUEUES
+    command = ["worker", "start", "--pool", args.pool, "--type", "process", "--limit", "1"]
+    command += [
+        "--name",
+        f"{platform.node()}:{clone.name}:{os.getpid()}",
+        *(x for q in queues for x in ("--work-queue", q)),
+    ]
+    os.execv(sys.executable, [sys.executable, "-m", "prefect", *command])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

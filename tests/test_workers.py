@@ -1,0 +1,200 @@
+"""A head and workers in clones of their own, with one DVC remote: each stage once, whatever dies."""
+
+import os
+import shutil
+import signal
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import run
+from server import Server, living_stages, small_clone, until
+
+BRANCHES = """
+stages:
+  source:
+    cmd: exec python work.py write out/source
+    deps: [work.py]
+    outs: [out/source]
+  branch:
+    matrix: {cell: [a, b, c]}
+    cmd: exec python work.py sleep out/${item.cell} 1
+    deps: [out/source]
+    outs:
+      - out/${item.cell}
+  summary:
+    cmd: exec python work.py write out/summary
+    deps: [out/a, out/b, out/c]
+    metrics:
+      - out/summary:
+          cache: false
+"""
+
+
+NAMES = ["source", "branch@a", "branch@b", "branch@c", "summary"]
+DEEDS = ["sleep out/a", "sleep out/b", "sleep out/c", "write out/source", "write out/summary"]
+
+
+@pytest.fixture(scope="module")
+def server(postgres, tmp_path_factory):
+    """A server whose heart beats fast; on PostgreSQL where there is one."""
+    settings = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres} if postgres else {}
+    made = Server(tmp_path_factory.mktemp("prefect"), EQUIDERM_HEARTBEAT_SECONDS="0.5", **settings)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    """A PostgreSQL cluster of Debian's package on loopback, or nothing (then the server keeps to SQLite)."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not found or os.getuid() != 0:
+        yield ""
+        return
+    with _cluster(found[-1].parent) as address:
+        yield address
+
+
+@contextmanager
+def _cluster(programs):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    place = Path(f"/tmp/equiderm-postgres-{os.getpid()}")
+    place.mkdir()
+    shutil.chown(place, "postgres", "postgres")
+
+    def as_postgres(*command):
+        run("runuser", "-u", "postgres", "--", *command, cwd=place)
+
+    try:
+        as_postgres(str(programs / "initdb"), "-D", str(place / "data"), "-A", "trust")
+        options = f"-p {port} -h 127.0.0.1 -k {place} -c max_connections=200"
+        as_postgres(
+            str(programs / "pg_ctl"), "-D", str(place / "data"), "-o", options, "-l", str(place / "log"), "-w", "start"
+        )
+        yield f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres"
+        as_postgres(str(programs / "pg_ctl"), "-D", str(place / "data"), "-m", "fast", "stop")
+    finally:
+        shutil.rmtree(place)
+
+
+class Lab:
+    """A head and its workers' clones, with one remote."""
+
+    def __init__(self, server, folder, count):
+        self.server, self.pool = server, folder.name
+        self.head = small_clone(folder / "head", BRANCHES)
+        (folder / "remote").mkdir()
+        run("dvc", "remote", "add", "-d", "shared", str(folder / "remote"), cwd=self.head)
+        run("git", "add", "-A", cwd=self.head)
+        run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "lab", cwd=self.head)
+        self.clones = [folder / f"worker-{i}" for i in range(count)]
+        for clone in self.clones:
+            run("git", "clone", "-q", str(self.head), str(clone), cwd=folder)
+        self.workers = []
+
+    def start(self, *clones):
+        self.workers += [self.server.worker(clone, self.pool) for clone in clones]
+
+    def kill(self, worker):
+        """As when a machine loses power: the worker and all that it started are gone at once."""
+        family = [worker_ := psutil.Process(worker.pid), *worker_.children(recursive=True)]
+        for process in family:
+            process.send_signal(signal.SIGKILL)
+        worker.wait()
+
+    def run(self):
+        return self.server.flow(self.head, "--pool", self.pool)
+
+    def deeds(self):
+        return sorted(line for clone in (self.head, *self.clones) for line in _done(clone))
+
+    def states(self):
+        rows = self.server.stages(self.server.last_run())
+        return {name: rows[name]["state_name"] for name in NAMES}
+
+
+@pytest.fixture
+def lab(server, tmp_path):
+    """Two clones for workers; none started yet."""
+    made = Lab(server, tmp_path, 2)
+    yield made
+    for worker in made.workers:
+        if worker.poll() is None:
+            made.kill(worker)
+
+
+def test_workers_run_each_stage_once_and_the_head_restores_it(lab, tmp_path):
+    process = lab.run()
+    lab.start(*lab.clones)  # late: the head waits for them
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert lab.states() == dict.fromkeys(NAMES, "Completed")
+    assert lab.deeds() == DEEDS
+    assert _done(lab.head) == ["write out/summary"]  # its output is not cached: it can't travel
+    alone = tmp_path / "alone"
+    run("git", "clone", "-q", str(lab.head), str(alone), cwd=tmp_path)
+    run("dvc", "repro", cwd=alone)
+    assert (alone / "dvc.lock").read_bytes() == (lab.head / "dvc.lock").read_bytes()
+    again = lab.run()
+    output = again.communicate(timeout=300)[0]
+    assert again.returncode == 0, output
+    assert lab.states() == dict.fromkeys(NAMES, "Cached")
+
+
+def test_the_record_is_in_postgresql(lab, postgres):
+    if not postgres:
+        pytest.skip("no PostgreSQL: apt-get install postgresql, and run as root")
+    host = postgres.replace("+asyncpg", "")
+    asked = run("psql", host, "-Atc", "select count(*) from deployment", cwd=lab.head)
+    assert int(asked.stdout) >= 1
+
+
+def test_a_machine_that_dies_loses_nothing(lab):
+    lab.start(*lab.clones)
+    process = lab.run()
+    busy = until(
+        lambda: [worker for worker, clone in zip(lab.workers, lab.clones, strict=True) if living_stages(clone)]
+    )
+    lab.kill(busy[0])
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert lab.deeds() == DEEDS
+    assert lab.states() == dict.fromkeys(NAMES, "Completed")
+
+
+def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
+    (lab.clones[0] / "work.py").write_text("changed")
+    worker = server.worker(lab.clones[0], lab.pool)
+    assert worker.wait(timeout=60) == 1
+    assert "1 tracked files differ from the commit (work.py)" in (lab.clones[0] / "worker.log").read_text()
+    run(
+        "git",
+        "-C",
+        str(lab.clones[1]),
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@t",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "x",
+        cwd=tmp_path,
+    )
+    lab.start(lab.clones[1])
+    process = lab.run()
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 1
+    assert "this worker's clone is at" in output.replace("\n", "")
+    assert lab.deeds() == []
+
+
+def _done(clone: Path) -> list[str]:
+    """What work.py did in a clone."""
+    log = clone / "runs/work.log"
+    return log.read_text().splitlines() if log.exists() else []
