@@ -40,7 +40,7 @@ def processes(clone: Path) -> Iterator[psutil.Process]:
 
 def victim(clone: Path, kind: str, flow: subprocess.Popen[bytes]) -> int:
     """The process that ``kind`` means now; the flow where there is no such process at the moment."""
-    sign = {"dvc": "dvc", "stage": "pipeline_steps."}.get(kind.split()[0])
+    sign = {"dvc": "dvc", "stage": "pipeline_steps."}.get(kind.split(maxsplit=1)[0])
     for process in processes(clone) if sign else ():
         line = " ".join(process.cmdline())
         if sign in line and "flows.child" not in line and "flows.augment" not in line:
@@ -59,7 +59,7 @@ def emptied(clone: Path) -> None:
     for name in ("dvc.lock", ".dvc/cache", ".dvc/tmp", "runs"):
         path = clone / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    subprocess.run(["git", "clean", "-qfdX", "-e", "!.dvc"], cwd=clone, check=True)
+    subprocess.run(["git", "clean", "-qfdX"], cwd=clone, check=True)
 
 
 def disturbed(clone: Path, rng: random.Random, seconds: float, kills: Counter[str], most: int) -> list[str]:
