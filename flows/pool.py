@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from uuid import UUID
 
+import httpx
 from prefect import get_run_logger
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -93,7 +94,7 @@ async def _followed(client: PrefectClient, run: UUID, pool: str) -> State:  # ty
         await asyncio.sleep(_POLL_SECONDS)
         try:
             now = await client.read_flow_run(run)
-        except (OSError, PrefectHTTPStatusError):  # a server that restarts
+        except (httpx.TransportError, PrefectHTTPStatusError):  # a server that restarts
             seen = time.monotonic()
             continue
         if now.state and now.state.is_final():

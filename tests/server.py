@@ -23,13 +23,16 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with mock.patch.dict(
-            os.environ, {"PREFECT_HOME": str(home), "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2", **settings}
-        ):
-            self.process = start_server(port)
+        self.settings = {"PREFECT_HOME": str(home), "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2", **settings}
+        self.port = port
+        self.start()
+        self.url = f"http://127.0.0.1:{port}"
+
+    def start(self) -> None:
+        with mock.patch.dict(os.environ, self.settings):
+            self.process = start_server(self.port)
             path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
             self.environment = {**os.environ, "PATH": path, "SHELL": "/bin/sh"}
-        self.url = f"http://127.0.0.1:{port}"
 
     def stop(self) -> None:
         self.process.terminate()

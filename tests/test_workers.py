@@ -20,7 +20,7 @@ stages:
     outs: [out/source]
   branch:
     matrix: {cell: [a, b, c]}
-    cmd: exec python work.py sleep out/${item.cell} 1
+    cmd: exec python work.py sleep out/${item.cell} 3
     deps: [out/source]
     outs:
       - out/${item.cell}
@@ -164,6 +164,29 @@ def test_a_machine_that_dies_loses_nothing(lab):
     assert process.returncode == 0, output
     assert lab.deeds() == DEEDS
     assert lab.states() == dict.fromkeys(NAMES, "Completed")
+
+
+def test_a_server_that_restarts_loses_nothing(lab, server):
+    lab.start(*lab.clones)
+    process = lab.run()
+    until(lambda: any("write out/source" in _done(clone) and living_stages(clone) for clone in lab.clones))
+    os.killpg(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    server.start()
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert lab.deeds() == DEEDS
+    assert lab.states() == dict.fromkeys(NAMES, "Completed")
+
+
+def test_cancelling_the_head_ends_its_stages_elsewhere(lab):
+    lab.start(*lab.clones)
+    process = lab.run()
+    until(lambda: any("write out/source" in _done(clone) and living_stages(clone) for clone in lab.clones))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    until(lambda: not any(living_stages(clone) for clone in lab.clones))
+    assert "write out/summary" not in lab.deeds()
 
 
 def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
