@@ -12,9 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 
-def run(*command, cwd, check=True, **options):
+def run(*command, cwd, check=True, env_extra=None, **options):
     """Run a command with this environment's Python first on the path; output as text."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "CI": "true"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "CI": "true", **(env_extra or {})}
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=env, check=False, **options)
     if check and done.returncode:
         raise AssertionError(f"{command} failed with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")

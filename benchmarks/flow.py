@@ -1,0 +1,94 @@
+"""The flow beside plain ``dvc repro``: ``python -m benchmarks.flow``; writes docs/flow.md and docs/ui_*.png.
+
+Three comparisons: the default pipeline in two fresh clones, one by each (their ``dvc.lock`` must be the same bytes); a
+second run that has nothing to do; and two independent stages that each use one core.
+"""
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+DOCS = Path("docs")
+BURN = "import sys, time\nwhile time.process_time() < 20:\n    pass\nopen(sys.argv[1], 'w').write(sys.argv[1])\n"
+BRANCHES = ("left", "right")
+
+
+def timed(*command: str, cwd: Path) -> tuple[float, float, str]:
+    """Wall seconds, processor seconds of the command and all it started, and what it said."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"error: {' '.join(command)} failed:\n{done.stdout[-3000:]}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+
+
+def clone(to: Path) -> Path:
+    """A fresh clone of the last commit."""
+    subprocess.run(["git", "clone", "-q", ".", str(to)], check=True)
+    return to
+
+
+def two_branches(place: Path) -> tuple[float, float]:
+    """Wall seconds of two stages of 20 processor seconds: by dvc, by the flow."""
+    made = clone(place)
+    (made / "burn.py").write_text(BURN)
+    stages = (f"  {b}:\n    cmd: exec python burn.py {b}\n    deps: [burn.py]\n    outs: [{b}]\n" for b in BRANCHES)
+    (made / "dvc.yaml").write_text("stages:\n" + "".join(stages))
+    (made / "dvc.lock").unlink()
+    walls = []
+    for command in (("dvc", "repro"), ("flows.augment",)):
+        walls.append(timed(*command, cwd=made)[0])
+        shutil.rmtree(made / ".dvc/cache", ignore_errors=True)
+        for name in (*BRANCHES, "dvc.lock"):
+            (made / name).unlink()
+    return walls[0], walls[1]
+
+
+def main() -> None:
+    """Measure, compare, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", type=Path, help="work in this empty folder, and leave the clones there")
+    keep = parser.parse_args().keep
+    with TemporaryDirectory() as folder:
+        place = keep or Path(folder)
+        os.environ["PREFECT_HOME"] = str(Path(folder, "prefect").resolve())
+        plain, flow = clone(place / "plain"), clone(place / "flow")
+        by_dvc = timed("dvc", "repro", cwd=plain)[0]
+        said = timed("benchmarks.screenshots", cwd=flow)[2]
+        by_flow = float(re.search(r"the flow took (\d+) s", said)[1])  # type: ignore[index]
+        same = (plain / "dvc.lock").read_bytes() == (flow / "dvc.lock").read_bytes()
+        for picture in (flow / "docs").glob("ui_*.png"):
+            shutil.copy(picture, DOCS)
+        rows = [("default pipeline, fresh clone, wall seconds", by_dvc, by_flow)]
+        idle, idle_by_flow = timed("dvc", "repro", cwd=plain), timed("flows.augment", cwd=flow)
+        rows += [(f"nothing to do, {n} seconds", idle[k], idle_by_flow[k]) for k, n in enumerate(("wall", "processor"))]
+        rows.append(("two stages of 20 s on one core each, wall seconds", *two_branches(place / "branches")))
+    table = "\n".join(f"| {name} | {a:.1f} | {b:.1f} | {a / b:.2f} |" for name, a, b in rows)
+    (DOCS / "flow.md").write_text(
+        "# The flow beside plain `dvc repro`\n\n"
+        f"Made by `uv run python -m benchmarks.flow` on {os.cpu_count()} cores. Where the flow has no server running, "
+        "it starts one for itself: so in the last three rows.\n\n"
+        f"| | `dvc repro` | the flow | ratio |\n|---|---|---|---|\n{table}\n\n"
+        f"`dvc.lock` of the two clones: {'the same bytes' if same else 'DIFFERENT'}.\n",
+        "utf-8",
+    )
+    print((DOCS / "flow.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
