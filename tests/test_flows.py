@@ -237,3 +237,22 @@ def test_usage_counts_children_and_draws_a_curve():
     text = as_markdown([Usage(2, 50, 100), Usage(4, 100, 300)])
     assert "| CPU, % of one core | 75 | 100 | ![CPU, % of one core](data:image/svg+xml;base64," in text
     assert "GPU" not in text
+
+
+def test_the_kubernetes_template_makes_a_job_that_clones_and_runs_a_stage():
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+
+    template = json.loads((ROOT / "flows/kubernetes.json").read_text())
+    WorkPoolCreate(name="lab", type="kubernetes", base_job_template=template)
+    values = {"env": {"REPOSITORY": "https://example.org/lab.git"}, "gpus": "2"}
+    nobody = PrefectClient("http://127.0.0.1:9/api")  # nothing in the template asks a server
+    made = asyncio.run(KubernetesWorkerJobConfiguration.from_template_and_values(template, values, client=nobody))
+    pod = made.job_manifest["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert "git clone" in container["command"][-1]
+    assert container["command"][-1].endswith("exec uv run prefect flow-run execute")
+    assert container["resources"]["limits"] == {"memory": "32Gi", "nvidia.com/gpu": "2"}
+    assert "example.org/lab.git" in json.dumps(container["env"])
+    assert pod["restartPolicy"] == "Never"
