@@ -1,12 +1,16 @@
 """A head and workers in clones of their own, with one DVC remote: each stage once, whatever dies."""
 
+import getpass
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from conftest import run
@@ -59,9 +63,7 @@ def postgres(tmp_path_factory):
 
 @contextmanager
 def _cluster(programs):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     place = Path(f"/tmp/equiderm-postgres-{os.getpid()}")
     place.mkdir()
     shutil.chown(place, "postgres", "postgres")
@@ -215,6 +217,76 @@ def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
     assert process.returncode == 1
     assert "this worker's clone is at" in output.replace("\n", "")
     assert lab.deeds() == []
+
+
+@pytest.fixture
+def sshd(tmp_path):
+    """A real OpenSSH server on loopback that knows one key; the SSH options of a DVC remote on it."""
+    program = shutil.which("sshd") or "/usr/sbin/sshd"
+    if not Path(program).exists():
+        pytest.skip("no sshd: apt-get install openssh-server")
+    for name in ("host", "user"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name), cwd=tmp_path)
+    (tmp_path / "known").write_text((tmp_path / "user.pub").read_text())
+    port = _free_port()
+    (tmp_path / "sshd.conf").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path / 'host'}\nAuthorizedKeysFile {tmp_path / 'known'}\n"
+        "StrictModes no\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n"
+        f"PidFile {tmp_path / 'sshd.pid'}\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd, as root, parks its unprivileged half
+    process = subprocess.Popen([program, "-D", "-e", "-f", str(tmp_path / "sshd.conf")], stderr=subprocess.PIPE)
+    until(lambda: process.poll() is not None or _answers(port))
+    assert process.poll() is None, process.stderr.read()
+    yield {"url": f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/far", "keyfile": str(tmp_path / "user")}
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket on a local server that speaks S3; the options of a DVC remote in it."""
+    port = _free_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
+    )
+    until(lambda: _answers(port))
+    httpx.put(f"http://127.0.0.1:{port}/lab").raise_for_status()
+    yield {"url": "s3://lab/equiderm", "endpointurl": f"http://127.0.0.1:{port}"}
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.parametrize("kind", ["sshd", "bucket"])
+def test_the_remote_may_be_elsewhere(kind, request, tmp_path):
+    options = request.getfixturevalue(kind)
+    head = small_clone(tmp_path / "head", BRANCHES)
+    run("dvc", "remote", "add", "-d", "shared", options.pop("url"), cwd=head)
+    for name, value in options.items():
+        run("dvc", "remote", "modify", "shared", name, value, cwd=head)
+    run("git", "add", "-A", cwd=head)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "lab", cwd=head)
+    other = tmp_path / "other"
+    run("git", "clone", "-q", str(head), str(other), cwd=tmp_path)
+    run("dvc", "repro", "branch", cwd=head)
+    run("dvc", "push", "--run-cache", cwd=head)
+    run("dvc", "repro", "--pull", "branch", cwd=other)
+    assert len(_done(head)) == 4
+    assert _done(other) == []
+    assert (other / "out/a").read_text() == "sleep"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _done(clone: Path) -> list[str]:
