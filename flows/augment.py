@@ -141,9 +141,13 @@ async def augment(
 ) -> dict[str, str]:
     """Bring the pipeline up to date; the name of each stage's final state.
 
-    ``cores`` 0 means all that this process may use. ``overrides`` (``classifier.updates=200``) go into params.yaml
-    first; then, or with a name in ``experiment``, the result is saved as a DVC experiment (named as the flow run).
-    With a ``pool``, its workers run the stages, and this clone restores what they made.
+    Args:
+        targets: Stages, or groups of cells such as ``generate``, with what they need; empty means all.
+        force: Run stages even where nothing changed.
+        cores: Cores to share between stages; 0 means all that this process may use.
+        overrides: Changes to params.yaml such as ``classifier.updates=200``; the result is saved as an experiment.
+        experiment: The name to save the result under; empty means the flow run's name.
+        pool: A work pool whose workers run the stages; this clone restores what they made.
 
     Raises:
         PipelineFailedError: stages failed; the message names them.

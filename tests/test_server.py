@@ -7,6 +7,7 @@ import sys
 
 import httpx
 import pytest
+from conftest import run
 from server import Server, living_stages, small_clone, until
 
 from pipeline_steps.stage.params import read_yaml
@@ -189,3 +190,18 @@ def test_interrupting_ends_the_stage_too(server, tmp_path, sign):
     assert process.returncode != 0
     until(lambda: not living_stages(clone))
     assert not (clone / "out/slow").exists()
+
+
+def test_the_deployments_of_a_lab_deploy(server, tmp_path):
+    clone = small_clone(tmp_path / "lab", SLOW)
+    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+    settings = {name: value for name, value in server.environment.items() if name.startswith("PREFECT_")}
+    run(*prefect, "work-pool", "create", "gpu-box", "--type", "process", cwd=clone, env_extra=settings)
+    run(*prefect, "deploy", "--all", cwd=clone, env_extra=settings)
+    found = {row["name"]: row for row in server.ask("deployments")}
+    assert set(found) == {"pipeline", "images", "experiment", "grid", "nightly"}
+    form = found["experiment"]["parameter_openapi_schema"]["properties"]
+    assert form["cores"]["type"] == "integer"
+    assert form["force"]["type"] == "boolean"
+    assert "description" in form["overrides"]
+    assert found["nightly"]["schedules"][0]["active"] is False
