@@ -5,6 +5,7 @@ mark classifier finds the prompted mark and colour (beside how often it finds th
 errs too), reconstructions, and a grid to look at.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ITA_LOWER_BOUND
 from pipeline_steps.records.tone import border_ita
 
 DOCS = Path("docs")
+PROVENANCE = Path("models/base/phantom-sd/provenance.json")
 SAMPLING = Sampling(
     scheduler="DPMSolverMultistepScheduler",
     scheduler_options={"algorithm_type": "sde-dpmsolver++"},
@@ -150,6 +152,8 @@ def _page(found: dict[str, tuple[np.ndarray, np.ndarray]], ita: np.ndarray, type
     lines.append(f"| all colours | {generated:.0%} | {rendered:.0%} |")
     lines.append("\n## What the autoencoder keeps\n\n![reconstructions](base_model_reconstructions.png)\n")
     lines.append("Pairs of rows: rendered images (seven conditions it never saw, then marks) and reconstructions.")
+    if note := json.loads(PROVENANCE.read_text()).get("note"):
+        lines.append(f"\n## How these weights came about\n\n{note}")
     return "\n".join(lines) + "\n"
 
 
