@@ -1,6 +1,7 @@
 """A head and workers in clones of their own, with one DVC remote: each stage once, whatever dies."""
 
 import getpass
+import json
 import os
 import shutil
 import signal
@@ -13,9 +14,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import run
+from conftest import copy_tree, run
 from server import Server, living_stages, small_clone, until
 
+from pipeline_steps.profile import overlaid
+from pipeline_steps.stage.params import read_yaml
+
+GRID_PROFILE = os.environ.get("EQUIDERM_GRID_PROFILE", "toy")
 BRANCHES = """
 stages:
   source:
@@ -86,9 +91,9 @@ def _cluster(programs):
 class Lab:
     """A head and its workers' clones, with one remote."""
 
-    def __init__(self, server, folder, count):
+    def __init__(self, server, folder, count, prepare=lambda folder: small_clone(folder, BRANCHES)):
         self.server, self.pool = server, folder.name
-        self.head = small_clone(folder / "head", BRANCHES)
+        self.head = prepare(folder / "head")
         (folder / "remote").mkdir()
         run("dvc", "remote", "add", "-d", "shared", str(folder / "remote"), cwd=self.head)
         run("git", "add", "-A", cwd=self.head)
@@ -217,6 +222,61 @@ def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
     assert process.returncode == 1
     assert "this worker's clone is at" in output.replace("\n", "")
     assert lab.deeds() == []
+
+
+def _grid(folder):
+    """The whole pipeline over two scenarios and two draws, at toy scale or as ``EQUIDERM_GRID_PROFILE`` says."""
+    clone = copy_tree(folder)
+    run(sys.executable, "-m", "pipeline_steps.profile", GRID_PROFILE, cwd=clone)
+    params = clone / "params.yaml"
+    cells = {"scenarios": ["ii", "iii"], "draws": [0, 1]}
+    params.write_text(
+        overlaid(params.read_text(), {"grid": {"comparison": {**cells, "arms": ["syn"]}}, "split": cells})
+    )
+    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
+    return clone
+
+
+def _stages(clone):
+    """What the pipeline's stages completed in a clone: stage and arguments."""
+    log = clone / "runs/stages.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [(row["stage"], *row["arguments"]) for row in rows if row["status"] == "completed"]
+
+
+def test_a_grid_on_four_workers(server, tmp_path, request):
+    """A worker's machine dies, one comes late, the server restarts; still each stage once, and the same digests."""
+    lab = Lab(server, tmp_path, 4, _grid)
+    request.addfinalizer(lambda: [lab.kill(worker) for worker in lab.workers if worker.poll() is None])
+    lab.start(*lab.clones[:3])
+    process = lab.run()
+    until(lambda: any(stage[0] == "invert_tokens" for clone in lab.clones for stage in _stages(clone)), 1800)
+    lab.kill(lab.workers[0])
+    os.killpg(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    server.start()
+    lab.start(lab.clones[3])
+    output = process.communicate(timeout=3600)[0]
+    assert process.returncode == 0, output
+    done = [stage for clone in (lab.head, *lab.clones) for stage in _stages(clone)]
+    # The machine that died may have ended a stage without having told anybody.
+    assert len(done) - len(set(done)) <= 1
+    assert {stage[0] for stage in _stages(lab.head)} == {"report"}
+    assert all(_stages(clone) for clone in lab.clones)
+    lock = read_yaml(lab.head / "dvc.lock")["stages"]
+    alone = request.getfixturevalue("toy") if GRID_PROFILE == "toy" else _alone(lab.head, tmp_path / "alone")
+    shared = {
+        name: held for name, held in read_yaml(alone / "dvc.lock")["stages"].items() if "@" in name and name in lock
+    }
+    assert len(shared) >= 7
+    assert {name: lock[name] for name in shared} == shared
+
+
+def _alone(head, clone):
+    """The same grid on one machine."""
+    run("git", "clone", "-q", str(head), str(clone), cwd=head)
+    run("dvc", "repro", cwd=clone)
+    return clone
 
 
 @pytest.fixture
