@@ -2,11 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+# Two test processes share two cores: OpenMP threads of both would wait for each other in busy loops.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's background job ignores SIGINT, and so would all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "data"))

@@ -21,6 +21,7 @@ from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 GRID_PROFILE = os.environ.get("EQUIDERM_GRID_PROFILE", "toy")
+SHORT = GRID_PROFILE == "toy"  # then the grid ends at the screened images
 BRANCHES = """
 stages:
   source:
@@ -113,8 +114,8 @@ class Lab:
             process.send_signal(signal.SIGKILL)
         worker.wait()
 
-    def run(self):
-        return self.server.flow(self.head, "--pool", self.pool)
+    def run(self, *options):
+        return self.server.flow(self.head, "--pool", self.pool, *options)
 
     def deeds(self):
         return sorted(line for clone in (self.head, *self.clones) for line in _done(clone))
@@ -249,7 +250,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
     lab = Lab(server, tmp_path, 4, _grid)
     request.addfinalizer(lambda: [lab.kill(worker) for worker in lab.workers if worker.poll() is None])
     lab.start(*lab.clones[:3])
-    process = lab.run()
+    process = lab.run(*(["--target", "screen"] if SHORT else []))
     until(lambda: any(stage[0] == "invert_tokens" for clone in lab.clones for stage in _stages(clone)), 1800)
     lab.kill(lab.workers[0])
     os.killpg(server.process.pid, signal.SIGKILL)
@@ -261,14 +262,14 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
     done = [stage for clone in (lab.head, *lab.clones) for stage in _stages(clone)]
     # The machine that died may have ended a stage without having told anybody.
     assert len(done) - len(set(done)) <= 1
-    assert {stage[0] for stage in _stages(lab.head)} == {"report"}
-    assert all(_stages(clone) for clone in lab.clones)
+    assert {stage[0] for stage in _stages(lab.head)} == (set() if SHORT else {"report"})
+    assert all(_stages(clone) for clone in lab.clones[1:])
     lock = read_yaml(lab.head / "dvc.lock")["stages"]
-    alone = request.getfixturevalue("toy") if GRID_PROFILE == "toy" else _alone(lab.head, tmp_path / "alone")
+    alone = request.getfixturevalue("toy") if SHORT else _alone(lab.head, tmp_path / "alone")
     shared = {
         name: held for name, held in read_yaml(alone / "dvc.lock")["stages"].items() if "@" in name and name in lock
     }
-    assert len(shared) >= 7
+    assert len(shared) >= 4
     assert {name: lock[name] for name in shared} == shared
 
 
