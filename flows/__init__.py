@@ -1,1 +1,7 @@
 """Orchestration: knows stage names only; imports neither torch nor pipeline_steps."""
+
+import os
+
+# Prefect reads these when it is imported: no server or client that this package starts reports its use to anybody.
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")

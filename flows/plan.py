@@ -48,17 +48,18 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
     Raises:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
-    with Repo() as repo:
+    with Repo() as repo, repo.lock:
         graph = repo.index.graph
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
-        status = repo.status([s.addressing for s in order if s.addressing in wanted])
+        # Asked of the stages themselves: Repo.status parses dvc.yaml again for each name it is given
+        status = {s.addressing: s.status().get(s.addressing, []) for s in order if s.addressing in wanted}
         return [
             Stage(
                 name=s.addressing,
                 desc=s.desc or "",
                 needs=tuple(sorted(n.addressing for n in graph.successors(s))),
-                why=tuple(_reasons(s, status.get(s.addressing, []))),
+                why=tuple(_reasons(s, status[s.addressing])),
                 travels=all(out.use_cache for out in s.outs),
                 **_resources(s),
             )

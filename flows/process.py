@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from flows import child
 
@@ -113,7 +114,7 @@ async def _run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        env={**os.environ, "PATH": _path(), "PYTHONUNBUFFERED": "1", **environment},
     )
     assert process.stdout
     said: list[str] = []
@@ -131,6 +132,11 @@ async def _run(
     if status:
         raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(said[-_LAST_LINES:]))
     return said
+
+
+def _path() -> str:
+    """``PATH`` with this interpreter first: stages call ``python``, and an environment need not be activated."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -28,8 +28,6 @@ def start_server(port: int) -> subprocess.Popen[bytes]:
         "PREFECT_SERVER_API_HOST": _HOST,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_API_URL": f"http://{_HOST}:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
     }
     command = child.command(sys.executable, "-m", "prefect", "server", "start")
     server = subprocess.Popen(command, start_new_session=True)  # noqa: S603

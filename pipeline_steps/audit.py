@@ -22,7 +22,7 @@ from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 
 
 class AuditParams(Params):
@@ -108,7 +108,7 @@ def find_pairs(dataset: Dataset, threshold: float) -> list[tuple[str, str]]:
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--out", "--metrics").parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "scoring").threads)
     params = read_params(AuditParams, "audit")
     dataset = open_dataset(args.dataset)
     pairs = find_pairs(dataset, params.near_duplicate_similarity)

@@ -19,7 +19,7 @@ from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.loop import predict
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.scores import classification_scores, cluster_interval, scores_by_type
@@ -75,7 +75,7 @@ def _accuracy_interval(correct: np.ndarray, groups: pd.Series, params: Evaluatio
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--split", "--model", "--out", "--metrics").parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "scoring").threads)
     params = read_params(EvaluationParams, "evaluation")
     table = predictions(open_dataset(args.dataset), read_tests(args.split), args.model)
     with whole_file(args.out) as temporary:

@@ -27,7 +27,7 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run, run_key
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 
 
 class AdapterParams(Params):
@@ -135,7 +135,7 @@ def main() -> None:
     arguments = parser(__doc__, "--dataset", "--split", "--captions", "--tokens", "--out")
     arguments.add_argument("--adapter", required=True)
     args = arguments.parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "compute").threads)
     params = read_params(AdapterParams, f"adapters.{args.adapter}")
     base = read_base(params.base)
     f = family(base)

@@ -32,7 +32,7 @@ from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 
 
 class AugmenterParams(Sampling):
@@ -241,7 +241,7 @@ def main() -> None:
     arguments = parser(__doc__, "--dataset", "--split", "--captions", "--tokens", "--adapter", "--out")
     arguments.add_argument("--augmenter", required=True)
     args = arguments.parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "compute").threads)
     params = read_params(AugmenterParams, f"augmenters.{args.augmenter}")
     use = generate(params, Inputs(args.dataset, args.split, args.captions, args.tokens, args.adapter), args.out)
     print(f"images: {use.computed} computed, {use.reused} reused")

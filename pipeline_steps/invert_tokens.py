@@ -20,7 +20,7 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run, run_key
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 
 
 class InversionParams(Params):
@@ -67,7 +67,7 @@ def main() -> None:
     arguments = parser(__doc__, "--dataset", "--split", "--out")
     arguments.add_argument("--inversion", required=True)
     args = arguments.parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "compute").threads)
     invert(read_params(InversionParams, f"inversions.{args.inversion}"), args.dataset, args.split, args.out)
 
 

@@ -22,7 +22,7 @@ from pipeline_steps.records.synthetic import read_accepted
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 
 Features = npt.NDArray[np.float32]
 
@@ -83,7 +83,7 @@ def score(
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--split", "--synthetic", "--screened", "--metrics").parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "scoring").threads)
     params = read_params(FidParams, "fid")
     e, dataset, store = read_extractor(), open_dataset(args.dataset), default_store()
 

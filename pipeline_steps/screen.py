@@ -31,7 +31,7 @@ from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 
 REASONS = ("memorised", "skin_tone", "blank")
 Features = npt.NDArray[np.float32]
@@ -146,7 +146,7 @@ def _features(e: Extractor, images: npt.NDArray[np.uint8]) -> Features:
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--split", "--synthetic", "--out", "--metrics").parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "scoring").threads)
     params = read_params(ScreenParams, "screen")
     e, dataset = read_extractor(), open_dataset(args.dataset)
     train, validation = read_partition(args.split, "train"), read_partition(args.split, "validation")

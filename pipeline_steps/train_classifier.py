@@ -19,7 +19,7 @@ from pipeline_steps.records.synthetic import read_accepted
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
-from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.loop import Labelled, Supervision, fit
 from pipeline_steps.vision.networks import new_network
 
@@ -77,7 +77,7 @@ def main() -> None:
     arguments.add_argument("--arm", required=True)
     arguments.add_argument("--architecture", required=True)
     args = arguments.parse_args()
-    use_threads()
+    use_threads(read_params(Threads, "compute").threads)
     params = read_params(ClassifierParams, "classifier")
     train, validation, classes = load_arm(
         args.arm, open_dataset(args.dataset), args.split, args.synthetic, args.screened

@@ -30,7 +30,7 @@ from pipeline_steps.features.settings import FeatureParams
 from pipeline_steps.items.closure import import_closure
 from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_params, read_yaml
-from pipeline_steps.stage.threads import Compute
+from pipeline_steps.stage.threads import Threads
 
 DVC = read_yaml(ROOT / "dvc.yaml")["stages"]
 STAGES = {name: s.get("do", s) for name, s in DVC.items()}
@@ -143,7 +143,8 @@ def test_shipped_models_are_small_and_safe():
 
 
 SECTIONS = {
-    "compute": Compute,
+    "compute": Threads,
+    "scoring": Threads,
     "ingest": ingest.IngestParams,
     "features": FeatureParams,
     "audit": audit.AuditParams,
@@ -229,7 +230,7 @@ def test_params_that_would_build_objects_are_refused(tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text("compute: !!python/object/apply:os.system [id]\n")
     with pytest.raises(ValueError, match=r"params\.yaml"):
-        read_params(Compute, "compute", file)
+        read_params(Threads, "compute", file)
     file.write_text("compute: {threads: two, extra: 1}\n")
     with pytest.raises(ValueError, match=r"compute\.threads.*\n.*compute\.extra"):
-        read_params(Compute, "compute", file)
+        read_params(Threads, "compute", file)

@@ -256,3 +256,14 @@ def test_the_kubernetes_template_makes_a_job_that_clones_and_runs_a_stage():
     assert container["resources"]["limits"] == {"memory": "32Gi", "nvidia.com/gpu": "2"}
     assert "example.org/lab.git" in json.dumps(container["env"])
     assert pod["restartPolicy"] == "Never"
+
+
+def test_nothing_is_reported_to_anybody():
+    ask = (
+        "import os, flows.augment; from prefect.settings import get_current_settings as now; "
+        "print(now().server.analytics_enabled, os.environ['DO_NOT_TRACK'])"
+    )
+    names = ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED")
+    environment = {k: v for k, v in os.environ.items() if k not in names}
+    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False 1\n"
