@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
+from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.loop import Labelled, Supervision, fit, predict
 from pipeline_steps.vision.networks import new_network
 
@@ -32,6 +33,7 @@ HOW = Supervision(
     horizontal_flip=True,
     seed=0,
 )
+PLAIN = Classic(policy="none", mix="none", mix_alpha=1.0)
 
 
 def phantoms(types: tuple[int, ...], each: int, seed: int) -> tuple[Labelled, np.ndarray]:
@@ -50,7 +52,7 @@ def main() -> None:
     for words, types, each in (("all six types", FITZPATRICK_TYPES, 100), ("types I and II alone", (1, 2), 300)):
         train, _ = phantoms(types, each, 700_000_000)
         network = new_network("resnet_small", len(NAMES), 64, pretrained=False, seed=0)
-        fit(network, train, validation, HOW, words)
+        fit(network, train, validation, HOW, words, classic=PLAIN, classes=len(NAMES))
         right = predict(network, tests.images, 64).argmax(1) == tests.labels
         by_type = " | ".join(f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES)
         rows.append(f"| {words} ({len(train.images)} images) | {by_type} |")

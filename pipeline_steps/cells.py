@@ -2,7 +2,8 @@
 
 DVC can't look a cell's base model up through another parameter, and a full cartesian product would train ``real``
 once for every augmenter; so the grid becomes readable keys, each with exactly the inputs it needs. A cell that needs
-no tokens or no adapter names ``models/none``. Run again after changing the grid (the flow does it itself).
+no tokens, adapter, captions or base model names ``models/none``. Run again after changing the grid (the flow does it
+itself).
 """
 
 import argparse
@@ -18,7 +19,8 @@ from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_y
 
 CELLS_FILE = Path("cells.yaml")
 NOTHING = "models/none"
-SYNTHETIC_ARMS = ("syn", "real_syn", "real_repeated")
+NO_MODEL = "none"  # in base_models: what an augmenter without a model depends on
+_SYNTHETIC = ("syn", "real_syn", "real_repeated")  # mixtures that need an augmenter's images
 _OUTPUTS = {
     "caption": ("data/captions/{}", "metrics/captions/{}.json"),
     "invert_tokens": ("models/tokens/{}",),
@@ -63,7 +65,7 @@ def expand(params: dict[str, Any]) -> Cells:
                     _add_augmenter(cells, params, augmenter, split)
                     if block.architectures:
                         cells["screen"][f"{augmenter}-{split}"] = {"split": split}
-                _add_classifiers(cells, block, split)
+                _add_classifiers(cells, params, block, split)
     return cells
 
 
@@ -80,18 +82,25 @@ def _entry(params: dict[str, Any], section: str, name: str) -> dict[str, Any]:
 
 
 def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: str) -> None:
-    a = _entry(params, "augmenters", augmenter)
-    tokens = _add_tokens(cells, params, a["inversion"], split)
-    cells["caption"].setdefault(a["captioner"], {"captioner": a["captioner"]})
+    without = {"base": NO_MODEL, "captioner": None, "inversion": None, "adapter": None}
+    a = without | _entry(params, "augmenters", augmenter)
     cells["generate"][f"{augmenter}-{split}"] = {
         "augmenter": augmenter,
         "split": split,
         "base": a["base"],
         "weights": _location(params, a["base"]),
-        "captioner": a["captioner"],
-        "tokens": tokens,
+        "captions": _add_captions(cells, params, a["captioner"]),
+        "tokens": _add_tokens(cells, params, a["inversion"], split),
         "adapter": _add_adapter(cells, params, a["adapter"], split),
     }
+
+
+def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None) -> str:
+    if captioner is None:
+        return NOTHING
+    _entry(params, "captioners", captioner)
+    cells["caption"][captioner] = {"captioner": captioner}
+    return f"data/captions/{captioner}"
 
 
 def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, split: str) -> str:
@@ -113,13 +122,12 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
         return NOTHING
     a = _entry(params, "adapters", adapter)
     key = f"{adapter}-{split}"
-    cells["caption"].setdefault(a["captioner"], {"captioner": a["captioner"]})
     cells["finetune"][key] = {
         "adapter": adapter,
         "split": split,
         "base": a["base"],
         "weights": _location(params, a["base"]),
-        "captioner": a["captioner"],
+        "captions": _add_captions(cells, params, a["captioner"]),
         "tokens": _add_tokens(cells, params, a["inversion"], split),
     }
     return f"models/adapters/{key}"
@@ -127,14 +135,16 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
 
 def _location(params: dict[str, Any], base: str) -> str:
     """The base model's folder as a DVC dependency; a hub id is pinned by its revision parameter instead."""
+    if base == NO_MODEL:
+        return NOTHING
     location = str(_entry(params, "base_models", base)["location"])
     return location if location.startswith((".", "/", "models/")) else NOTHING
 
 
-def _add_classifiers(cells: Cells, block: Block, split: str) -> None:
+def _add_classifiers(cells: Cells, params: dict[str, Any], block: Block, split: str) -> None:
     for architecture in block.architectures:
         for arm in block.arms:
-            owners = block.augmenters if arm in SYNTHETIC_ARMS else ("",)
+            owners = block.augmenters if _entry(params, "arms", arm)["images"] in _SYNTHETIC else ("",)
             for augmenter in owners:
                 made = f"{augmenter}-{split}"
                 key = "-".join(p for p in (arm, augmenter, architecture, split) if p)

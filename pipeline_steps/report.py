@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.figures import accuracy_by_type, training_curves
 from pipeline_steps.reporting.results import Results, ablation, gather, paired_tests, read_json, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
@@ -101,6 +102,7 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
     features = {read_json(METRICS / "fid" / f"{key}.json")["features"] for key in cells["screen"]}
     return template.render(
         phantom=params.phantom,
+        spelled=spelled,
         images=read_json(METRICS / "ingest.json")["images"],
         subset=subset,
         types=sorted({t for n in subset["counts"].values() for t in n}),

@@ -7,6 +7,7 @@ Reads: data set, split (training and validation), generated and screened images 
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.loop import Labelled, Supervision, fit
 from pipeline_steps.vision.networks import new_network
 
@@ -30,21 +32,25 @@ class ClassifierParams(Supervision):
     pretrained: bool
 
 
-def mixture(arm: str, real: Labelled, synthetic: Labelled | None) -> Labelled:
+class ArmParams(Classic):
+    """One entry of ``arms`` in params.yaml: which images, and what is done to them."""
+
+    images: Literal["real", "real_repeated", "syn", "real_syn"]
+
+
+def mixture(images: str, real: Labelled, synthetic: Labelled | None) -> Labelled:
     """The training set of an arm. ``real_repeated`` has as many images as ``real_syn``, all of them real.
 
     Raises:
-        DataError: unknown arm, or no synthetic image is left for an arm that needs them.
+        DataError: no synthetic image is left for an arm that needs them.
     """
-    if arm not in ("real", "real_repeated", "syn", "real_syn"):
-        raise DataError(f"arm {arm!r} is none of real, real_repeated, syn, real_syn")
-    if arm == "real":
+    if images == "real":
         return real
     if synthetic is None or not len(synthetic.images):
-        raise DataError(f"arm {arm!r} has no synthetic image: screen rejected all; see metrics/screen")
-    if arm == "syn":
+        raise DataError(f"there is no synthetic image for {images!r}: screen rejected all; see metrics/screen")
+    if images == "syn":
         return synthetic
-    if arm == "real_repeated":
+    if images == "real_repeated":
         rows = np.resize(np.arange(len(real.images)), len(real.images) + len(synthetic.images))
         return Labelled(real.images[rows], real.labels[rows])
     return Labelled(np.concatenate([real.images, synthetic.images]), np.concatenate([real.labels, synthetic.labels]))
@@ -60,15 +66,15 @@ def _labelled(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> Lab
 
 
 def load_arm(
-    arm: str, dataset: Dataset, split: Path, synthetic: Path, screened: Path
+    images: str, dataset: Dataset, split: Path, synthetic: Path, screened: Path
 ) -> tuple[Labelled, Labelled, list[str]]:
     """Training set, validation set and class names of an arm."""
     train, validation = read_partition(split, "train"), read_partition(split, "validation")
     classes = sorted(set(train["condition"]))
     real = _labelled(train, dataset.images(train["image_id"]), classes)
     held = _labelled(validation, dataset.images(validation["image_id"]), classes)
-    made = None if arm == "real" else _labelled(*read_accepted(synthetic, screened), classes)
-    return mixture(arm, real, made), held, classes
+    made = None if images == "real" else _labelled(*read_accepted(synthetic, screened), classes)
+    return mixture(images, real, made), held, classes
 
 
 def main() -> None:
@@ -79,15 +85,15 @@ def main() -> None:
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(ClassifierParams, "classifier")
+    arm = read_params(ArmParams, f"arms.{args.arm}")
     train, validation, classes = load_arm(
-        args.arm, open_dataset(args.dataset), args.split, args.synthetic, args.screened
+        arm.images, open_dataset(args.dataset), args.split, args.synthetic, args.screened
     )
     seed = cell_seed(params.seed, args.split.stem, args.architecture)
     size = params.input_size
     network = new_network(args.architecture, len(classes), size, pretrained=params.pretrained, seed=seed)
-    fitted = fit(
-        network, train, validation, params.model_copy(update={"seed": seed}), f"{args.architecture} {args.arm}"
-    )
+    how, what = params.model_copy(update={"seed": seed}), f"{args.architecture} {args.arm}"
+    fitted = fit(network, train, validation, how, what, classic=arm, classes=len(classes))
     with whole_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {

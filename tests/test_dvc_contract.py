@@ -24,7 +24,7 @@ from pipeline_steps import (
     train_classifier,
     train_features,
 )
-from pipeline_steps.cells import expand
+from pipeline_steps.cells import NO_MODEL, expand
 from pipeline_steps.diffusion.settings import BaseModelParams
 from pipeline_steps.features.settings import FeatureParams
 from pipeline_steps.items.closure import import_closure
@@ -163,7 +163,7 @@ NAMED = {
     "base_models": BaseModelParams,
     "inversions": invert_tokens.InversionParams,
     "adapters": finetune.AdapterParams,
-    "augmenters": generate.AugmenterParams,
+    "arms": train_classifier.ArmParams,
 }
 PROFILES = sorted(f.stem for f in (ROOT / "profiles").glob("*.yaml"))
 
@@ -176,12 +176,16 @@ def test_every_profile_is_complete_and_valid(profile, tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text(text)
     params = read_yaml(file)
-    assert set(params) == {*SECTIONS, *NAMED, "grid"}
+    assert set(params) == {*SECTIONS, *NAMED, "augmenters", "grid"}
+    assert params["base_models"].pop(NO_MODEL) == {}
     for section, model in SECTIONS.items():
         read_params(model, section, file)
     for section, model in NAMED.items():
         for name in params[section]:
             read_params(model, f"{section}.{name}", file)
+    for name in params["augmenters"]:
+        generate.read_augmenter(name, file)
+    params["base_models"][NO_MODEL] = {}
     cells = expand(params)
     assert sum(len(c) for c in cells.values()) <= 400
     assert len(cells["generate"]) > 0

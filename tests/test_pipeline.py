@@ -117,12 +117,8 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
 
     monkeypatch.chdir(toy)
     monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
-    params = generate.AugmenterParams.model_validate(
-        {
-            **read_yaml(Path("params.yaml"))["augmenters"]["majority_to_minority"],
-            "images_per_source": 5,
-            "max_sources": 7,
-        }
+    params = generate.read_augmenter("majority_to_minority").model_copy(
+        update={"images_per_source": 5, "max_sources": 7}
     )
     inputs = generate.Inputs(
         Path("data/dataset"),
@@ -140,15 +136,15 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
 
 
 def test_a_renamed_source_keeps_its_image(tmp_path, toy, monkeypatch):
-    from pipeline_steps.generate import AugmenterParams, plan_jobs
+    from pipeline_steps.generate import plan_jobs, read_augmenter
     from pipeline_steps.records.partitions import read_partition
 
     monkeypatch.chdir(toy)
-    params = AugmenterParams.model_validate(read_yaml(Path("params.yaml"))["augmenters"]["majority_to_minority"])
+    params = read_augmenter("majority_to_minority")
     rows = read_partition(Path("data/splits/iii-0.parquet"), "train")
     renamed = rows.assign(image_id="renamed-" + rows["image_id"])
-    jobs, others = (plan_jobs(r, params, lambda _i, condition, t: f"{condition} {t}") for r in (rows, renamed))
-    assert [(j.seed, j.prompt) for j in jobs] == [(j.seed, j.prompt) for j in others]
+    jobs, others = (plan_jobs(r, params) for r in (rows, renamed))
+    assert [(j.seed, j.target_type) for j in jobs] == [(j.seed, j.target_type) for j in others]
     assert len({j.seed for j in jobs}) == len(jobs)
 
 

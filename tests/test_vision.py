@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.train_classifier import cell_seed, mixture
+from pipeline_steps.vision.classic import Classic, changed, mixed
 from pipeline_steps.vision.loop import Labelled, Supervision, augment, fit, pixels, predict
 from pipeline_steps.vision.networks import SMALL, new_network
 from pipeline_steps.vision.scores import (
@@ -34,6 +35,8 @@ HOW = Supervision(
     seed=1,
 )
 
+PLAIN = Classic(policy="none", mix="none", mix_alpha=1.0)
+
 
 def _coloured(n, seed=0):
     rng = np.random.default_rng(seed)
@@ -48,7 +51,7 @@ def test_each_small_network_learns_and_repeats_its_bits(name):
     states = []
     for _ in range(2):
         network = new_network(name, 2, 32, pretrained=False, seed=5)
-        fitted = fit(network, _coloured(64), _coloured(32, 1), HOW, name)
+        fitted = fit(network, _coloured(64), _coloured(32, 1), HOW, name, classic=PLAIN, classes=2)
         states.append(fitted.state)
         assert fitted.history[-1][2] > 0.9
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
@@ -82,6 +85,41 @@ def test_identity_augmentation_changes_nothing():
     flipped = augment(x, mirrored, np.random.default_rng(1))
     for a, b in zip(flipped, x, strict=True):
         assert torch.allclose(a, b, atol=1e-4) or torch.allclose(a, b.flip(-1), atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["trivial_augment_wide", "auto_augment", "rand_augment", "augmix"])
+def test_a_policy_changes_images_one_by_one_and_repeats_its_bits(policy):
+    images, how = _coloured(8).images, PLAIN.model_copy(update={"policy": policy})
+    same = np.repeat(images[:1], 8, axis=0)
+    first = changed(same, how, 3)
+    assert first.shape == same.shape
+    assert first.dtype == np.uint8
+    assert len({image.tobytes() for image in first}) > 1, "one draw for the whole batch"
+    assert np.array_equal(first, changed(same, how, 3))
+    assert not np.array_equal(first, changed(same, how, 4))
+    assert np.array_equal(changed(images, PLAIN, 3), images)
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_mixing_keeps_pixels_and_probabilities_in_step(mix):
+    """Class 0 is black, class 1 white: the mean of an image must be its probability of class 1."""
+    labels = torch.arange(8) % 2
+    x = labels.float().view(8, 1, 1, 1).expand(8, 3, 32, 32)
+    how = PLAIN.model_copy(update={"mix": mix})
+    both, wanted = mixed(x, labels, 2, how, 5)
+    assert torch.allclose(wanted.sum(1), torch.ones(8))
+    assert torch.allclose(both.mean((1, 2, 3)), wanted[:, 1], atol=1e-5)
+    assert ((wanted > 0) & (wanted < 1)).any()
+    assert torch.equal(mixed(x, labels, 2, how, 5)[0], both)
+    assert mixed(x, labels, 2, PLAIN, 5) == (x, labels)
+
+
+def test_classic_augmentation_draws_no_randomness_of_others():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    changed(_coloured(4).images, PLAIN.model_copy(update={"policy": "rand_augment"}), 1)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_mixtures():

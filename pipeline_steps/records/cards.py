@@ -16,7 +16,7 @@ can reproduce them: look at the memorisation figures of the screening stage befo
 def adapter_card(base: str, digest: str, settings: Mapping[str, object], train: pd.DataFrame, split: str) -> str:
     """The card of LoRA weights: on which base model, how, and on how many images of whom they were trained."""
     front = {
-        "base_model": _name(base),
+        "base_model": shown_name(base),
         "library_name": "diffusers",
         "pipeline_tag": "text-to-image",
         "tags": ["lora", "diffusers", "skin", "fairness"],
@@ -29,14 +29,14 @@ Loads with diffusers' `load_lora_weights`. Base weights: SHA-256 `{digest}`.
 Trained on split {split}, {len(train)} images:
 
 {_counts(train, "fitzpatrick_scale", "Fitzpatrick type")}"""
-    return _card(front, f"LoRA on {_name(base)}", said)
+    return _card(front, f"LoRA on {shown_name(base)}", said)
 
 
-def images_card(base: str, digest: str, settings: Mapping[str, object], made: pd.DataFrame) -> str:
-    """The card of generated images: by which model, how, and how many of what."""
+def images_card(maker: str, settings: Mapping[str, object], made: pd.DataFrame) -> str:
+    """The card of generated images: by what (Markdown), how, and how many of what."""
     front = {"task_categories": ["image-classification"], "tags": ["synthetic", "skin", "fairness"]}
     said = f"""\
-All {len(made)} images are synthetic, made by `{_name(base)}` (SHA-256 `{digest}`). Load them with
+All {len(made)} images are synthetic, made by {maker}. Load them with
 `datasets.load_dataset("imagefolder", data_dir=...)`. `metadata.csv` and each file's own metadata name source, prompt,
 seed and models. They are not screened here: `data/screened` says which are copies, of another skin tone, or blank.
 
@@ -54,7 +54,7 @@ def _card(front: dict[str, Any], title: str, text: str) -> str:
     return f"---\n{block.getvalue()}---\n\n# {title}\n\n{text}\n\n{_SAFETY}\n"
 
 
-def _name(location: str) -> str:
+def shown_name(location: str) -> str:
     """A hub id or a path within the project; of any other folder its name alone."""
     return Path(location).name if Path(location).is_absolute() else location
 

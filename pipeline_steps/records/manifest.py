@@ -50,7 +50,7 @@ class Dataset:
         Raises:
             DataError: one of them has no pixels (missing or quarantined).
         """
-        rows = self.manifest.set_index("image_id").loc[list(image_ids), "row"].to_numpy()
+        rows = self._rows(image_ids)
         if (rows < 0).any():
             absent = [i for i, r in zip(image_ids, rows, strict=True) if r < 0]
             raise DataError(
@@ -58,6 +58,25 @@ class Dataset:
                 "put the image files into the data set's image folder and run ingest again"
             )
         return np.ascontiguousarray(self.pixels[rows])
+
+    def masks_of(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.bool_]:
+        """Lesion masks (len(image_ids), S, S) of the named images.
+
+        Raises:
+            DataError: one of them has no mask.
+        """
+        known = self.manifest.set_index("image_id").loc[list(image_ids), "has_mask"].to_numpy()
+        if not known.all():
+            absent = [i for i, k in zip(image_ids, known, strict=True) if not k]
+            raise DataError(
+                f"{len(absent)} of {len(known)} images have no lesion mask (first: {absent[0]}); "
+                "choose an augmenter or a region that needs none, or add masks to the data set and run ingest again"
+            )
+        return np.ascontiguousarray(self.masks[self._rows(image_ids)])
+
+    def _rows(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.int64]:
+        rows: npt.NDArray[np.int64] = self.manifest.set_index("image_id").loc[list(image_ids), "row"].to_numpy()
+        return rows
 
 
 def validate(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Read generated images back: the folder of ``generate``, alone or as ``screen`` left it."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,15 @@ from PIL import Image
 METADATA = "metadata.csv"
 
 
+def pixels_of(file: bytes) -> npt.NDArray[np.uint8]:
+    """An image file's pixels (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+
+
 def read_synthetic(folder: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
     """Metadata and pixels (N, H, W, 3) of all generated images, in the same order."""
     table = pd.read_csv(folder / METADATA, dtype={"source_id": str})
-    images = [np.asarray(Image.open(folder / name).convert("RGB")) for name in table["file_name"]]
+    images = [pixels_of((folder / name).read_bytes()) for name in table["file_name"]]
     return table, np.stack(images)
 
 

@@ -14,22 +14,25 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline_steps.records.skin_types import ROMAN
+from pipeline_steps.reporting.arms import in_order, spelled
 
 _COLOURS = {"real": "#4d4d4d", "real_repeated": "#9a9a9a", "syn": "#d95f02", "real_syn": "#1b7f79"}
-_NAMES = {"real": "real", "real_repeated": "real, repeated", "syn": "synthetic", "real_syn": "real + synthetic"}
+_OTHER_COLOURS = ("#7570b3", "#e7298a", "#66a61e", "#e6ab02", "#a6761d")  # of arms that the paper has not
 
 
 def accuracy_by_type(rows: pd.DataFrame, title: str) -> bytes:
     """Accuracy by skin type with 95 % intervals, one line an arm; ``rows`` of one scenario, architecture, partition."""
     types = sorted(t for t in set(rows["skin_type"]) if t != "all")
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
-    arms = [a for a in _COLOURS if a in set(rows["arm"])]
+    arms = in_order(set(rows["arm"]))
+    others = [a for a in arms if a not in _COLOURS]
     for k, arm in enumerate(arms):
         mine = rows[(rows["arm"] == arm) & (rows["skin_type"] != "all")]
         means = mine.groupby("skin_type")[["accuracy", "low", "high"]].mean().loc[types] * 100
         x = np.arange(len(types)) + (k - (len(arms) - 1) / 2) * 0.12
         errors = np.abs(means[["low", "high"]].to_numpy().T - means["accuracy"].to_numpy())
-        axes.errorbar(x, means["accuracy"], errors, fmt="o-", color=_COLOURS[arm], label=_NAMES[arm], capsize=2, lw=1.2)
+        colour = _COLOURS.get(arm) or _OTHER_COLOURS[others.index(arm) % len(_OTHER_COLOURS)]
+        axes.errorbar(x, means["accuracy"], errors, fmt="o-", color=colour, label=spelled(arm), capsize=2, lw=1.2)
     axes.set_xticks(range(len(types)), [ROMAN[int(t)] for t in types])
     axes.set(xlabel="Fitzpatrick skin type", ylabel="accuracy, %", title=title, ylim=(0, 103))
     axes.axhline(100 / 7, color="#cccccc", lw=0.8, zorder=0)

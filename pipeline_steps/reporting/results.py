@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.reporting.arms import in_order
 from pipeline_steps.reporting.paper import ABLATION, TABLE_2, paper_family
 from pipeline_steps.vision.scores import cluster_interval, corrected_paired_test, holm
-
-ARMS = ("real", "real_repeated", "syn", "real_syn")
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,20 @@ def _by_type(consistency: dict[str, dict[str, float]]) -> str:
 
 
 def table_2(r: Results, partition: str) -> list[dict[str, Any]]:
-    """The paper's Table 2: scenario x architecture, accuracy in percent as mean and std over draws, by arm."""
+    """The paper's Table 2: scenario x architecture, accuracy in percent as mean and std over draws, by arm.
+
+    A row an augmenter; where there is none, a row without.
+    """
     whole = _overall(r, partition)
-    rows = []
-    for (scenario, architecture, augmenter), _ in whole[whole["augmenter"] != ""].groupby(
+    made, rows = whole[whole["augmenter"] != ""], []
+    for (scenario, architecture, augmenter), _ in (made if len(made) else whole).groupby(
         ["scenario", "architecture", "augmenter"]
     ):
         same = whole[(whole["scenario"] == scenario) & (whole["architecture"] == architecture)]
-        ours = {arm: _mean_std(same[(same["arm"] == arm) & same["augmenter"].isin(["", augmenter])]) for arm in ARMS}
+        ours = {
+            arm: _mean_std(same[(same["arm"] == arm) & same["augmenter"].isin(["", augmenter])])
+            for arm in in_order(whole["arm"])
+        }
         known = TABLE_2.get(str(scenario), {}) if partition == "test" else {}
         paper = known.get(paper_family(str(architecture)))
         if any(ours.values()):

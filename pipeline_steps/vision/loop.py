@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
+from pipeline_steps.vision.classic import Classic, changed, mixed
 
 Images = npt.NDArray[np.uint8]
 
@@ -49,8 +50,19 @@ class Fitted:
     history: list[tuple[int, float, float]]
 
 
-def fit(network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str) -> Fitted:
-    """Train ``network`` in place. Of equally good checkpoints the latest is kept.
+def fit(
+    network: nn.Module,
+    train: Labelled,
+    validation: Labelled,
+    how: Supervision,
+    what: str,
+    *,
+    classic: Classic,
+    classes: int,
+) -> Fitted:
+    """Train ``network`` of so many ``classes`` in place. Of equally good checkpoints the latest is kept.
+
+    What ``classic`` draws is drawn apart, so that it changes no crop or flip.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
@@ -65,8 +77,10 @@ def fit(network: nn.Module, train: Labelled, validation: Labelled, how: Supervis
     for update in updates:
         rng = np.random.default_rng([how.seed, update])
         rows = np.array([rng.choice(pools[k]) for k in rng.integers(len(pools), size=how.batch_size)])
-        x = augment(pixels(train.images[rows]), how, rng).to(device)
-        loss = F.cross_entropy(network(x), torch.from_numpy(train.labels[rows]).to(device))
+        apart = int(np.random.default_rng([how.seed, update, 1]).integers(2**62))
+        x = augment(pixels(changed(train.images[rows], classic, apart)), how, rng)
+        x, wanted = mixed(x, torch.from_numpy(train.labels[rows]), classes, classic, apart)
+        loss = F.cross_entropy(network(x.to(device)), wanted.to(device))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(f"{what}: loss is {value} at update {update}; lower classifier.learning_rate")

@@ -1,0 +1,1 @@
+"""Ways to make images of other skin without a model."""

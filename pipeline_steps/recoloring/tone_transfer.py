@@ -1,0 +1,79 @@
+"""Skin-tone transfer by colour alone: the skin around a lesion gets another individual typology angle (ITA).
+
+A baseline for the generative methods, ours: no model, nothing learned, and the lesion keeps the look it had on the
+source's skin, which real lesions do not. In CIELAB, ITA = atan((L* - 50) / b*) (Chardon et al. 1991); with a* and b*
+kept, the wanted angle gives the wanted L* of the skin, and all skin is scaled by the ratio (melanin absorbs a share of
+the light, so shadows and hairs stay dark).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.ndimage import gaussian_filter
+
+from pipeline_steps.records.color import lab_from_srgb, linear_from_lab, srgb_from_linear
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import png_bytes
+from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
+from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.tone import border_lab
+
+_LEAST_B, _DARKEST, _LIGHTEST = 5.0, 10.0, 95.0  # of b* and L*: below, ITA says nothing of skin
+
+
+class ToneTransferParams(JobParams):
+    """An entry of ``augmenters`` that recolours skin.
+
+    ``ita`` is the range (degrees) of each target type; ``feather`` (pixels) the softness of the lesion's edge.
+    ``region``: outside the lesion's mask, or everywhere (for data without masks).
+    """
+
+    mode: Literal["tone_transfer"]
+    region: Literal["outside_mask", "everywhere"]
+    feather: float
+    ita: dict[int, tuple[float, float]]
+
+
+def with_ita(image: npt.NDArray[np.uint8], kept: npt.NDArray[np.float32], ita: float) -> npt.NDArray[np.uint8]:
+    """``image`` (H, W, 3) with the ITA of its border's median colour moved to ``ita`` (degrees).
+
+    ``kept`` (H, W) in [0, 1]: how much of a pixel stays as it is.
+    """
+    lightness, _, b = border_lab(image)
+    wanted = np.clip(50 + max(float(b), _LEAST_B) * np.tan(np.radians(ita)), _DARKEST, _LIGHTEST)
+    lab = lab_from_srgb(np.asarray(image / 255, np.float32))
+    lab[..., 0] *= kept + (1 - kept) * np.float32(wanted / max(float(lightness), 1.0))
+    made = np.round(srgb_from_linear(linear_from_lab(lab)) * 255).astype(np.uint8)
+    return np.where(kept[..., None] >= 1, image, made)
+
+
+def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+    """Every source on skin of its target type.
+
+    Raises:
+        DataError: a target type has no range, or a source no mask.
+    """
+    if lacking := [t for t in params.target_types if t not in params.ita]:
+        raise DataError(f"augmenter has no ita range for skin type {lacking}; add it under ita")
+    dataset = open_dataset(inputs.dataset)
+    ids = [j.source_id for j in jobs]
+    images = dataset.images(ids)
+    if params.region == "outside_mask":
+        kept = [_soft(mask, params.feather) for mask in dataset.masks_of(ids)]
+    else:
+        kept = [np.zeros(images.shape[1:3], np.float32)] * len(jobs)
+    files = []
+    for job, image, keep in zip(jobs, images, kept, strict=True):
+        ita = float(np.random.default_rng(job.seed).uniform(*params.ita[job.target_type]))
+        files.append(png_bytes(with_ita(image, keep, ita)))
+    maker = "colour-only skin-tone transfer, no model"
+    return Made(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs))
+
+
+def _soft(mask: npt.NDArray[np.bool_], feather: float) -> npt.NDArray[np.float32]:
+    """1 in the lesion, falling to 0 outside it."""
+    blurred = gaussian_filter(mask.astype(np.float32), feather) if feather > 0 else mask
+    return np.maximum(np.clip(2 * blurred, 0, 1), mask).astype(np.float32)

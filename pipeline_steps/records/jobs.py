@@ -1,0 +1,91 @@
+"""Images to make: which sources, how many of each, for which skin type; and what came of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline_steps.items.store import item_seed
+from pipeline_steps.stage.params import Params
+
+
+class JobParams(Params):
+    """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image."""
+
+    mode: str
+    images_per_source: int
+    max_sources: int
+    target_types: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders and files that ``generate`` reads; ``models/none`` where an augmenter needs none."""
+
+    dataset: Path
+    split: Path
+    captions: Path
+    tokens: Path
+    adapter: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to make.
+
+    ``seed`` comes from the source's pixels, copy and the augmenter's seed: augmenters share noise, and a renamed
+    source changes nothing.
+    """
+
+    file_name: str
+    condition: str
+    source_id: str
+    source_type: int
+    target_type: int
+    copy: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """PNG ``files`` and ``prompts`` (empty where nothing is prompted) in the order of their jobs.
+
+    ``origin`` holds the digests of the models behind them, ``maker`` the same in words.
+    """
+
+    files: Sequence[bytes]
+    prompts: Sequence[str]
+    origin: Sequence[dict[str, str]]
+    maker: str
+    reused: int
+    computed: int
+
+
+def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
+    """The jobs of all sources: a source of a target type keeps it, any other gets a random target type.
+
+    ``max_sources`` > 0 takes that many sources, spread evenly over the conditions.
+    """
+    jobs = []
+    source: Any
+    for source in _sources(train, params.max_sources).itertuples():
+        for copy in range(params.images_per_source):
+            key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
+            own, seed = int(source.fitzpatrick_scale), item_seed(key)
+            pick = int(np.random.default_rng(seed).integers(len(params.target_types)))
+            target = own if own in params.target_types else params.target_types[pick]
+            name = f"{source.condition.replace(' ', '_')}/{source.image_id}-{target}-{copy}.png"
+            jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed))
+    return jobs
+
+
+def _sources(train: pd.DataFrame, most: int) -> pd.DataFrame:
+    if most <= 0 or most >= len(train):
+        return train
+    rank = train.groupby("condition").cumcount()
+    return train.assign(rank=rank).sort_values(["rank", "condition"], kind="stable").head(most).drop(columns="rank")
