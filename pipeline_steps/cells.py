@@ -98,8 +98,8 @@ def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: 
 def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None) -> str:
     if captioner is None:
         return NOTHING
-    _entry(params, "captioners", captioner)
-    cells["caption"][captioner] = {"captioner": captioner}
+    tokenizer = _entry(params, "captioners", captioner).get("tokenizer", {"location": ""})
+    cells["caption"][captioner] = {"captioner": captioner, "tokenizer": _local(tokenizer["location"])}
     return f"data/captions/{captioner}"
 
 
@@ -137,7 +137,10 @@ def _location(params: dict[str, Any], base: str) -> str:
     """The base model's folder as a DVC dependency; a hub id is pinned by its revision parameter instead."""
     if base == NO_MODEL:
         return NOTHING
-    location = str(_entry(params, "base_models", base)["location"])
+    return _local(str(_entry(params, "base_models", base)["location"]))
+
+
+def _local(location: str) -> str:
     return location if location.startswith((".", "/", "models/")) else NOTHING
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from pydantic import ConfigDict
 
 from pipeline_steps.diffusion.augment import DiffusionParams, denoise
 from pipeline_steps.recoloring.tone_transfer import ToneTransferParams, recolor
@@ -23,7 +22,7 @@ from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, plan_jobs
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_params
+from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
@@ -34,24 +33,7 @@ MODES: dict[str, tuple[type[JobParams], Make]] = {
     "img2img": (DiffusionParams, denoise),
     "tone_transfer": (ToneTransferParams, recolor),
 }
-
-
-class _Mode(Params):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    mode: str
-
-
-def read_augmenter(name: str, path: Path = PARAMS_FILE) -> JobParams:
-    """The entry ``name`` of ``augmenters``, validated by what its mode needs.
-
-    Raises:
-        ParamsError: its mode is unknown, or a value does not fit.
-    """
-    mode = read_params(_Mode, f"augmenters.{name}", path).mode
-    if mode not in MODES:
-        raise ParamsError(f"{path}: augmenters.{name}.mode {mode!r} is none of {', '.join(MODES)}")
-    return read_params(MODES[mode][0], f"augmenters.{name}", path)
+PARAMS = {mode: model for mode, (model, _) in MODES.items()}
 
 
 def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
@@ -93,7 +75,8 @@ def main() -> None:
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     inputs = Inputs(args.dataset, args.split, args.captions, args.tokens, args.adapter)
-    made = generate(read_augmenter(args.augmenter), inputs, args.out)
+    params = read_tagged(PARAMS, f"augmenters.{args.augmenter}", "mode")
+    made = generate(params, inputs, args.out)
     print(f"images: {made.computed} computed, {made.reused} reused")
 
 

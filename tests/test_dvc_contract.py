@@ -29,13 +29,14 @@ from pipeline_steps.diffusion.settings import BaseModelParams
 from pipeline_steps.features.settings import FeatureParams
 from pipeline_steps.items.closure import import_closure
 from pipeline_steps.profile import overlaid
-from pipeline_steps.stage.params import read_params, read_yaml
+from pipeline_steps.stage.params import read_params, read_tagged, read_yaml
 from pipeline_steps.stage.threads import Threads
 
 DVC = read_yaml(ROOT / "dvc.yaml")["stages"]
 STAGES = {name: s.get("do", s) for name, s in DVC.items()}
 MODULES = {name: re.search(r"python -m (pipeline_steps\.\w+)", s["cmd"])[1] for name, s in STAGES.items()}
-SIBLINGS = ("captions", "datasets", "diffusion", "features", "vision")
+SIBLINGS = ("captions", "datasets", "diffusion", "features", "recoloring", "vision")
+READERS = ("read_params", "read_tagged")
 BELOW = ("items", "records", "stage")
 
 
@@ -63,7 +64,7 @@ def _sections_read(module):
     found = set()
     for file in import_closure(module):
         for node in ast.walk(ast.parse((ROOT / file).read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in READERS:
                 section = node.args[1]
                 if isinstance(section, ast.Constant):
                     found.add(section.value)
@@ -159,12 +160,12 @@ SECTIONS = {
     "feature_training": train_features.FeatureParams,
 }
 NAMED = {
-    "captioners": caption.CaptionerParams,
     "base_models": BaseModelParams,
     "inversions": invert_tokens.InversionParams,
     "adapters": finetune.AdapterParams,
     "arms": train_classifier.ArmParams,
 }
+TAGGED = {"captioners": (caption.PARAMS, "backend"), "augmenters": (generate.PARAMS, "mode")}
 PROFILES = sorted(f.stem for f in (ROOT / "profiles").glob("*.yaml"))
 
 
@@ -176,15 +177,16 @@ def test_every_profile_is_complete_and_valid(profile, tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text(text)
     params = read_yaml(file)
-    assert set(params) == {*SECTIONS, *NAMED, "augmenters", "grid"}
+    assert set(params) == {*SECTIONS, *NAMED, *TAGGED, "grid"}
     assert params["base_models"].pop(NO_MODEL) == {}
     for section, model in SECTIONS.items():
         read_params(model, section, file)
     for section, model in NAMED.items():
         for name in params[section]:
             read_params(model, f"{section}.{name}", file)
-    for name in params["augmenters"]:
-        generate.read_augmenter(name, file)
+    for section, (models, tag) in TAGGED.items():
+        for name in params[section]:
+            read_tagged(models, f"{section}.{name}", tag, file)
     params["base_models"][NO_MODEL] = {}
     cells = expand(params)
     assert sum(len(c) for c in cells.values()) <= 400

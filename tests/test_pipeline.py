@@ -16,7 +16,8 @@ from conftest import copy_tree, run
 
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.profile import overlaid
-from pipeline_steps.stage.params import read_yaml
+from pipeline_steps.records.jobs import Inputs, plan_jobs
+from pipeline_steps.stage.params import read_tagged, read_yaml
 
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -92,7 +93,7 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     images = rng.integers(0, 255, (40, 16, 16, 3), dtype=np.uint8)
     rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(40)], "sha256": [str(k) for k in range(40)]})
     rows["condition"] = "psoriasis"
-    params = caption.CaptionerParams(
+    params = caption.TemplateParams(
         backend="template",
         templates=("{token} on {tone} skin", "{tone} skin with {token}"),
         condition_templates={},
@@ -103,7 +104,7 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     c = f.load(base)
     e = extractor("shipped", str(Path(__file__).parents[1] / "models/base/phantom-features"))
     for n, expected in ((30, 30), (40, 10), (40, 0)):
-        assert caption.caption(rows[:n], params, store)[1].computed == expected
+        assert caption.caption(rows[:n], params, store).use.computed == expected
         assert encode_images(f, c, images[:n], store)[1].computed == expected
         assert cached_features(e, images[:n], store)[1].computed == expected
     edited = images.copy()
@@ -117,10 +118,10 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
 
     monkeypatch.chdir(toy)
     monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
-    params = generate.read_augmenter("majority_to_minority").model_copy(
+    params = read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode").model_copy(
         update={"images_per_source": 5, "max_sources": 7}
     )
-    inputs = generate.Inputs(
+    inputs = Inputs(
         Path("data/dataset"),
         Path("data/splits/iii-0.parquet"),
         Path("data/captions/template"),
@@ -135,12 +136,37 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
         assert image.read_bytes() == (second / image.name).read_bytes()
 
 
+def test_other_methods_by_a_word_of_the_grid(toy_copy):
+    """Each augmenter from end to end, beside the classic baseline; what needs no model waits for none."""
+    grid = {"comparison": {"augmenters": ["lesiongen", "tone_transfer"], "arms": ["real", "classic", "syn"]}}
+    params = toy_copy / "params.yaml"
+    params.write_text(overlaid(params.read_text(), {"grid": grid}))
+    run(sys.executable, "-m", "pipeline_steps.cells", cwd=toy_copy)
+    ran = _repro(toy_copy)
+    cells = {"lesiongen-iii-0", "tone_transfer-iii-0"}
+    assert {f"{s}@{c}" for s in ("generate", "screen", "score_fid") for c in cells} <= ran
+    assert {"caption@concepts", "finetune@lora_concepts-iii-0", "train_classifier@classic-resnet_small-iii-0"} <= ran
+    assert not {stage for stage in ran if stage.startswith(("ingest", "invert_tokens"))}
+    lock = read_yaml(toy_copy / "dvc.lock")["stages"]["generate@tone_transfer-iii-0"]
+    assert not {d["path"] for d in lock["deps"]} & {"models/base/phantom-sd", "data/captions/concepts"}
+    captions = pd.read_parquet(toy_copy / "data/captions/concepts/captions.parquet")["caption"]
+    assert captions.nunique() > 20
+    table = pd.read_csv(toy_copy / "data/synthetic/lesiongen-iii-0/metadata.csv")
+    assert table["prompt"].str.contains("on (?:very )?dark skin").all()
+    page = (toy_copy / "report/index.html").read_text()
+    assert "real, classic augmentation" in page
+    accuracy = json.loads((toy_copy / "metrics/summary.json").read_text())["accuracy"]
+    assert {"iii-resnet_small-classic", "iii-resnet_small-syn-lesiongen", "iii-resnet_small-syn-tone_transfer"} <= set(
+        accuracy
+    )
+
+
 def test_a_renamed_source_keeps_its_image(tmp_path, toy, monkeypatch):
-    from pipeline_steps.generate import plan_jobs, read_augmenter
+    from pipeline_steps import generate
     from pipeline_steps.records.partitions import read_partition
 
     monkeypatch.chdir(toy)
-    params = read_augmenter("majority_to_minority")
+    params = read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode")
     rows = read_partition(Path("data/splits/iii-0.parquet"), "train")
     renamed = rows.assign(image_id="renamed-" + rows["image_id"])
     jobs, others = (plan_jobs(r, params) for r in (rows, renamed))

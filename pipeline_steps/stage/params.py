@@ -1,9 +1,10 @@
 """Read a section of ``params.yaml`` into a stage's frozen model. Numbers come from here alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -54,3 +55,20 @@ def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     except ValidationError as error:
         lines = [f"  {section}.{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
         raise ParamsError(f"{path} does not fit {model.__module__}:\n" + "\n".join(lines)) from None
+
+
+def read_tagged(models: Mapping[str, type[P]], section: str, tag: str, path: Path = PARAMS_FILE) -> P:
+    """Validate ``section`` against the model that its own entry ``tag`` names.
+
+    Raises:
+        ParamsError: the entry names none of ``models``, or a value is wrong.
+    """
+    known = create_model("Tagged", __base__=_Open, **{tag: (str, ...)})  # type: ignore[call-overload]
+    kind = getattr(read_params(known, section, path), tag)
+    if kind not in models:
+        raise ParamsError(f"{path}: {section}.{tag} {kind!r} is none of {', '.join(models)}")
+    return read_params(models[kind], section, path)
+
+
+class _Open(Params):
+    model_config = ConfigDict(frozen=True, extra="ignore")

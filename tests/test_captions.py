@@ -1,0 +1,99 @@
+"""From concepts to captions that the text encoder holds."""
+
+import json
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_steps import caption
+from pipeline_steps.captions.compose import new_composer
+from pipeline_steps.captions.tokens import TokenizerParams, token_counter
+from pipeline_steps.items.store import ItemStore
+from pipeline_steps.records.errors import DataError
+
+SHIPPED = TokenizerParams(location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64)
+TONES = {t: f"tone {t}" for t in range(1, 7)}
+
+
+def _words(text):
+    return len(text.split())
+
+
+def _composer(limit, phrases=None):
+    phrases = phrases or {"colour": "{value}", "border": "{value} border", "texture": "{value}"}
+    filling = {"{token}": "basal cell carcinoma", "{tone}": "very dark"}
+    return new_composer(
+        "{token}: {concepts}, on {tone} skin", "{token}, on {tone} skin", phrases, _words, limit, filling
+    )
+
+
+def _params(**changes):
+    values = {"backend": "concepts", "text": "{token}: {concepts}, on {tone} skin", "plain": "{token}, on {tone} skin"}
+    given = {"phrases": {"colour": "{value}"}, "tokenizer": SHIPPED, "tones": TONES}
+    return caption.ConceptParams.model_validate(values | given | changes)
+
+
+def test_concepts_are_said_in_the_order_of_their_weight():
+    made = _composer(99).compose({"texture": "scaly", "colour": "red", "border": "sharp", "itch": "true"})
+    assert made.caption == "{token}: red, sharp border, scaly, on {tone} skin"
+    assert (made.said, made.dropped) == (3, 0)
+
+
+@pytest.mark.parametrize("absent", ["", 0, "0", "False", None, float("nan"), "UNK", "no"])
+def test_what_is_absent_is_not_said(absent):
+    assert _composer(99).compose({"colour": "red", "border": absent}).caption == "{token}: red, on {tone} skin"
+
+
+def test_yes_or_no_concepts_say_their_name():
+    """SkinCon's columns hold 0 and 1."""
+    made = _composer(99, {"Scale": "{name}", "*": "{name}"}).compose({"Papule": 1, "Scale": 1, "Plaque": 0})
+    assert made.caption == "{token}: Scale, Papule, on {tone} skin"
+
+
+@given(st.lists(st.text("abc ", min_size=1).filter(str.strip), max_size=8), st.integers(7, 30))
+def test_captions_fit_and_nothing_is_lost_uncounted(values, limit):
+    concepts = {f"c{i}": v for i, v in enumerate(values)}
+    composer = _composer(limit, {"*": "{value}"})
+    made = composer.compose(concepts)
+    assert composer.length(made.caption) <= limit
+    assert made.said + made.dropped == len(values)
+    for i, value in enumerate(values):
+        assert i >= made.said or value.strip() in made.caption
+    if made.dropped and made.said:
+        longer = ", ".join(v.strip() for v in values[: made.said + 1])
+        assert composer.length(composer.text.replace("{concepts}", longer)) > limit
+
+
+def test_texts_that_cannot_fit_or_lack_a_place_are_refused():
+    with pytest.raises(DataError, match=r"has 7 tokens .* holds 6"):
+        _composer(6)
+    with pytest.raises(DataError, match=r"must hold \{concepts\}"):
+        new_composer("{token} on {tone}", "{token} on {tone}", {}, _words, 9, {})
+    with pytest.raises(DataError, match=r"\{token\} and \{tone\}"):
+        new_composer("{token}: {concepts}", "{token} on {tone}", {}, _words, 9, {})
+
+
+def test_lengths_are_those_of_the_text_encoders_tokenizer():
+    from transformers import CLIPTokenizer
+
+    own = CLIPTokenizer.from_pretrained("models/base/phantom-sd", subfolder="tokenizer")
+    text = "squamous cell carcinoma: violaceous with grey scale, irregular border, on very dark skin"
+    assert token_counter(SHIPPED)(text) == len(own(text).input_ids)
+    with pytest.raises(DataError, match="no tokenizer at models/nowhere"):
+        token_counter(SHIPPED.model_copy(update={"location": "models/nowhere"}))
+
+
+def test_captions_of_a_study_and_their_counts(tmp_path):
+    study = pd.DataFrame(
+        {
+            "condition": ["psoriasis", "basal cell carcinoma"],
+            "attributes": [json.dumps({"colour": "red with silvery scale"}), ""],
+        }
+    )
+    made = caption.caption(study, _params(), ItemStore(tmp_path))
+    assert made.captions == ["{token}: red with silvery scale, on {tone} skin", "{token}, on {tone} skin"]
+    assert made.counts == {"without_concepts": 1, "shortened": 0, "phrases_said": 1, "phrases_dropped": 0}
+    with pytest.raises(DataError, match=r"skin type \[6\]"):
+        caption.caption(study, _params(tones=dict.fromkeys(range(1, 6), "x")), ItemStore(tmp_path))
