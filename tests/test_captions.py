@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_steps import caption
+from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.compose import new_composer
+from pipeline_steps.captions.expert import ConceptParams
 from pipeline_steps.captions.tokens import TokenizerParams, token_counter
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
@@ -32,7 +34,7 @@ def _composer(limit, phrases=None):
 def _params(**changes):
     values = {"backend": "concepts", "text": "{token}: {concepts}, on {tone} skin", "plain": "{token}, on {tone} skin"}
     given = {"phrases": {"colour": "{value}"}, "tokenizer": SHIPPED, "tones": TONES}
-    return caption.ConceptParams.model_validate(values | given | changes)
+    return ConceptParams.model_validate(values | given | changes)
 
 
 def test_concepts_are_said_in_the_order_of_their_weight():
@@ -92,8 +94,9 @@ def test_captions_of_a_study_and_their_counts(tmp_path):
             "attributes": [json.dumps({"colour": "red with silvery scale"}), ""],
         }
     )
-    made = caption.caption(study, _params(), ItemStore(tmp_path))
+    what = Study(study, tmp_path, ItemStore(tmp_path))
+    made = caption.caption(_params(), what)
     assert made.captions == ["{token}: red with silvery scale, on {tone} skin", "{token}, on {tone} skin"]
     assert made.counts == {"without_concepts": 1, "shortened": 0, "phrases_said": 1, "phrases_dropped": 0}
     with pytest.raises(DataError, match=r"skin type \[6\]"):
-        caption.caption(study, _params(tones=dict.fromkeys(range(1, 6), "x")), ItemStore(tmp_path))
+        caption.caption(_params(tones=dict.fromkeys(range(1, 6), "x")), what)

@@ -84,6 +84,8 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     import numpy as np
 
     from pipeline_steps import caption
+    from pipeline_steps.captions.captioner import Study
+    from pipeline_steps.captions.template import TemplateParams
     from pipeline_steps.diffusion.families import BaseModel, family
     from pipeline_steps.diffusion.latents import encode_images
     from pipeline_steps.features.extractors import cached_features, extractor
@@ -93,7 +95,7 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     images = rng.integers(0, 255, (40, 16, 16, 3), dtype=np.uint8)
     rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(40)], "sha256": [str(k) for k in range(40)]})
     rows["condition"] = "psoriasis"
-    params = caption.TemplateParams(
+    params = TemplateParams(
         backend="template",
         templates=("{token} on {tone} skin", "{tone} skin with {token}"),
         condition_templates={},
@@ -104,7 +106,7 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     c = f.load(base)
     e = extractor("shipped", str(Path(__file__).parents[1] / "models/base/phantom-features"))
     for n, expected in ((30, 30), (40, 10), (40, 0)):
-        assert caption.caption(rows[:n], params, store).use.computed == expected
+        assert caption.caption(params, Study(rows[:n], tmp_path, store)).use.computed == expected
         assert encode_images(f, c, images[:n], store)[1].computed == expected
         assert cached_features(e, images[:n], store)[1].computed == expected
     edited = images.copy()
@@ -150,7 +152,7 @@ def test_other_methods_by_a_word_of_the_grid(toy_copy):
     lock = read_yaml(toy_copy / "dvc.lock")["stages"]["generate@tone_transfer-iii-0"]
     assert not {d["path"] for d in lock["deps"]} & {"models/base/phantom-sd", "data/captions/concepts"}
     captions = pd.read_parquet(toy_copy / "data/captions/concepts/captions.parquet")["caption"]
-    assert captions.nunique() > 20
+    assert captions.nunique() > 7, "one caption a condition says nothing of an image"
     table = pd.read_csv(toy_copy / "data/synthetic/lesiongen-iii-0/metadata.csv")
     assert table["prompt"].str.contains("on (?:very )?dark skin").all()
     page = (toy_copy / "report/index.html").read_text()

@@ -1,13 +1,29 @@
 """From concepts to a caption that the text encoder holds: nothing is cut silently."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline_steps.captions.template import check_template
+from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
+from pipeline_steps.captions.template import TOKEN, TONE, check_template
+from pipeline_steps.captions.tokens import TokenizerParams, token_counter
+from pipeline_steps.items.store import Use
 from pipeline_steps.records.errors import DataError
 
 CONCEPTS, OTHERS = "{concepts}", "*"
-_ABSENT = {"", "0", "0.0", "false", "no", "none", "nan", "unk", "unknown"}
+_ABSENT = {"", "0", "0.0", "false", "no", "none", "nan", "unk", "unknown", "n/a", "not visible"}
+
+
+class ComposedParams(CaptionerParams):
+    """Captions that are composed of concepts.
+
+    ``text`` holds ``{concepts}``, ``plain`` (for images without any) does not; ``phrases`` are by concept, in the order
+    of their weight, and may name ``{value}`` and ``{name}``; ``*`` is for concepts that have none of their own.
+    """
+
+    text: str
+    plain: str
+    phrases: dict[str, str]
+    tokenizer: TokenizerParams
 
 
 @dataclass(frozen=True)
@@ -21,11 +37,7 @@ class Composed:
 
 @dataclass(frozen=True)
 class Composer:
-    """``text`` holds ``{concepts}``, ``plain`` does not; ``phrases`` by concept, in the order of their weight.
-
-    A phrase may name ``{value}`` and ``{name}``; ``*`` is for concepts that have none of their own. ``count`` counts
-    tokens; ``limit`` is what the text encoder holds, ``filling`` the longest words for ``{token}`` and ``{tone}``.
-    """
+    """``count`` counts tokens, of which the text encoder holds ``limit``; ``filling``: the places' longest words."""
 
     text: str
     plain: str
@@ -84,3 +96,25 @@ def new_composer(
             f"holds {limit}; shorten plain, or raise tokenizer.max_tokens"
         )
     return composer
+
+
+def compose_all(params: ComposedParams, study: Study, concepts: Sequence[Mapping[str, object]], use: Use) -> Captioned:
+    """Captions of all rows from their ``concepts``; what was said, shortened or lacking is counted.
+
+    Raises:
+        DataError: a text lacks its open places, or does not fit the text encoder even without concepts.
+    """
+    count = token_counter(params.tokenizer)
+    filling = {
+        TOKEN: max(sorted(set(study.rows["condition"])), key=count),
+        TONE: max(params.tones.values(), key=count),
+    }
+    composer = new_composer(params.text, params.plain, params.phrases, count, params.tokenizer.max_tokens, filling)
+    made = [composer.compose(c) for c in concepts]
+    counts: dict[str, int | dict[str, int]] = {
+        "without_concepts": sum(not c.said for c in made),
+        "shortened": sum(c.dropped > 0 for c in made),
+        "phrases_said": sum(c.said for c in made),
+        "phrases_dropped": sum(c.dropped for c in made),
+    }
+    return Captioned([c.caption for c in made], counts, use)

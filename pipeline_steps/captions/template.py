@@ -6,10 +6,23 @@ The phrases of types I, II, V, VI are the authors'; III and IV are ours.
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
+from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import item_key
 from pipeline_steps.records.errors import DataError
 
 TOKEN, TONE = "{token}", "{tone}"
+_BATCH = 64
+
+
+class TemplateParams(CaptionerParams):
+    """The same words for all images of a condition, or exceptions for some of them."""
+
+    backend: Literal["template"]
+    templates: tuple[str, ...]
+    condition_templates: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -36,3 +49,27 @@ def check_template(text: str) -> str:
     if TOKEN not in text or TONE not in text or "{" in rest or "}" in rest:
         raise DataError(f"caption template {text!r} must hold {{token}} and {{tone}} once each, and no other braces")
     return text
+
+
+def by_template(params: TemplateParams, study: Study) -> Captioned:
+    """Captions through the item store.
+
+    Raises:
+        DataError: there is no template, or one lacks its open places.
+    """
+    if not params.templates:
+        raise DataError("captioner has no template; give it at least one under templates")
+    exceptions = {c: check_template(t) for c, t in params.condition_templates.items()}
+    say = Templates(tuple(map(check_template, params.templates)), exceptions).caption
+    code = code_version("pipeline_steps.captions.template")
+    pairs = list(zip(study.rows["condition"], study.rows["image_id"], strict=True))
+    keys = [
+        item_key("caption", code, image=pair[1], sha256=digest, condition=pair[0], template=say(*pair))
+        for pair, digest in zip(pairs, study.rows["sha256"], strict=True)
+    ]
+
+    def compute(batch: list[int]) -> list[bytes]:
+        return [say(*pairs[i]).encode() for i in batch]
+
+    values, use = study.store.through(keys, compute, _BATCH, "captions")
+    return Captioned([v.decode() for v in values], {}, use)

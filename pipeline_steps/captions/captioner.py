@@ -1,0 +1,34 @@
+"""What all captioners share: the tones they name, and what they give back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_steps.items.store import ItemStore, Use
+from pipeline_steps.stage.params import Params
+
+
+class CaptionerParams(Params):
+    """What every entry of ``captioners`` in params.yaml says: the backend, and a phrase for each skin type."""
+
+    backend: str
+    tones: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The rows to caption, where their pixels lie, and the store of what is known already."""
+
+    rows: pd.DataFrame
+    dataset: Path
+    store: ItemStore
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Captions in the order of the rows, counts for the metrics, and what it cost."""
+
+    captions: list[str]
+    counts: dict[str, int | dict[str, int]]
+    use: Use

@@ -1,0 +1,140 @@
+"""Captions by a vision-language model behind any OpenAI-compatible endpoint (vLLM, Ollama, hosted).
+
+The image itself is sent. A reply is paid once: it is stored by image bytes, instruction and model as soon as it is
+here, before anything looks at it. Nothing leaves the machine unless a captioner with this backend is in the grid and
+its ``base_url`` is elsewhere. The key comes from the environment and is in no log, message, metric or stored value.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Literal
+
+from pydantic import ValidationError
+
+from pipeline_steps.captions.captioner import Captioned, Study
+from pipeline_steps.captions.compose import ComposedParams, compose_all
+from pipeline_steps.captions.schema import SCHEMAS, instruction, json_schema, report_model
+from pipeline_steps.items.store import ItemStore, Use, item_key
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import png_bytes
+from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.stage.params import Params
+from pipeline_steps.stage.progress import Track
+
+_CODE = "1"  # of stored replies; not the code's digest, for a reply that was paid stays good
+
+
+class BudgetParams(Params):
+    """Limits of one run of the stage: ``requests``, retries included, and ``cost`` (0: none) by tokens' prices.
+
+    Prices are those of a million tokens, in whatever currency ``cost`` is meant.
+    """
+
+    requests: int
+    cost: float
+    price_of_input: float
+    price_of_output: float
+
+
+class EndpointParams(ComposedParams):
+    """``key_variable`` names the environment variable that holds the key; empty for endpoints without one."""
+
+    backend: Literal["endpoint"]
+    base_url: str
+    model: str
+    key_variable: str
+    schema_name: Literal["dermaflux", "lesiongen"]
+    reveal_condition: bool
+    temperature: float
+    max_reply_tokens: int
+    seed: int
+    timeout_seconds: float
+    attempts: int
+    concurrency: int
+    budget: BudgetParams
+    most_failures: float
+
+
+def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
+    """Ask for a report on each image that has none yet, then compose the captions.
+
+    Raises:
+        DataError: the key is missing or refused, the budget is used up, or too many replies are unusable.
+    """
+    asked = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
+    pictures = [png_bytes(image) for image in open_dataset(study.dataset).images(study.rows["image_id"])]
+    keys = [_key(params, text, picture) for text, picture in zip(asked, pictures, strict=True)]
+    todo = {key: (asked[i], pictures[i]) for i, key in enumerate(keys) if study.store.get(key) is None}
+    failures = _ask_all(params, study.store, todo) if todo else {}
+    read: dict[str, tuple[dict[str, str], str]] = {key: ({}, why) for key, why in failures.items()}
+    read |= {key: _read(params, stored) for key in {*keys} - {*failures} if (stored := study.store.get(key))}
+    reasons = Counter(why for key in keys if (why := read[key][1]))
+    if reasons.total() > params.most_failures * len(keys):
+        worst = ", ".join(f"{n} x {why}" for why, n in reasons.most_common(3))
+        raise DataError(
+            f"{reasons.total()} of {len(keys)} images have no usable report ({worst}); look at the endpoint and the "
+            "model, or raise the captioner's most_failures"
+        )
+    concepts = [read[key][0] for key in keys]
+    made = compose_all(params, study, concepts, Use(len(keys) - len(todo), len(todo)))
+    return Captioned(made.captions, {**made.counts, "unusable_replies": dict(sorted(reasons.items()))}, made.use)
+
+
+def _ask_all(params: EndpointParams, store: ItemStore, todo: dict[str, tuple[str, bytes]]) -> dict[str, str]:
+    """Ask and store; why no reply came, by key."""
+    from pipeline_steps.captions.client import Budget, Client, Terms
+
+    names = {name: getattr(params, name) for name in Terms.__dataclass_fields__ if name != "schema"}
+    terms = Terms(**names, schema=json_schema(params.schema_name))
+    client = Client(terms, _secret(params), Budget(**params.budget.model_dump()), store)
+    with ThreadPoolExecutor(params.concurrency) as pool:
+        jobs = {pool.submit(client.ask, key, *what): key for key, what in todo.items()}
+        try:
+            return {jobs[job]: why for job in Track(as_completed(jobs), "reports", len(jobs)) if (why := job.result())}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _key(params: EndpointParams, asked: str, picture: bytes) -> str:
+    return item_key(
+        "report",
+        _CODE,
+        image=hashlib.sha256(picture).hexdigest(),
+        instruction=asked,
+        schema=json_schema(params.schema_name),
+        model=params.model,
+        temperature=params.temperature,
+        max_tokens=params.max_reply_tokens,
+        seed=params.seed,
+    )
+
+
+def _secret(params: EndpointParams) -> str:
+    """The key, from the environment; empty where the endpoint wants none.
+
+    Raises:
+        DataError: the variable is not set.
+    """
+    if not params.key_variable:
+        return ""
+    secret = os.environ.get(params.key_variable, "")
+    if not secret:
+        raise DataError(f"set the environment variable {params.key_variable} to the key of {params.base_url}")
+    return secret
+
+
+def _read(params: EndpointParams, stored: bytes) -> tuple[dict[str, str], str]:
+    """The entries of a stored reply, or why there are none."""
+    kept = json.loads(stored)
+    if kept["finish_reason"] == "length":
+        return {}, "cut off at max_reply_tokens"
+    try:
+        report = report_model(params.schema_name).model_validate_json(kept["text"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return {}, "not JSON" if first["type"] == "json_invalid" else f"{place}: {first['type']}".lstrip(": ")
+    return {name: getattr(report, name) for name in SCHEMAS[params.schema_name]}, ""

@@ -1,0 +1,20 @@
+"""Concepts that experts have annotated: SkinCon's columns, a checklist, the phantom's own attributes."""
+
+import json
+from typing import Literal
+
+from pipeline_steps.captions.captioner import Captioned, Study
+from pipeline_steps.captions.compose import ComposedParams, compose_all
+from pipeline_steps.items.store import Use
+
+
+class ConceptParams(ComposedParams):
+    """LesionGen's captions from expert annotations: the manifest's ``attributes``."""
+
+    backend: Literal["concepts"]
+
+
+def by_concepts(params: ConceptParams, study: Study) -> Captioned:
+    """Captions from annotations; an image without any gets ``plain`` and is counted."""
+    concepts = [json.loads(text or "{}") for text in study.rows["attributes"]]
+    return compose_all(params, study, concepts, Use(0, len(concepts)))

@@ -1,0 +1,58 @@
+"""What a model is asked to say of an image: a fixed set of short entries, checked before anything uses them."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+# DermaFlux (arXiv 2603.16392, project page): asymmetry, border irregularity and colour. LesionGen (arXiv 2507.23001,
+# code): twelve entries. The explanations are ours.
+SCHEMAS: dict[str, dict[str, str]] = {
+    "dermaflux": {
+        "asymmetry": "how symmetric the lesion is",
+        "border": "how regular and how sharp its border is",
+        "colour": "its colours",
+    },
+    "lesiongen": {
+        "patient_information": "body site, if it can be seen",
+        "colour": "its main colour",
+        "colour_variability": "how the colour varies within it",
+        "shape": "its shape",
+        "shape_variability": "how symmetric the shape is",
+        "size": "its size in the picture: small, medium or large",
+        "border": "how regular and how sharp its border is",
+        "texture": "its surface, such as smooth, scaly, crusted, ulcerated",
+        "dermoscopic_patterns": "patterns such as vessels, network, dots",
+        "elevation": "flat, plaque, papule, nodule",
+        "skin_type": "the tone of the skin around it",
+        "other": "anything else that helps to recognise it",
+    },
+}
+Entry = Annotated[str, Field(max_length=120, pattern=r"^[^{}\r\n]*$")]
+
+
+def report_model(schema: str) -> type[BaseModel]:
+    """The model of a reply: every entry of ``schema``, short, in one line, without braces; nothing else."""
+    fields = {name: (Entry, Field(description=text)) for name, text in SCHEMAS[schema].items()}
+    made: type[BaseModel] = create_model("Report", __config__=ConfigDict(extra="forbid"), **fields)  # type: ignore[call-overload]
+    return made
+
+
+def json_schema(schema: str) -> dict[str, object]:
+    """The schema as structured generation takes it: without limits of length, which not all servers know."""
+    entries = SCHEMAS[schema]
+    return {
+        "type": "object",
+        "properties": {name: {"type": "string", "description": text} for name, text in entries.items()},
+        "required": list(entries),
+        "additionalProperties": False,
+    }
+
+
+def instruction(schema: str, condition: str, reveal_condition: bool) -> str:
+    """What the model is asked. ``reveal_condition``: it is told the diagnosis, as DermaFlux and LesionGen do."""
+    entries = "\n".join(f"- {name}: {text}" for name, text in SCHEMAS[schema].items())
+    known = f" The diagnosis is {condition}; do not name it." if reveal_condition else ""
+    return (
+        f"Describe the skin lesion in this photograph.{known} Reply with one JSON object with exactly these entries, "
+        f"each in at most eight words; write unknown where the picture does not show it:\n{entries}"
+    )
