@@ -4,22 +4,21 @@ TrivialAugment (Müller and Hutter 2021), AutoAugment (Cubuk et al. 2019), RandA
 (Hendrycks et al. 2020), mixup (Zhang et al. 2018), CutMix (Yun et al. 2019), with torchvision's settings.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from pipeline_steps.stage.params import Params
 
-_POLICIES: dict[str, Any] = {
-    "trivial_augment_wide": v2.TrivialAugmentWide,
-    "auto_augment": v2.AutoAugment,
-    "rand_augment": v2.RandAugment,
-    "augmix": v2.AugMix,
+_POLICIES = {
+    "trivial_augment_wide": "TrivialAugmentWide",
+    "auto_augment": "AutoAugment",
+    "rand_augment": "RandAugment",
+    "augmix": "AugMix",
 }
-_MIXES: dict[str, Any] = {"mixup": v2.MixUp, "cutmix": v2.CutMix}
+_MIXES = {"mixup": "MixUp", "cutmix": "CutMix"}
 
 
 class Classic(Params):
@@ -34,7 +33,9 @@ def changed(images: np.ndarray, how: Classic, seed: int) -> np.ndarray:  # type:
     """Images (B, H, W, 3) uint8, each under a random draw of the policy."""
     if how.policy == "none":
         return images
-    apply = _POLICIES[how.policy](interpolation=v2.InterpolationMode.BILINEAR)
+    from torchvision.transforms import v2  # late: most arms do without, and it takes seconds
+
+    apply = getattr(v2, _POLICIES[how.policy])(interpolation=v2.InterpolationMode.BILINEAR)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         each = [apply(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)) for image in images]
@@ -45,7 +46,9 @@ def mixed(x: Tensor, labels: Tensor, classes: int, how: Classic, seed: int) -> t
     """A batch (B, 3, H, W) mixed with itself, and its class probabilities (B, classes); unmixed, its labels (B,)."""
     if how.mix == "none":
         return x, labels
+    from torchvision.transforms import v2
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        both: tuple[Tensor, Tensor] = _MIXES[how.mix](alpha=how.mix_alpha, num_classes=classes)(x, labels)
+        both: tuple[Tensor, Tensor] = getattr(v2, _MIXES[how.mix])(alpha=how.mix_alpha, num_classes=classes)(x, labels)
     return both
