@@ -26,7 +26,6 @@ from flows.grid import refresh_cells
 from flows.history import estimate, remember
 from flows.lockfile import sort_lock
 from flows.plan import Stage, read_plan
-from flows.pool import ensure_pool, send
 from flows.process import StageFailedError, push, reproduce, restore
 from flows.progress import Listener
 from flows.remote import MisfitError, revision
@@ -58,6 +57,8 @@ async def bring_up_to_date(stage: Stage, where: Where, why: tuple[str, ...], *, 
     said = _briefly(why) or "forced"
     if where.pool and stage.travels:
         started = time.monotonic()
+        from flows.pool import send  # late, like all of Prefect's workers: most runs need none
+
         outcome = await send(where.pool, stage.name, where.revision, gpu=stage.gpus > 0, hours=stage.hours)
         remember(stage.name, outcome, time.monotonic() - started)
         return Completed(name=outcome, message=said)
@@ -157,12 +158,11 @@ async def augment(
     context = get_run_context()
     assert isinstance(context, FlowRunContext)
     assert context.flow_run
-    for name in await bury_the_dead("augment", context.flow_run.id):
+    plan, dead = await asyncio.gather(
+        asyncio.to_thread(_plan, targets, overrides), bury_the_dead("augment", context.flow_run.id)
+    )
+    for name in dead:
         get_run_logger().warning("run %s died without a word: marked as crashed", name)
-    if overrides:
-        await asyncio.to_thread(override, list(overrides))
-    await asyncio.to_thread(refresh_cells)
-    plan = await asyncio.to_thread(read_plan, tuple(targets))
     where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
     states = await run_plan(plan, where, force=force)
     if pool and all(state.is_completed() for state in states.values()):
@@ -183,8 +183,17 @@ async def augment(
     return names
 
 
+def _plan(targets: tuple[str, ...], overrides: tuple[str, ...]) -> list[Stage]:
+    if overrides:
+        override(list(overrides))
+    refresh_cells()
+    return read_plan(tuple(targets))
+
+
 async def _call_workers(pool: str) -> str:
     """Make the pool known and send it what is here already; the commit that its workers must be at."""
+    from flows.pool import ensure_pool
+
     wanted = await asyncio.to_thread(revision)
     await ensure_pool(pool)
     await push("", Listener(get_run_logger(), "push"))

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ _BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file
 _PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
 _BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
 _LAST_LINES = 20
+_APART = 0.15  # seconds between starts: of two DVC processes that ask for the lock at once, one waits half a second
+_next_start = 0.0
 
 
 class StageFailedError(RuntimeError):
@@ -109,6 +112,7 @@ async def _run(
     environment: Mapping[str, str],
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
+    await _in_turn()
     process = await asyncio.create_subprocess_exec(
         *child.command(*command),
         stdout=asyncio.subprocess.PIPE,
@@ -132,6 +136,14 @@ async def _run(
     if status:
         raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(said[-_LAST_LINES:]))
     return said
+
+
+async def _in_turn() -> None:
+    global _next_start  # noqa: PLW0603
+    now = time.monotonic()
+    start = max(now, _next_start)
+    _next_start = start + _APART
+    await asyncio.sleep(start - now)
 
 
 def _path() -> str:
