@@ -231,9 +231,9 @@ def _grid(folder):
     run(sys.executable, "-m", "pipeline_steps.profile", GRID_PROFILE, cwd=clone)
     params = clone / "params.yaml"
     cells = {"scenarios": ["ii", "iii"], "draws": [0, 1]}
-    params.write_text(
-        overlaid(params.read_text(), {"grid": {"comparison": {**cells, "arms": ["syn"]}}, "split": cells})
-    )
+    grid = {"comparison": {**cells, "arms": ["syn"]}, "ablation": {"augmenters": []}}
+    changes = {"grid": grid, "split": cells, "compute": {"threads": 1}}  # one thread: four workers share this machine
+    params.write_text(overlaid(params.read_text(), changes))
     run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
     return clone
 
