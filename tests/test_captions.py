@@ -48,9 +48,10 @@ def test_what_is_absent_is_not_said(absent):
     assert _composer(99).compose({"colour": "red", "border": absent}).caption == "{token}: red, on {tone} skin"
 
 
-def test_yes_or_no_concepts_say_their_name():
-    """SkinCon's columns hold 0 and 1."""
-    made = _composer(99, {"Scale": "{name}", "*": "{name}"}).compose({"Papule": 1, "Scale": 1, "Plaque": 0})
+@pytest.mark.parametrize("phrase", ["{name}", "{value}"])
+def test_yes_or_no_concepts_say_their_name(phrase):
+    """SkinCon's columns hold 0 and 1, PAD-UFES-20's True and False."""
+    made = _composer(99, {"Scale": phrase, "*": phrase}).compose({"Papule": 1, "Scale": "True", "Plaque": 0})
     assert made.caption == "{token}: Scale, Papule, on {tone} skin"
 
 

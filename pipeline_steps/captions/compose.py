@@ -11,13 +11,15 @@ from pipeline_steps.records.errors import DataError
 
 CONCEPTS, OTHERS = "{concepts}", "*"
 _ABSENT = {"", "0", "0.0", "false", "no", "none", "nan", "unk", "unknown", "n/a", "not visible"}
+_PRESENT = {"1", "1.0", "true", "yes"}
 
 
 class ComposedParams(CaptionerParams):
     """Captions that are composed of concepts.
 
     ``text`` holds ``{concepts}``, ``plain`` (for images without any) does not; ``phrases`` are by concept, in the order
-    of their weight, and may name ``{value}`` and ``{name}``; ``*`` is for concepts that have none of their own.
+    of their weight, and may name ``{value}`` (of a concept that is simply present: its name) and ``{name}``; ``*`` is
+    for concepts that have none of their own.
     """
 
     text: str
@@ -63,7 +65,8 @@ class Composer:
             value = str(concepts[name]).strip()
             if value.lower() not in _ABSENT:
                 phrase = self.phrases.get(name, self.phrases.get(OTHERS, ""))
-                found.append(phrase.replace("{value}", value).replace("{name}", name))
+                said = name if value.lower() in _PRESENT else value
+                found.append(phrase.replace("{value}", said).replace("{name}", name))
         return found
 
     def length(self, caption: str) -> int:
