@@ -86,8 +86,9 @@ def disturbed(clone: Path, rng: random.Random, seconds: float, kills: Counter[st
                 time.sleep(0.2)
             orphans += [f"{kind}: {' '.join(p.cmdline())}" for p in left]
         else:
-            if status == 0:
-                return orphans
+            if status:
+                raise RuntimeError(f"after {kills.total()} kills the flow failed by itself, with status {status}")
+            return orphans
 
 
 def main() -> None:
