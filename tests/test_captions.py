@@ -48,6 +48,10 @@ def test_what_is_absent_is_not_said(absent):
     assert _composer(99).compose({"colour": "red", "border": absent}).caption == "{token}: red, on {tone} skin"
 
 
+def test_an_annotation_opens_no_place():
+    assert _composer(99).compose({"colour": "{tone} red"}).caption == "{token}: tone red, on {tone} skin"
+
+
 @pytest.mark.parametrize("phrase", ["{name}", "{value}"])
 def test_yes_or_no_concepts_say_their_name(phrase):
     """SkinCon's columns hold 0 and 1, PAD-UFES-20's True and False."""

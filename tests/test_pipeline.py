@@ -138,30 +138,6 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
         assert image.read_bytes() == (second / image.name).read_bytes()
 
 
-def test_other_methods_by_a_word_of_the_grid(toy_copy):
-    """A baseline without a model from end to end, beside the classic arm; LesionGen to its images."""
-    grid = {
-        "comparison": {"augmenters": ["tone_transfer"], "arms": ["classic", "syn"]},
-        "ablation": {"augmenters": ["lesiongen"]},
-    }
-    params = toy_copy / "params.yaml"
-    params.write_text(overlaid(params.read_text(), {"grid": grid}))
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=toy_copy)
-    ran = _repro(toy_copy)
-    assert {f"{s}@tone_transfer-iii-0" for s in ("generate", "screen", "score_fid")} <= ran
-    assert {"caption@concepts", "finetune@lora_concepts-iii-0", "generate@lesiongen-iii-0"} <= ran
-    assert not {stage for stage in ran if stage.startswith(("ingest", "invert_tokens"))}
-    lock = read_yaml(toy_copy / "dvc.lock")["stages"]["generate@tone_transfer-iii-0"]
-    assert not {d["path"] for d in lock["deps"]} & {"models/base/phantom-sd", "data/captions/concepts"}
-    captions = pd.read_parquet(toy_copy / "data/captions/concepts/captions.parquet")["caption"]
-    assert captions.nunique() > 7, "one caption a condition says nothing of an image"
-    table = pd.read_csv(toy_copy / "data/synthetic/lesiongen-iii-0/metadata.csv")
-    assert table["prompt"].str.contains("on (?:very )?dark skin").all()
-    assert "real, classic augmentation" in (toy_copy / "report/index.html").read_text()
-    accuracy = json.loads((toy_copy / "metrics/summary.json").read_text())["accuracy"]
-    assert set(accuracy) == {"iii-resnet_small-classic", "iii-resnet_small-syn-tone_transfer"}
-
-
 def test_a_renamed_source_keeps_its_image(tmp_path, toy, monkeypatch):
     from pipeline_steps import generate
     from pipeline_steps.records.partitions import read_partition

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.train_classifier import cell_seed, mixture
-from pipeline_steps.vision.classic import Classic, changed, mixed
+from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
 from pipeline_steps.vision.loop import Labelled, Supervision, augment, fit, pixels, predict
 from pipeline_steps.vision.networks import SMALL, new_network
 from pipeline_steps.vision.scores import (
@@ -91,13 +91,13 @@ def test_identity_augmentation_changes_nothing():
 def test_a_policy_changes_images_one_by_one_and_repeats_its_bits(policy):
     images, how = _coloured(8).images, PLAIN.model_copy(update={"policy": policy})
     same = np.repeat(images[:1], 8, axis=0)
-    first = changed(same, how, 3)
+    first = under_policy(same, how, 3)
     assert first.shape == same.shape
     assert first.dtype == np.uint8
     assert len({image.tobytes() for image in first}) > 1, "one draw for the whole batch"
-    assert np.array_equal(first, changed(same, how, 3))
-    assert not np.array_equal(first, changed(same, how, 4))
-    assert np.array_equal(changed(images, PLAIN, 3), images)
+    assert np.array_equal(first, under_policy(same, how, 3))
+    assert not np.array_equal(first, under_policy(same, how, 4))
+    assert np.array_equal(under_policy(images, PLAIN, 3), images)
 
 
 @pytest.mark.parametrize("mix", ["mixup", "cutmix"])
@@ -106,19 +106,19 @@ def test_mixing_keeps_pixels_and_probabilities_in_step(mix):
     labels = torch.arange(8) % 2
     x = labels.float().view(8, 1, 1, 1).expand(8, 3, 32, 32)
     how = PLAIN.model_copy(update={"mix": mix})
-    both, wanted = mixed(x, labels, 2, how, 5)
+    both, wanted = mixed_batch(x, labels, 2, how, 5)
     assert torch.allclose(wanted.sum(1), torch.ones(8))
     assert torch.allclose(both.mean((1, 2, 3)), wanted[:, 1], atol=1e-5)
     assert ((wanted > 0) & (wanted < 1)).any()
-    assert torch.equal(mixed(x, labels, 2, how, 5)[0], both)
-    assert mixed(x, labels, 2, PLAIN, 5) == (x, labels)
+    assert torch.equal(mixed_batch(x, labels, 2, how, 5)[0], both)
+    assert mixed_batch(x, labels, 2, PLAIN, 5) == (x, labels)
 
 
 def test_classic_augmentation_draws_no_randomness_of_others():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    changed(_coloured(4).images, PLAIN.model_copy(update={"policy": "rand_augment"}), 1)
+    under_policy(_coloured(4).images, PLAIN.model_copy(update={"policy": "rand_augment"}), 1)
     assert torch.equal(torch.rand(3), expected)
 
 

@@ -11,6 +11,8 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from pipeline_steps.captions.endpoint import BudgetParams, EndpointParams
+from pipeline_steps.captions.schema import json_schema
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
 
@@ -24,29 +26,11 @@ _PASSING = (
 )
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Where to ask and how; ``schema`` is the JSON schema of a reply."""
-
-    base_url: str
-    model: str
-    key_variable: str
-    temperature: float
-    max_reply_tokens: int
-    seed: int
-    timeout_seconds: float
-    attempts: int
-    schema: dict[str, object]
-
-
 @dataclass
 class Budget:
-    """Limits of one run (``cost`` 0: none; prices of a million tokens) and what it has used."""
+    """The limits of one run and what it has used."""
 
-    requests: int
-    cost: float
-    price_of_input: float
-    price_of_output: float
+    limits: BudgetParams
     sent: int = 0
     paid: float = 0.0
     _lock: Lock = field(default_factory=Lock)
@@ -58,7 +42,7 @@ class Budget:
             DataError: the budget is used up.
         """
         with self._lock:
-            if self.sent >= self.requests or self.paid >= self.cost > 0:
+            if self.sent >= self.limits.requests or self.paid >= self.limits.cost > 0:
                 raise DataError(
                     f"the budget is used up: {self.sent} requests, cost {self.paid:.4f}; what was answered is kept, "
                     "so raise the captioner's budget and run again to go on"
@@ -68,7 +52,8 @@ class Budget:
     def pay(self, usage: CompletionUsage | None) -> None:
         """Add what a reply cost."""
         if usage is not None:
-            price = usage.prompt_tokens * self.price_of_input + usage.completion_tokens * self.price_of_output
+            price = usage.prompt_tokens * self.limits.price_of_input
+            price += usage.completion_tokens * self.limits.price_of_output
             with self._lock:
                 self.paid += price / 1e6
 
@@ -77,10 +62,11 @@ class Budget:
 class Client:
     """Asks, waits, tries again, pays; stores what came at once."""
 
-    terms: Terms
+    params: EndpointParams
     secret: str
     budget: Budget
     store: ItemStore
+    api: openai.OpenAI
 
     def ask(self, key: str, asked: str, picture: bytes) -> str:
         """Store the reply under ``key``; empty, or why there is none after all attempts.
@@ -89,7 +75,7 @@ class Client:
             DataError: the endpoint refuses the key or the request, or the budget is used up.
         """
         tries = Retrying(
-            stop=stop_after_attempt(self.terms.attempts),
+            stop=stop_after_attempt(self.params.attempts),
             wait=_wait,
             retry=retry_if_exception_type(_PASSING),
             reraise=True,
@@ -101,8 +87,8 @@ class Client:
         except openai.APIError as error:
             said = str(error).replace(self.secret, "***") if self.secret else str(error)
             raise DataError(
-                f"{self.terms.base_url} refuses the request: {said[:300]}; check the captioner's model, base_url and "
-                f"{self.terms.key_variable or 'key_variable'}"
+                f"{self.params.base_url} refuses the request: {said[:300]}; check the captioner's model, base_url and "
+                f"{self.params.key_variable or 'key_variable'}"
             ) from None
         self.budget.pay(reply.usage)
         choice = reply.choices[0] if reply.choices else None
@@ -113,29 +99,26 @@ class Client:
 
     def _request(self, asked: str, picture: bytes) -> ChatCompletion:
         self.budget.take()
-        t = self.terms
-        client = openai.OpenAI(
-            base_url=t.base_url, api_key=self.secret or "none", timeout=t.timeout_seconds, max_retries=0
-        )
+        p = self.params
         url = "data:image/png;base64," + base64.b64encode(picture).decode()
-        schema: Any = {"name": "report", "schema": t.schema, "strict": True}
-        with client:
-            return client.chat.completions.create(
-                model=t.model,
-                messages=[
-                    {
-                        "role": "user",
-                        "content": [
-                            {"type": "image_url", "image_url": {"url": url}},
-                            {"type": "text", "text": asked},
-                        ],
-                    }
-                ],
-                response_format={"type": "json_schema", "json_schema": schema},
-                temperature=t.temperature,
-                max_tokens=t.max_reply_tokens,
-                seed=t.seed,
-            )
+        schema: Any = {"name": "report", "schema": json_schema(p.schema_name), "strict": True}
+        content: Any = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": asked}]
+        return self.api.chat.completions.create(
+            model=p.model,
+            messages=[{"role": "user", "content": content}],
+            response_format={"type": "json_schema", "json_schema": schema},
+            temperature=p.temperature,
+            max_tokens=p.max_reply_tokens,
+            seed=p.seed,
+        )
+
+
+def new_client(params: EndpointParams, secret: str, store: ItemStore) -> Client:
+    """A client with a fresh budget; trying again is its own business, so that every request is counted."""
+    api = openai.OpenAI(
+        base_url=params.base_url, api_key=secret or "none", timeout=params.timeout_seconds, max_retries=0
+    )
+    return Client(params, secret, Budget(params.budget), store, api)
 
 
 def _wait(state: RetryCallState) -> float:

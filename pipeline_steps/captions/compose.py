@@ -11,6 +11,7 @@ from pipeline_steps.records.errors import DataError
 
 CONCEPTS, OTHERS = "{concepts}", "*"
 _ABSENT = {"", "0", "0.0", "false", "no", "none", "nan", "unk", "unknown", "n/a", "not visible"}
+_NO_BRACES = str.maketrans("", "", "{}")  # an annotation must not open a place of the caption
 _PRESENT = {"1", "1.0", "true", "yes"}
 
 
@@ -62,7 +63,7 @@ class Composer:
         others = [name for name in concepts if name not in self.phrases] if OTHERS in self.phrases else []
         found = []
         for name in (*known, *others):
-            value = str(concepts[name]).strip()
+            value = str(concepts[name]).translate(_NO_BRACES).strip()
             if value.lower() not in _ABSENT:
                 phrase = self.phrases.get(name, self.phrases.get(OTHERS, ""))
                 said = name if value.lower() in _PRESENT else value

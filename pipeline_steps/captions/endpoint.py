@@ -85,11 +85,9 @@ def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
 
 def _ask_all(params: EndpointParams, store: ItemStore, todo: dict[str, tuple[str, bytes]]) -> dict[str, str]:
     """Ask and store; why no reply came, by key."""
-    from pipeline_steps.captions.client import Budget, Client, Terms
+    from pipeline_steps.captions.client import new_client  # late: most captioners need no client
 
-    names = {name: getattr(params, name) for name in Terms.__dataclass_fields__ if name != "schema"}
-    terms = Terms(**names, schema=json_schema(params.schema_name))
-    client = Client(terms, _secret(params), Budget(**params.budget.model_dump()), store)
+    client = new_client(params, _secret(params), store)
     with ThreadPoolExecutor(params.concurrency) as pool:
         jobs = {pool.submit(client.ask, key, *what): key for key, what in todo.items()}
         try:

@@ -29,7 +29,7 @@ class Classic(Params):
     mix_alpha: float
 
 
-def changed(images: np.ndarray, how: Classic, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def under_policy(images: np.ndarray, how: Classic, seed: int) -> np.ndarray:  # type: ignore[type-arg]
     """Images (B, H, W, 3) uint8, each under a random draw of the policy."""
     if how.policy == "none":
         return images
@@ -42,7 +42,7 @@ def changed(images: np.ndarray, how: Classic, seed: int) -> np.ndarray:  # type:
     return torch.stack(each).permute(0, 2, 3, 1).numpy()
 
 
-def mixed(x: Tensor, labels: Tensor, classes: int, how: Classic, seed: int) -> tuple[Tensor, Tensor]:
+def mixed_batch(x: Tensor, labels: Tensor, classes: int, how: Classic, seed: int) -> tuple[Tensor, Tensor]:
     """A batch (B, 3, H, W) mixed with itself, and its class probabilities (B, classes); unmixed, its labels (B,)."""
     if how.mix == "none":
         return x, labels

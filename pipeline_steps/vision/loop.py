@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.vision.classic import Classic, changed, mixed
+from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
 
 Images = npt.NDArray[np.uint8]
 
@@ -77,9 +77,9 @@ def fit(
     for update in updates:
         rng = np.random.default_rng([how.seed, update])
         rows = np.array([rng.choice(pools[k]) for k in rng.integers(len(pools), size=how.batch_size)])
-        apart = int(np.random.default_rng([how.seed, update, 1]).integers(2**62))
-        x = augment(pixels(changed(train.images[rows], classic, apart)), how, rng)
-        x, wanted = mixed(x, torch.from_numpy(train.labels[rows]), classes, classic, apart)
+        policy_seed, mix_seed = (int(s) for s in np.random.default_rng([how.seed, update, 1]).integers(2**62, size=2))
+        x = augment(pixels(under_policy(train.images[rows], classic, policy_seed)), how, rng)
+        x, wanted = mixed_batch(x, torch.from_numpy(train.labels[rows]), classes, classic, mix_seed)
         loss = F.cross_entropy(network(x.to(device)), wanted.to(device))
         value = float(loss.detach())
         if not math.isfinite(value):
