@@ -3,6 +3,7 @@
 ``python -m flows.augment`` runs it; ``--target``, repeated, runs what some stages need; ``--dry-run`` shows the plan.
 Each task ends as Cached (nothing changed), Restored (from DVC's run cache), Completed (it ran), Failed, or Skipped
 (something it needs failed). A failure stops what depends on it; the rest finishes, and then the flow fails.
+Cells of one group that nothing can change share one task: in a grid of hundreds, only what matters is to be seen.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from flows.artifacts import show_results, show_usage
 from flows.dead import bury_the_dead
 from flows.experiment import override, save
 from flows.grid import refresh_cells
-from flows.history import estimate, remember
+from flows.history import Estimates, remember
 from flows.lockfile import sort_lock
 from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, reproduce, restore
@@ -31,6 +32,8 @@ from flows.progress import Listener
 from flows.remote import MisfitError, revision
 from flows.slots import Slots, machine
 from flows.usage import Usage, watched
+
+_UNCHANGED = "nothing it reads has changed"
 
 
 class PipelineFailedError(RuntimeError):
@@ -51,7 +54,7 @@ async def bring_up_to_date(stage: Stage, where: Where, why: tuple[str, ...], *, 
     """Run one stage through DVC when it has a reason to; the state's name says what happened."""
     logger = get_run_logger()
     if not why and not force:
-        return Completed(name="Cached", message="nothing it reads has changed")
+        return Completed(name="Cached", message=_UNCHANGED)
     for reason in why:
         logger.info("stale: %s", reason)
     said = _briefly(why) or "forced"
@@ -91,6 +94,14 @@ async def _run_stage(stage: Stage, where: Where, devices: tuple[str, ...], *, fo
     return outcome
 
 
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def keep(stages: tuple[str, ...]) -> State:  # type: ignore[type-arg]
+    """Stand in the graph for stages of one group that nothing can change."""
+    if len(stages) > 1:
+        get_run_logger().info("nothing they read has changed: %s", ", ".join(stages))
+    return Completed(name="Cached", message=_UNCHANGED)
+
+
 @task(task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
 async def skip(stage: Stage, lacking: tuple[str, ...]) -> State:  # type: ignore[type-arg]
     """Stand in the graph for a stage that can't run."""
@@ -107,6 +118,12 @@ async def run_plan(plan: list[Stage], where: Where, *, force: bool) -> dict[str,
     """Run a plan with as much at once as its place allows; the final state of each stage."""
     runs: dict[str, asyncio.Task[State]] = {}  # type: ignore[type-arg]
 
+    async def unchanged(stages: list[Stage], before: set[asyncio.Task[State]]) -> State:  # type: ignore[type-arg]
+        names = tuple(s.name for s in stages)
+        name = names[0] if len(names) == 1 else f"{names[0].split('@')[0]} ({len(names)} cells)"
+        run: Any = keep.with_options(task_run_name=name)
+        return await run(names, wait_for=[await r for r in before], return_state=True)  # type: ignore[no-any-return]
+
     async def one(stage: Stage) -> State:  # type: ignore[type-arg]
         before = {need: await runs[need] for need in stage.needs if need in runs}
         links = [allow_failure(state) for state in before.values()]
@@ -119,8 +136,13 @@ async def run_plan(plan: list[Stage], where: Where, *, force: bool) -> dict[str,
         run: Any = bring_up_to_date.with_options(retries=stage.retries, retry_delay_seconds=10)
         return await run(stage, where, why, force=force, wait_for=links, return_state=True)  # type: ignore[no-any-return]
 
+    for stages in [] if force else clean_groups(plan):
+        before = {runs[need] for stage in stages for need in stage.needs if need in runs}
+        shared = asyncio.create_task(unchanged(stages, before))
+        runs |= dict.fromkeys((stage.name for stage in stages), shared)
     for stage in plan:
-        runs[stage.name] = asyncio.create_task(one(stage))
+        if stage.name not in runs:
+            runs[stage.name] = asyncio.create_task(one(stage))
     try:
         await asyncio.gather(*runs.values())
     finally:
@@ -128,6 +150,17 @@ async def run_plan(plan: list[Stage], where: Where, *, force: bool) -> dict[str,
             run.cancel()
         await asyncio.gather(*runs.values(), return_exceptions=True)
     return {name: run.result() for name, run in runs.items()}
+
+
+def clean_groups(plan: list[Stage]) -> list[list[Stage]]:
+    """Stages that nothing can change, as neither they nor what they need is stale, by group (the part before ``@``)."""
+    known, clean = {stage.name for stage in plan}, set[str]()
+    groups: dict[str, list[Stage]] = {}
+    for stage in plan:
+        if not stage.why and all(need in clean for need in stage.needs if need in known):
+            clean.add(stage.name)
+            groups.setdefault(stage.name.split("@", maxsplit=1)[0], []).append(stage)
+    return list(groups.values())
 
 
 @flow(name="augment", persist_result=False, validate_parameters=False)
@@ -167,11 +200,13 @@ async def augment(
     states = await run_plan(plan, where, force=force)
     if pool and all(state.is_completed() for state in states.values()):
         await restore(targets, Listener(get_run_logger(), "restore"))
-    await asyncio.to_thread(sort_lock, [stage.name for stage in plan])
     names = {name: state.name or "" for name, state in states.items()}
+    ran = set(names.values()) - {"Cached"}
+    if ran:
+        await asyncio.to_thread(sort_lock, [stage.name for stage in plan])
     rows = [{"stage": s.name, "state": names[s.name], "why": _briefly(s.why)} for s in plan]
     await acreate_table_artifact(rows, key="stages", description="What happened to each stage, and why it was stale")
-    if set(names.values()) - {"Cached"}:
+    if ran:
         await show_results()
     failed = [name for name, state in states.items() if not state.is_completed()]
     if not failed and (experiment or overrides):
@@ -203,13 +238,14 @@ async def _call_workers(pool: str) -> str:
 def show_plan(plan: list[Stage]) -> str:
     """The plan as a table: what would run, why, and how long it took before."""
     stale: set[str] = set()
+    seconds = Estimates()
     lines = [f"{'stage':60} {'seconds':>8}  why"]
     for stage in plan:
         upstream = [need for need in stage.needs if need in stale]
         reasons = stage.why or tuple(f"{need} may change" for need in upstream)
         if reasons:
             stale.add(stage.name)
-            lines.append(f"{stage.name:60} {estimate(stage.name):>8}  {_briefly(reasons)}")
+            lines.append(f"{stage.name:60} {seconds.of(stage.name):>8}  {_briefly(reasons)}")
     return "\n".join([*lines, f"{len(stale)} of {len(plan)} stages may run"])
 
 

@@ -13,12 +13,16 @@ def remember(stage: str, outcome: str, seconds: float) -> None:
         log.write(json.dumps({"stage": stage, "outcome": outcome, "seconds": round(seconds, 2)}) + "\n")
 
 
-def estimate(stage: str) -> str:
-    """Seconds of the last completed run of ``stage``, else of any cell of its group, else ``?``."""
-    if not LOG.exists():
-        return "?"
-    rows = [json.loads(line) for line in LOG.read_text().splitlines()]
-    ran = [row for row in rows if row["outcome"] == "Completed"]
-    own = [row for row in ran if row["stage"] == stage]
-    alike = own or [row for row in ran if row["stage"].split("@")[0] == stage.split("@", maxsplit=1)[0]]
-    return f"{alike[-1]['seconds']:.0f}" if alike else "?"
+class Estimates:
+    """Seconds that stages took when they last ran to their end."""
+
+    def __init__(self) -> None:
+        rows = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
+        ran = [row for row in rows if row["outcome"] == "Completed"]
+        self._own = {row["stage"]: row["seconds"] for row in ran}
+        self._group = {row["stage"].split("@")[0]: row["seconds"] for row in ran}
+
+    def of(self, stage: str) -> str:
+        """Whole seconds of the last run of ``stage``, else of any cell of its group, else ``?``."""
+        seconds = self._own.get(stage, self._group.get(stage.split("@", maxsplit=1)[0]))
+        return "?" if seconds is None else f"{seconds:.0f}"

@@ -10,9 +10,10 @@ from typing import Any
 
 from dvc.dependency import param
 from dvc.lock import LockError, make_lock
+from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
-from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError, rwlock
 from dvc.utils.flatten import flatten
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -53,13 +54,12 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
     Raises:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
-    with Repo() as repo, repo.lock, _each_file_parsed_once():
+    with Repo() as repo, repo.lock, _each_thing_read_once():
         _mend_rwlock(repo)
         graph = repo.index.graph
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
-        # Asked of the stages themselves: Repo.status parses dvc.yaml again for each name it is given
-        status = {s.addressing: s.status().get(s.addressing, []) for s in order if s.addressing in wanted}
+        status = _status(repo, [s for s in order if s.addressing in wanted])
         return [
             Stage(
                 name=s.addressing,
@@ -89,15 +89,34 @@ def _mend_rwlock(repo: Repo) -> None:
             path.unlink()
 
 
+def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
+    """DVC's entries on what changed, by stage.
+
+    Repo.status would parse dvc.yaml again for each name it is given, and Stage.status write the rwlock for each stage;
+    here one reader's lock holds for all.
+    """
+    read = [entry.fs_path for s in stages for entry in (*s.deps, *s.outs)]
+    with rwlock(repo.tmp_dir, repo.fs, "plan", read, [], repo.config["core"].get("hardlink_lock", False)):
+        return {s.addressing: type(s).status.__wrapped__(s).get(s.addressing, []) for s in stages}
+
+
 @contextmanager
-def _each_file_parsed_once() -> Iterator[None]:
-    """Within: DVC parses a parameter file once, not for each stage that reads it: half of a plan's time."""
-    load = param.load_path
-    param.load_path = cache(load)
+def _each_thing_read_once() -> Iterator[None]:
+    """Within: DVC parses a file and hashes a path once, not for each stage that reads it: most of a plan's time."""
+    load, look = param.load_path, Output.get_hash
+    known: dict[tuple[str, str], Any] = {}
+
+    def get_hash(out: Output) -> Any:
+        key = (out.fs_path, out.hash_name)
+        if key not in known:
+            known[key] = look(out)
+        return known[key]
+
+    param.load_path, Output.get_hash = cache(load), get_hash
     try:
         yield
     finally:
-        param.load_path = load
+        param.load_path, Output.get_hash = load, look
 
 
 def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from flows.history import estimate, remember
+from flows.augment import clean_groups
+from flows.history import Estimates, remember
 from flows.lockfile import sort_lock
-from flows.plan import _resources, _wanted
+from flows.plan import Stage, _resources, _wanted
 from flows.process import StageFailedError, _parse, _run
 from flows.slots import Slots
 from flows.usage import Usage, as_markdown, watched
@@ -188,6 +189,23 @@ def test_targets_bring_what_they_need():
         _wanted(edges, ("d",))
 
 
+def test_only_what_nothing_can_change_shares_a_task():
+    def stage(name, *needs, why=()):
+        return Stage(name, "", needs, why)
+
+    plan = [
+        stage("a"),
+        stage("b@1", "a"),
+        stage("c@1", "b@1"),
+        stage("b@2", "a"),
+        stage("b@3", "a", why=("modified",)),
+        stage("c@3", "b@3"),
+        stage("c@2", "b@2", "outside the targets"),
+        stage("d", "c@1", "c@3"),
+    ]
+    assert [[s.name for s in group] for group in clean_groups(plan)] == [["a"], ["b@1", "b@2"], ["c@1", "c@2"]]
+
+
 def test_the_lock_keeps_the_order_of_the_plan(tmp_path):
     lock = tmp_path / "dvc.lock"
     stages = {name: {"cmd": name, "deps": [{"path": "x", "md5": "1"}]} for name in ("late", "a", "gone", "b")}
@@ -205,10 +223,10 @@ def test_the_lock_keeps_the_order_of_the_plan(tmp_path):
 
 def test_estimates_come_from_the_stage_or_its_group(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert estimate("generate@x") == "?"
+    assert Estimates().of("generate@x") == "?"
     remember("generate@x", "Completed", 12.3)
     remember("generate@x", "Cached", 0.1)
-    assert (estimate("generate@x"), estimate("generate@y"), estimate("split")) == ("12", "12", "?")
+    assert [Estimates().of(stage) for stage in ("generate@x", "generate@y", "split")] == ["12", "12", "?"]
 
 
 def test_resources_come_from_meta_and_nothing_else_is_allowed_there():

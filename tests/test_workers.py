@@ -122,7 +122,7 @@ class Lab:
 
     def states(self):
         rows = self.server.stages(self.server.last_run())
-        return {name: rows[name]["state_name"] for name in NAMES}
+        return {name: row["state_name"] for name, row in rows.items()}
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_workers_run_each_stage_once_and_the_head_restores_it(lab, tmp_path):
     again = lab.run()
     output = again.communicate(timeout=300)[0]
     assert again.returncode == 0, output
-    assert lab.states() == dict.fromkeys(NAMES, "Cached")
+    assert lab.states() == dict.fromkeys(["source", "branch (3 cells)", "summary"], "Cached")
 
 
 def test_the_record_is_in_postgresql(lab, postgres):
@@ -279,7 +279,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
 def _alone(head, clone):
     """The same grid on one machine."""
     run("git", "clone", "-q", str(head), str(clone), cwd=head)
-    run("dvc", "repro", cwd=clone)
+    run(sys.executable, "-m", "flows.augment", cwd=clone, env_extra={"PREFECT_HOME": str(clone.parent / "prefect")})
     return clone
 
 
