@@ -1,21 +1,21 @@
 """DVC as the flow sees it: which stages there are, in which order, what they need, and why each must run."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dvc.dependency import param
-from dvc.lock import LockError, make_lock
+from dvc.lock import LockError
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
-from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, RWLockFileCorruptedError, rwlock
+from dvc.rwlock import RWLockFileCorruptedError, rwlock
 from dvc.utils.flatten import flatten
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from flows.mend import mend_rwlock, whole_graph
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
     with Repo() as repo, repo.lock, _each_thing_read_once():
-        _mend_rwlock(repo)
-        graph = repo.index.graph
+        mend_rwlock(repo)
+        graph = whole_graph(repo)
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
         status = _status(repo, [s for s in order if s.addressing in wanted])
@@ -72,21 +72,6 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
             for s in order
             if s.addressing in wanted
         ]
-
-
-def _mend_rwlock(repo: Repo) -> None:
-    """Remove ``.dvc/tmp/rwlock`` if it is damaged: a dvc that is killed while it writes it would stop all later ones.
-
-    Whoever writes the file holds its guard, so what cannot be read under the guard will never be.
-    """
-    path = Path(repo.tmp_dir, RWLOCK_FILE)
-    with make_lock(str(path.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
-        try:
-            json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            return
-        except ValueError:
-            path.unlink()
 
 
 def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:

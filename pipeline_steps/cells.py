@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_yaml
@@ -30,18 +31,25 @@ _OUTPUTS = {
     "score_fid": ("metrics/fid/{}.json",),
     "train_classifier": ("models/classifier/{}",),
     "evaluate": ("data/predictions/{}.parquet", "metrics/classification/{}.json"),
+    "train_segmenter": ("models/segmenter/{}",),
+    "evaluate_segmenter": ("data/overlaps/{}.parquet", "metrics/segmentation/{}.json"),
+    "judge_masks": ("metrics/masks/{}.json",),
 }
-_SAME_CELLS = {"score_fid": "screen", "evaluate": "train_classifier"}
+_SAME_CELLS = {"score_fid": "screen", "evaluate": "train_classifier", "evaluate_segmenter": "train_segmenter"}
 
 
 class Block(Params):
-    """One block of the grid: the product of its lists. No architectures: images are made to look at, nothing more."""
+    """One block of the grid: the product of its lists; ``segmenters`` are the arms that segmenters are trained on.
+
+    Neither architectures nor segmenters: images are made to look at, nothing more.
+    """
 
     scenarios: tuple[str, ...]
     draws: tuple[int, ...]
     augmenters: tuple[str, ...]
     architectures: tuple[str, ...]
     arms: tuple[str, ...]
+    segmenters: tuple[str, ...]
 
 
 Cells = dict[str, dict[str, dict[str, str]]]
@@ -53,8 +61,7 @@ def expand(params: dict[str, Any]) -> Cells:
     Raises:
         ParamsError: the grid names something that params.yaml does not define.
     """
-    stages = ("caption", "invert_tokens", "finetune", "generate", "screen", "train_classifier")
-    cells: Cells = {stage: {} for stage in stages}
+    cells: Cells = {stage: {} for stage in _OUTPUTS if stage not in _SAME_CELLS}
     for name, raw in params["grid"].items():
         block = Block.model_validate(raw)
         for scenario in block.scenarios:
@@ -63,9 +70,10 @@ def expand(params: dict[str, Any]) -> Cells:
                 _require(params["split"], name, scenario, draw)
                 for augmenter in block.augmenters:
                     _add_augmenter(cells, params, augmenter, split)
-                    if block.architectures:
+                    if block.architectures or block.segmenters:
                         cells["screen"][f"{augmenter}-{split}"] = {"split": split}
                 _add_classifiers(cells, params, block, split)
+                _add_segmenters(cells, params, block, split)
     return cells
 
 
@@ -146,19 +154,34 @@ def _local(location: str) -> str:
 
 def _add_classifiers(cells: Cells, params: dict[str, Any], block: Block, split: str) -> None:
     for architecture in block.architectures:
-        for arm in block.arms:
-            owners = block.augmenters if _entry(params, "arms", arm)["images"] in _SYNTHETIC else ("",)
-            for augmenter in owners:
-                made = f"{augmenter}-{split}"
-                key = "-".join(p for p in (arm, augmenter, architecture, split) if p)
-                cells["train_classifier"][key] = {
-                    "arm": arm,
-                    "architecture": architecture,
-                    "split": split,
-                    "augmenter": augmenter,
-                    "synthetic": f"data/synthetic/{made}" if augmenter else NOTHING,
-                    "screened": f"data/screened/{made}.parquet" if augmenter else NOTHING,
-                }
+        for arm, augmenter in _arms(params, block, block.arms):
+            key = "-".join(p for p in (arm, augmenter, architecture, split) if p)
+            named = {"arm": arm, "architecture": architecture, "split": split, "augmenter": augmenter}
+            cells["train_classifier"][key] = named | _images_of(augmenter, split)
+
+
+def _add_segmenters(cells: Cells, params: dict[str, Any], block: Block, split: str) -> None:
+    for arm, augmenter in _arms(params, block, block.segmenters):
+        key = "-".join(p for p in (arm, augmenter, split) if p)
+        cells["train_segmenter"][key] = {"arm": arm, "split": split, "augmenter": augmenter} | _images_of(
+            augmenter, split
+        )
+    if "real" in block.segmenters:
+        for augmenter in block.augmenters:
+            cells["judge_masks"][f"{augmenter}-{split}"] = {"split": split}
+
+
+def _arms(params: dict[str, Any], block: Block, arms: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Each arm with the augmenters that it needs one by one, or with ``""``."""
+    needs = {arm: _entry(params, "arms", arm)["images"] in _SYNTHETIC for arm in arms}
+    return [(arm, augmenter) for arm in arms for augmenter in (block.augmenters if needs[arm] else ("",))]
+
+
+def _images_of(augmenter: str, split: str) -> dict[str, str]:
+    if not augmenter:
+        return {"synthetic": NOTHING, "screened": NOTHING}
+    made = f"{augmenter}-{split}"
+    return {"synthetic": f"data/synthetic/{made}", "screened": f"data/screened/{made}.parquet"}
 
 
 def write_cells(params_file: Path = PARAMS_FILE, out: Path = CELLS_FILE) -> Cells:
@@ -177,7 +200,12 @@ def prune(cells: Cells, lock: Path = Path("dvc.lock")) -> list[str]:
     if not lock.exists():
         return []
     yaml = YAML()
-    content = yaml.load(lock.read_text("utf-8"))
+    try:
+        content = yaml.load(lock.read_text("utf-8"))
+    except YAMLError:
+        return []  # half of one, which a killed dvc left: DVC says so, and the flow mends it
+    if not content or not content.get("stages"):
+        return []
     gone = [s for s in content["stages"] if "@" in s and s.split("@")[1] not in _keys(cells, s.split("@")[0])]
     for stage in gone:
         verb, key = stage.split("@")

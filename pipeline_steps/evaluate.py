@@ -1,7 +1,8 @@
-"""Open the test split, and measure a classifier per skin type. No other stage opens it.
+"""Open the test split, and measure a classifier or a segmenter per skin type. No other stage opens it.
 
-Reads: data set, split, a trained classifier. Writes: ``data/predictions/<cell>.parquet`` and
-``metrics/classification/<cell>.json``. Intervals resample whole groups (near-duplicates, patients, lesions).
+Reads: data set, split, a trained network. Writes: ``data/predictions/<cell>.parquet`` and
+``metrics/classification/<cell>.json``, or of a segmenter ``data/overlaps/<cell>.parquet`` and
+``metrics/segmentation/<cell>.json``. Intervals resample whole groups (near-duplicates, patients, lesions).
 """
 
 import json
@@ -34,9 +35,8 @@ class EvaluationParams(Params):
     seed: int
 
 
-def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path) -> pd.DataFrame:
+def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[str, Any]) -> pd.DataFrame:
     """Test rows with the predicted class and a probability column ``p:<class>`` for each class."""
-    config = json.loads((model / "config.json").read_text())
     classes, size = config["classes"], config["input_size"]
     network = new_network(config["architecture"], len(classes), size, pretrained=False, seed=0)
     network.load_state_dict(load_file(model / "model.safetensors"))
@@ -65,6 +65,40 @@ def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     }
 
 
+def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[str, Any]) -> pd.DataFrame:
+    """Test rows that have a lesion mask, with the Dice coefficient and IoU of the predicted one."""
+    from pipeline_steps.vision.segmentation import dice, iou, load_segmenter, segment
+
+    rows = tests[dataset.with_mask(tests["image_id"])].reset_index(drop=True)
+    found = segment(load_segmenter(model), dataset.images(rows["image_id"]), config["input_size"])
+    truth = dataset.masks_of(rows["image_id"])
+    return rows.assign(dice=dice(found, truth), iou=iou(found, truth))
+
+
+def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
+    """Mean Dice and IoU of one test partition, over all and per skin type, with cluster-bootstrap intervals."""
+    by_type = {str(t): _overlap(rows, params) for t, rows in table.groupby("fitzpatrick_scale")}
+    return {**_overlap(table, params), "by_type": by_type}
+
+
+def _overlap(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
+    measured: dict[str, Any] = {"n": len(table)}
+    for name in ("dice", "iou"):
+        values = table[name].to_numpy()
+        measured[name] = float(values.mean())
+        low, high = cluster_interval(
+            lambda rows, values=values: float(values[rows].mean()),  # type: ignore[misc]
+            list(table["group"]),
+            params.bootstrap_draws,
+            params.seed,
+        )
+        measured[f"{name}_interval"] = [low, high]
+    return measured
+
+
+TASKS = {"classification": (predictions, score), "segmentation": (overlaps, score_overlaps)}
+
+
 def _accuracy_interval(correct: np.ndarray, groups: pd.Series, params: EvaluationParams) -> list[float]:  # type: ignore[type-arg]
     low, high = cluster_interval(
         lambda rows: float(correct[rows].mean()), list(groups), params.bootstrap_draws, params.seed
@@ -77,12 +111,14 @@ def main() -> None:
     args = parser(__doc__, "--dataset", "--split", "--model", "--out", "--metrics").parse_args()
     use_threads(read_params(Threads, "scoring").threads)
     params = read_params(EvaluationParams, "evaluation")
-    table = predictions(open_dataset(args.dataset), read_tests(args.split), args.model)
+    config = json.loads((args.model / "config.json").read_text())
+    measure, summarise = TASKS[config["task"]]
+    table = measure(open_dataset(args.dataset), read_tests(args.split), args.model, config)
     with whole_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
     partitions = [p for p in TEST_PARTITIONS if (table["partition"] == p).any()]
     write_metrics(
-        args.metrics, {p: score(table[table["partition"] == p].reset_index(drop=True), params) for p in partitions}
+        args.metrics, {p: summarise(table[table["partition"] == p].reset_index(drop=True), params) for p in partitions}
     )
 
 

@@ -1,27 +1,36 @@
-"""Fine-tune a base model on the captioned training images by LoRA.
+"""Fine-tune a base model on the captioned training images, by LoRA or in all its weights.
 
 Reads: base model, data set, split, captions, tokens. Writes: ``models/adapters/<cell>``: weights that diffusers'
-``load_lora_weights`` reads (one file, or a folder a condition where ``joint`` is false), and the training curve.
+``load_lora_weights`` reads (one file, or a folder a condition where ``joint`` is false), or a whole denoiser, and the
+training curve.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal, Self
 
+import numpy as np
 import pandas as pd
+import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
-from pipeline_steps.diffusion.families import Components, Family, family
-from pipeline_steps.diffusion.fit import Fit, adapter_loss, validation_loss
-from pipeline_steps.diffusion.latents import encode_images
+from pipeline_steps.diffusion.families import Components, Family, Images, family
+from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_loss
+from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
-from pipeline_steps.diffusion.preview import Preview
+from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, widen
+from pipeline_steps.diffusion.preview import PREVIEW_SAMPLING, Preview
+from pipeline_steps.diffusion.regions import check_base, training_conditions
+from pipeline_steps.diffusion.sample import sample
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.captioned import Captions, read_captions
 from pipeline_steps.records.cards import adapter_card
+from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.outputs import whole_folder
@@ -30,18 +39,42 @@ from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 
 
+class PriorParams(Params):
+    """Prior preservation: so many images that the base model makes of ``prompt``; ``weight`` 0 makes and uses none."""
+
+    weight: float
+    images: int
+    prompt: str
+
+
 class AdapterParams(Params):
-    """One entry of ``adapters`` in params.yaml."""
+    """One entry of ``adapters`` in params.yaml.
+
+    ``task``: what is denoised: images, parts of images (by a base model for inpainting), or images with their masks.
+    ``method``: LoRA on ``target_modules``, or ``full``: all weights of the denoiser. ``lesion_weight``: how much the
+    error within a lesion's mask counts (1: masks are not read).
+    """
 
     base: str
     captioner: str
     inversion: str | None
+    task: Literal["image", "inpainting", "image_and_mask"]
+    method: Literal["lora", "full"]
     joint: bool
     rank: int
     alpha: int
     target_modules: tuple[str, ...]
+    lesion_weight: float
+    mask_terms: MaskTerms
+    prior: PriorParams
     preview_every: int
     training: TrainingParams
+
+    @model_validator(mode="after")
+    def _one_denoiser(self) -> Self:
+        if not self.joint and (self.method == "full" or self.task == "image_and_mask"):
+            raise ValueError("joint must be true where method is full or task is image_and_mask: that changes the base")
+        return self
 
 
 @dataclass(frozen=True)
@@ -84,10 +117,10 @@ def _one_adapter(
     params: AdapterParams, m: Material, rows: tuple[pd.DataFrame, pd.DataFrame], folder: Path, names: Names
 ) -> None:
     t = params.training
-    fits = [_fit(m, r, t) for r in rows]
+    fits = [_fit(m, r, params) for r in rows]
     adapters.detach(m.c.denoiser)
-    lora = adapters.Lora(params.rank, params.alpha, params.target_modules)
-    trainable = adapters.attach(m.c.denoiser, lora, t.seed)
+    prior = _prior(m, params, fits[0][0].latents)  # before anything is trained
+    trainable = _attach(m.c.denoiser, params)
     validated: dict[int, float] = {}
     preview = _preview(m, rows[0]["condition"], fits[0], f"{names.cell}/{names.label}")
 
@@ -98,7 +131,14 @@ def _one_adapter(
             preview.draw(step + 1)
 
     save = Checkpointing(Path("runs/checkpoints") / f"{m.key}-{names.label}.pt", t.checkpoint_every)
-    losses = optimise(trainable, adapter_loss(*fits[0]), t.optimisation(), f"LoRA {names.label}", save, after_step)
+    losses = optimise(
+        trainable,
+        adapter_loss(*fits[0], prior=prior),
+        t.optimisation(),
+        f"{params.method} {names.label}",
+        save,
+        after_step,
+    )
     adapters.save(m.c.denoiser, folder)
     write_history(folder / "history.csv", losses, validated)
     save.path.unlink(missing_ok=True)
@@ -107,27 +147,80 @@ def _one_adapter(
 def _preview(
     m: Material,
     conditions: pd.Series,
-    fit: tuple[Fit, list[str], dict[str, Tensor]],
+    of: tuple[Fit, list[str], dict[str, Tensor]],
     name: str,  # type: ignore[type-arg]
 ) -> Preview:
     """The first caption of each condition."""
-    _, said, embeds = fit
-    first = {condition: embeds[caption] for caption, condition in zip(said[::-1], conditions[::-1], strict=True)}
+    fit, said, embeds = of
+    first = {condition: row for row, condition in reversed(list(enumerate(conditions)))}
+    rows = [first[c] for c in sorted(first)]
     empty = embed_prompts(m.f, m.c, m.tokens, [""], default_store())[""]
-    return Preview(m.f, m.c, [first[c] for c in sorted(first)], empty, name)
+    beside = None if fit.beside is None else fit.beside[rows, -1]
+    channels, height, width = fit.latents.mean.shape[1:]
+    return Preview(m.f, m.c, [embeds[said[r]] for r in rows], empty, name, (channels, height, width), beside)
 
 
-def _fit(m: Material, rows: pd.DataFrame, t: TrainingParams) -> tuple[Fit, list[str], dict[str, Tensor]]:
+def _fit(m: Material, rows: pd.DataFrame, params: AdapterParams) -> tuple[Fit, list[str], dict[str, Tensor]]:
     """Latents, captions and embeddings of some rows, each computed once."""
-    store = default_store()
-    latents, _ = encode_images(m.f, m.c, m.dataset.images(rows["image_id"]), store)
+    store, t = default_store(), params.training
+    images = m.dataset.images(rows["image_id"])
+    latents, _ = encode_images(m.f, m.c, images, store)
+    fit = Fit(m.f, m.c, latents, t.batch_size, t.snr_gamma, lesion_weight=params.lesion_weight)
+    if params.task != "image" or params.lesion_weight != 1:
+        fit = replace(fit, **_with_masks(m, params.task, images, rows, latents), mask_terms=_terms(params))
     said = [
         m.captions.prompt(image_id, m.tokens.name(condition), int(skin_type))
         for image_id, condition, skin_type in zip(
             rows["image_id"], rows["condition"], rows["fitzpatrick_scale"], strict=True
         )
     ]
-    return Fit(m.f, m.c, latents, t.batch_size, t.snr_gamma), said, embed_prompts(m.f, m.c, m.tokens, said, store)
+    return fit, said, embed_prompts(m.f, m.c, m.tokens, said, store)
+
+
+def _terms(params: AdapterParams) -> MaskTerms | None:
+    return params.mask_terms if params.task == "image_and_mask" else None
+
+
+def _with_masks(m: Material, task: str, images: Images, rows: pd.DataFrame, latents: LatentSet) -> dict[str, Any]:
+    """What a fit on ``images`` has of their lesions' masks."""
+    masks = m.dataset.masks_of(rows["image_id"])
+    found: dict[str, Any] = {"masks": torch.from_numpy(masks.astype(np.float32))}
+    if task == "inpainting":
+        check_base(m.c)
+        found["beside"] = training_conditions(m.f, m.c, images, masks, default_store())
+    if task == "image_and_mask":
+        grey, _ = encode_images(m.f, m.c, as_images(masks), default_store())
+        pairs = [(latents.mean, grey.mean), (latents.std, grey.std)]
+        found["latents"] = LatentSet(*(torch.cat(pair, dim=1) for pair in pairs))
+    return found
+
+
+def _attach(denoiser: Any, params: AdapterParams) -> list[Tensor]:
+    """Make trainable what ``params`` says; those tensors."""
+    wider = widen(denoiser) if params.task == "image_and_mask" else []
+    if params.method == "full":
+        return adapters.unfreeze(denoiser)
+    lora = adapters.Lora(params.rank, params.alpha, params.target_modules)
+    trainable = adapters.attach(denoiser, lora, params.training.seed)
+    return [*trainable, *(w.requires_grad_() for w in wider)]
+
+
+def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
+    """The base model's own images of the prior's prompt, as large as those to be learned."""
+    p, size = params.prior, params.training.batch_size
+    if p.weight == 0:
+        return None
+    if params.task != "image":
+        raise DataError("prior preservation is for task image alone; set adapters.<name>.prior.weight to 0")
+    embeds = embed_prompts(m.f, m.c, m.tokens, [p.prompt, ""], default_store())
+    both = (embeds[p.prompt].expand(size, -1, -1), embeds[""].expand(size, -1, -1))
+    channels, height, width = like.mean.shape[1:]
+    made = [
+        sample(m.f, m.c, PREVIEW_SAMPLING, both, (channels, height, width), range(first, first + size))
+        for first in range(0, p.images, size)
+    ]
+    latents, _ = encode_images(m.f, m.c, np.concatenate(made)[: p.images], default_store())
+    return Prior(Fit(m.f, m.c, latents, size, params.training.snr_gamma), embeds[p.prompt], p.weight)
 
 
 def main() -> None:

@@ -15,11 +15,14 @@ import pandas as pd
 from PIL import Image
 
 from pipeline_steps.diffusion.augment import DiffusionParams, denoise
+from pipeline_steps.diffusion.inpaint import InpaintParams, inpaint
+from pipeline_steps.diffusion.paired import PairedParams, image_and_mask
 from pipeline_steps.recoloring.tone_transfer import ToneTransferParams, recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, plan_jobs
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.synthetic import MASK_COLUMN
 from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged
@@ -31,6 +34,8 @@ Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], Made]
 MODES: dict[str, tuple[type[JobParams], Make]] = {
     "txt2img": (DiffusionParams, denoise),
     "img2img": (DiffusionParams, denoise),
+    "inpaint": (InpaintParams, inpaint),
+    "image_and_mask": (PairedParams, image_and_mask),
     "tone_transfer": (ToneTransferParams, recolor),
 }
 PARAMS = {mode: model for mode, (model, _) in MODES.items()}
@@ -48,11 +53,21 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
             path.write_bytes(with_text(file, {**_text(job, prompt), **origin}))
         table = pd.DataFrame([asdict(j) for j in jobs]).assign(is_synthetic=True)
         table.insert(len(table.columns) - 2, "prompt", list(made.prompts))
+        if made.masks:
+            table[MASK_COLUMN] = _write_masks(folder, jobs, made.masks)
         table.to_csv(folder / "metadata.csv", index=False)
         text = images_card(made.maker, params.model_dump(exclude={"base"}), table)
         (folder / "README.md").write_text(text, "utf-8")
         _show(folder, jobs, out.name)
     return made
+
+
+def _write_masks(folder: Path, jobs: Sequence[Job], masks: Sequence[bytes]) -> list[str]:
+    """The lesions' masks beside their images; their names."""
+    names = [f"{j.file_name.removesuffix('.png')}-mask.png" for j in jobs]
+    for name, file in zip(names, masks, strict=True):
+        (folder / name).write_bytes(file)
+    return names
 
 
 def _show(folder: Path, jobs: Sequence[Job], cell: str, most: int = 8) -> None:

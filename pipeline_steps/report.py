@@ -14,7 +14,16 @@ from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.reporting import gallery
 from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.figures import accuracy_by_type, training_curves
-from pipeline_steps.reporting.results import Results, ablation, gather, paired_tests, read_json, summary, table_2
+from pipeline_steps.reporting.results import (
+    Results,
+    ablation,
+    gather,
+    mask_agreement,
+    paired_tests,
+    read_json,
+    summary,
+    table_2,
+)
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params, read_yaml
@@ -70,12 +79,23 @@ def _test_share(splits: dict[str, Any], partition: str) -> float:
     return sum(shares) / len(shares)
 
 
+def segmenters(r: Results) -> list[dict[Any, Any]]:
+    """Overlap of each segmenter's masks with the real ones, formatted."""
+    made: list[dict[Any, Any]] = []
+    for row in r.segmenters.to_dict("records") if len(r.segmenters) else []:
+        shown: dict[Any, Any] = {k: _number(row[k]) for k in ("dice", "iou")}
+        shown["interval"] = f"{_number(row['low'])} to {_number(row['high'])}"
+        made.append(row | shown | {"partition": _PARTITIONS[str(row["partition"])]})
+    return made
+
+
 def curves(cells: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Training histories by name, of the cells in the grid."""
     folders = [
         *(f"models/tokens/{k}" for k in cells["invert_tokens"]),
         *(f"models/adapters/{k}" for k in cells["finetune"]),
         *(f"models/classifier/{k}" for k in cells["train_classifier"]),
+        *(f"models/segmenter/{k}" for k in cells["train_segmenter"]),
     ]
     files = [f for folder in folders for f in sorted(Path(folder).rglob("history.csv"))]
     return {str(f.parent.relative_to("models")): pd.read_csv(f) for f in files[:24]}
@@ -115,6 +135,8 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         table_2={words: rows for p, words in _PARTITIONS.items() if (rows := table_2(r, p))},
         tests=tests(r, splits),
         ablation=ablation(r),
+        segmenters=segmenters(r),
+        masks=[m | {"dice": _number(m["dice"])} for m in mask_agreement(cells, METRICS)],
         fid=fid,
         features=", ".join(sorted(features)),
         sheets=[{"title": s.title, "caption": s.caption, "png": _uri(s.png)} for s in sheets],
@@ -138,6 +160,7 @@ def main() -> None:
         (folder / "index.html").write_text(page(r, cells, params), "utf-8")
         r.classifiers.to_csv(folder / "accuracy.csv", index=False)
         r.images.to_csv(folder / "images.csv", index=False)
+        r.segmenters.to_csv(folder / "segmenters.csv", index=False)
         histories = [t.assign(run=name).rename(columns={t.columns[0]: "step"}) for name, t in curves(cells).items()]
         (pd.concat(histories) if histories else pd.DataFrame(columns=["step", "loss", "run"])).to_csv(
             folder / "training.csv", index=False

@@ -1,4 +1,4 @@
-"""Screen generated images: copies of training images, wrong skin tone, blank images. Nothing is dropped silently.
+"""Screen generated images: copies, wrong skin tone, blank images, unlikely masks. Nothing is dropped silently.
 
 Reads: data set, split, generated images. Writes: ``data/screened/<cell>.parquet`` (a row an image: accepted, reasons,
 measurements) and ``metrics/screen/<cell>.json``.
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.ndimage import label
 
 from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.neighbours import majority_label, nearest, normalised
@@ -25,7 +26,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.skin_types import type_from_ita
-from pipeline_steps.records.synthetic import read_synthetic
+from pipeline_steps.records.synthetic import read_masks, read_synthetic
 from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
@@ -33,7 +34,7 @@ from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
-REASONS = ("memorised", "skin_tone", "blank")
+REASONS = ("memorised", "skin_tone", "blank", "mask")
 Features = npt.NDArray[np.float32]
 _NEIGHBOURS = 5  # of the class-consistency judge
 
@@ -45,6 +46,23 @@ class ScreenParams(Params):
     memorisation_quantile: float
     tone_tolerance: int
     blank_contrast: float
+    mask_area: tuple[float, float]
+    mask_largest_part: float
+
+
+def implausible(masks: npt.NDArray[np.bool_], params: ScreenParams) -> npt.NDArray[np.bool_]:
+    """Which masks (N, H, W) are empty, full (their share of the image is out of range) or in fragments."""
+    share = masks.mean(axis=(1, 2))
+    low, high = params.mask_area
+    whole = np.array([_largest_part(mask) for mask in masks])
+    return (share < low) | (share > high) | (whole < params.mask_largest_part)
+
+
+def _largest_part(mask: npt.NDArray[np.bool_]) -> float:
+    """The largest connected part's share of a mask."""
+    parts, _ = label(mask)
+    sizes = np.bincount(parts.ravel())[1:]
+    return float(sizes.max() / sizes.sum()) if len(sizes) else 0.0
 
 
 def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -67,11 +85,12 @@ def screen(
     features: tuple[Features, Features, Features],
     training: pd.DataFrame,
     params: ScreenParams,
+    masks: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[pd.DataFrame, float]:
     """Verdicts on all images, and the distance below which an image counts as memorised.
 
-    ``features``: of generated, training and validation images; ``training``: its ids and conditions. Without
-    validation images no distance is known and none is rejected for it.
+    ``features``: of generated, training and validation images; ``training``: its ids and conditions; ``masks`` as
+    ``generate`` made them, if it did. Without validation images no distance is known and none is rejected for it.
 
     Raises:
         DataError: ``reject`` names an unknown reason.
@@ -93,6 +112,7 @@ def screen(
         "memorised": distance < threshold,
         "skin_tone": np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance,
         "blank": contrast(images) < params.blank_contrast,
+        "mask": np.zeros(len(images), bool) if masks is None else implausible(masks, params),
     }
     why = [" ".join(r for r in params.reject if found[r][i]) for i in range(len(table))]
     out = pd.DataFrame(
@@ -157,7 +177,7 @@ def main() -> None:
         _features(e, dataset.images(train["image_id"])),
         _features(e, dataset.images(validation["image_id"])) if len(validation) else empty,
     )
-    verdicts, threshold = screen(table, images, features, train, params)
+    verdicts, threshold = screen(table, images, features, train, params, read_masks(args.synthetic, table))
     with whole_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, threshold)

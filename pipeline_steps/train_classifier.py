@@ -4,16 +4,13 @@ Reads: data set, split (training and validation), generated and screened images 
 ``models/classifier/<cell>`` (safetensors, config, training curve). The test split is not opened.
 """
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.synthetic import read_accepted
@@ -21,7 +18,7 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.vision.classic import Classic
+from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
 from pipeline_steps.vision.loop import Labelled, Supervision, fit
 from pipeline_steps.vision.networks import new_network
 
@@ -30,35 +27,6 @@ class ClassifierParams(Supervision):
     """``classifier`` in params.yaml."""
 
     pretrained: bool
-
-
-class ArmParams(Classic):
-    """One entry of ``arms`` in params.yaml: which images, and what is done to them."""
-
-    images: Literal["real", "real_repeated", "syn", "real_syn"]
-
-
-def mixture(images: str, real: Labelled, synthetic: Labelled | None) -> Labelled:
-    """The training set of an arm. ``real_repeated`` has as many images as ``real_syn``, all of them real.
-
-    Raises:
-        DataError: no synthetic image is left for an arm that needs them.
-    """
-    if images == "real":
-        return real
-    if synthetic is None or not len(synthetic.images):
-        raise DataError(f"there is no synthetic image for {images!r}: screen rejected all; see metrics/screen")
-    if images == "syn":
-        return synthetic
-    if images == "real_repeated":
-        rows = np.resize(np.arange(len(real.images)), len(real.images) + len(synthetic.images))
-        return Labelled(real.images[rows], real.labels[rows])
-    return Labelled(np.concatenate([real.images, synthetic.images]), np.concatenate([real.labels, synthetic.labels]))
-
-
-def cell_seed(seed: int, *names: str) -> int:
-    """One seed for all arms of (split, architecture): comparisons between arms are paired."""
-    return int(hashlib.sha256(" ".join([str(seed), *names]).encode()).hexdigest()[:8], 16)
 
 
 def _labelled(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> Labelled:  # type: ignore[type-arg]
@@ -97,6 +65,7 @@ def main() -> None:
     with whole_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {
+            "task": "classification",
             "architecture": args.architecture,
             "classes": classes,
             "input_size": size,

@@ -25,11 +25,15 @@ def test_real_is_trained_once_whatever_the_augmenters(params):
             "augmenters": ["majority_to_minority", "img2img_vanilla"],
             "architectures": ["vgg_small"],
             "arms": ["real", "syn"],
+            "segmenters": ["real", "real_syn"],
         }
     }
     cells = expand(params)
     assert sum(c["arm"] == "real" for c in cells["train_classifier"].values()) == 2
     assert sum(c["arm"] == "syn" for c in cells["train_classifier"].values()) == 4
+    assert sum(c["arm"] == "real" for c in cells["train_segmenter"].values()) == 2
+    assert cells["judge_masks"]["img2img_vanilla-i-1"] == {"split": "i-1"}
+    assert cells["train_segmenter"]["real_syn-img2img_vanilla-i-1"]["synthetic"] == "data/synthetic/img2img_vanilla-i-1"
     assert set(cells["invert_tokens"]) == {"tokens-i-0", "tokens-i-1"}
     assert cells["generate"]["img2img_vanilla-i-0"]["tokens"] == "models/none"
 

@@ -222,8 +222,8 @@ def test_an_image_does_not_depend_on_its_neighbours(model, scheduler):
     embeds = f.embed(c, prompt_ids(c, ["skin", "psoriasis", "a dark photo"])).detach()
     empty = f.embed(c, prompt_ids(c, [""] * 3)).detach()
     s, order = _sampling(scheduler=scheduler), [2, 0, 1]
-    first = sample(f, c, s, (embeds, empty), None, [5, 6, 7])
-    mixed = sample(f, c, s, (embeds[order], empty), None, [[5, 6, 7][i] for i in order])
+    first = sample(f, c, s, (embeds, empty), (4, 8, 8), [5, 6, 7])
+    mixed = sample(f, c, s, (embeds[order], empty), (4, 8, 8), [[5, 6, 7][i] for i in order])
     assert np.abs(first[order].astype(int) - mixed.astype(int)).max() <= 1
     assert (first[0] != first[1]).any()
 
@@ -289,7 +289,7 @@ def test_previews_change_no_bit_of_the_training(tiny_sd, tmp_path, monkeypatch):
         trainable = adapters.attach(c.denoiser, LORA, 0)
         latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path / "items"))
         embeds = embed_prompts(f, c, Tokens({}), ["", "skin"], ItemStore(tmp_path / "items"))
-        preview = Preview(f, c, [embeds["skin"]] * 2, embeds[""], "cell/all")
+        preview = Preview(f, c, [embeds["skin"]] * 2, embeds[""], "cell/all", (4, 8, 8))
         loss = adapter_loss(Fit(f, c, latents, 2, 0.0), ["skin"] * 3, embeds)
         optimise(trainable, loss, HOW, "lora", after_step=preview.draw if after else None)
         return trainable

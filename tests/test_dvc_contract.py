@@ -23,14 +23,18 @@ from pipeline_steps import (
     train_base,
     train_classifier,
     train_features,
+    train_inpaint,
 )
 from pipeline_steps.cells import NO_MODEL, expand
+from pipeline_steps.diffusion.families import weights_digest
 from pipeline_steps.diffusion.settings import BaseModelParams
 from pipeline_steps.features.settings import FeatureParams
 from pipeline_steps.items.closure import import_closure
 from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_params, read_tagged, read_yaml
 from pipeline_steps.stage.threads import Threads
+from pipeline_steps.vision.arms import ArmParams
+from pipeline_steps.vision.segmentation import SegmenterParams
 
 DVC = read_yaml(ROOT / "dvc.yaml")["stages"]
 STAGES = {name: s.get("do", s) for name, s in DVC.items()}
@@ -136,8 +140,16 @@ def test_shipped_weights_come_from_todays_code():
     assert provenance["params"] == json.loads(params.model_dump_json())
 
 
-def test_shipped_models_are_small_and_safe():
-    files = [f for f in (ROOT / "models/base/phantom-sd").rglob("*") if f.is_file()]
+def test_the_shipped_inpainting_model_comes_from_the_shipped_base():
+    provenance = json.loads((ROOT / "models/base/phantom-sd-inpaint/provenance.json").read_text())
+    params = read_params(train_inpaint.InpaintTraining, "inpaint_training", ROOT / "params.yaml")
+    assert provenance["params"] == json.loads(params.model_dump_json())
+    assert provenance["base"] == weights_digest(ROOT / "models/base/phantom-sd")
+
+
+@pytest.mark.parametrize("name", ["phantom-sd", "phantom-sd-inpaint"])
+def test_shipped_models_are_small_and_safe(name):
+    files = [f for f in (ROOT / "models/base" / name).rglob("*") if f.is_file()]
     assert sum(f.stat().st_size for f in files) <= 25_000_000
     weights = {".bin", ".pt", ".ckpt", ".pkl", ".npy"}
     assert not [f for f in (ROOT / "models").rglob("*") if f.suffix in weights and "base" in f.parts]
@@ -154,16 +166,18 @@ SECTIONS = {
     "screen": screen.ScreenParams,
     "fid": score_fid.FidParams,
     "classifier": train_classifier.ClassifierParams,
+    "segmenter": SegmenterParams,
     "evaluation": evaluate.EvaluationParams,
     "report": report.ReportParams,
     "base_training": train_base.BaseParams,
+    "inpaint_training": train_inpaint.InpaintTraining,
     "feature_training": train_features.FeatureParams,
 }
 NAMED = {
     "base_models": BaseModelParams,
     "inversions": invert_tokens.InversionParams,
     "adapters": finetune.AdapterParams,
-    "arms": train_classifier.ArmParams,
+    "arms": ArmParams,
 }
 TAGGED = {"captioners": (caption.PARAMS, "backend"), "augmenters": (generate.PARAMS, "mode")}
 PROFILES = sorted(f.stem for f in (ROOT / "profiles").glob("*.yaml"))

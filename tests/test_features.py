@@ -95,7 +95,12 @@ def test_screen_rejects_copies_wrong_tones_and_blanks_and_says_why():
         }
     )
     params = ScreenParams(
-        reject=("memorised", "skin_tone", "blank"), memorisation_quantile=0.01, tone_tolerance=1, blank_contrast=1.0
+        reject=("memorised", "skin_tone", "blank", "mask"),
+        memorisation_quantile=0.01,
+        tone_tolerance=1,
+        blank_contrast=1.0,
+        mask_area=(0.005, 0.9),
+        mask_largest_part=0.3,
     )
     validation = rng.normal(size=(30, 16)).astype(np.float32)
     training = pd.DataFrame({"image_id": [f"t{i}" for i in range(20)], "condition": ["psoriasis", "folliculitis"] * 10})

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.train_classifier import cell_seed, mixture
+from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
 from pipeline_steps.vision.loop import Labelled, Supervision, augment, fit, pixels, predict
 from pipeline_steps.vision.networks import SMALL, new_network

@@ -1,5 +1,6 @@
-"""LoRA adapters through peft, stored as diffusers' ``load_lora_weights`` reads them."""
+"""What fine-tuning learns, and its files: LoRA as diffusers' ``load_lora_weights`` reads it, or a whole denoiser."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from peft.utils import get_peft_model_state_dict
 from torch import Tensor
 
 from pipeline_steps.diffusion.families import Components
+from pipeline_steps.diffusion.mask_channels import CONVOLUTIONS, load_convolutions, makes_masks, save_convolutions
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
+_WHOLE = "unet"  # the folder of a denoiser all of whose weights were trained, in diffusers' layout
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,22 @@ def attach(denoiser: Any, lora: Lora, seed: int) -> list[Tensor]:
     return trainable
 
 
+def unfreeze(denoiser: Any) -> list[Tensor]:
+    """Make every weight of the denoiser trainable, in 32 bits; returns them."""
+    denoiser.float().requires_grad_(requires_grad=True)
+    return list(denoiser.parameters())
+
+
 def save(denoiser: Any, folder: Path) -> None:
-    """Write the attached adapter to ``folder``."""
+    """Write what was trained to ``folder``."""
     from diffusers import StableDiffusionPipeline
 
+    if makes_masks(denoiser):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_convolutions(denoiser, folder)
+    if not getattr(denoiser, "peft_config", None):
+        denoiser.save_pretrained(folder / _WHOLE)
+        return
     # peft's own names: diffusers' converter renames attention layers only, and loading a mixture drops them.
     state = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(denoiser).items()}
     # Without its configuration in the file, a loader takes alpha = rank.
@@ -69,9 +84,30 @@ def _sort_header(file: Path) -> None:
 
 
 def load(c: Components, folder: Path) -> None:
-    """Attach the adapter in ``folder`` to the denoiser, in place."""
-    c.denoiser.load_lora_adapter(str(folder), weight_name=WEIGHTS, prefix="unet", use_safetensors=True)
+    """Give the denoiser, in place, what ``folder`` holds."""
+    if (folder / CONVOLUTIONS).is_file():
+        load_convolutions(c.denoiser, folder)
+    if (folder / _WHOLE).is_dir():
+        whole = type(c.denoiser).from_pretrained(folder / _WHOLE, use_safetensors=True)
+        c.denoiser.load_state_dict(whole.state_dict())
+    else:
+        c.denoiser.load_lora_adapter(str(folder), weight_name=WEIGHTS, prefix="unet", use_safetensors=True)
     c.denoiser.eval()
+
+
+def find(folder: Path) -> dict[str, Path]:
+    """What fine-tuning left in ``folder``, by condition as folders spell it; ``""``: for all of them."""
+    if (folder / WEIGHTS).is_file() or (folder / _WHOLE).is_dir():
+        return {"": folder}
+    return {f.parent.name: f.parent for f in sorted(folder.glob(f"*/{WEIGHTS}"))}
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the weights in ``folder``."""
+    h = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        h.update(file.read_bytes())
+    return h.hexdigest()
 
 
 def detach(denoiser: Any) -> None:

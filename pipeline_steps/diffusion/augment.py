@@ -1,19 +1,20 @@
 """Images by denoising, from noise or from a source: a base model, what was learned on it, and captions."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
 from pipeline_steps.diffusion.families import Components, Family, family
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.sample import Sampling, sample
+from pipeline_steps.diffusion.sample import Sampler, sample, sampling
 from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
@@ -25,10 +26,12 @@ from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
 from pipeline_steps.records.manifest import Dataset, open_dataset
 
 
-class DiffusionParams(JobParams, Sampling):
-    """An entry of ``augmenters`` whose images are denoised. ``batch_size`` is a fixed shape: bits depend on it."""
+class LearnedParams(JobParams, Sampler):
+    """What all entries of ``augmenters`` share whose images are denoised by a base model and what it learned.
 
-    mode: Literal["txt2img", "img2img"]
+    ``batch_size`` is a fixed shape: bits depend on it.
+    """
+
     base: str
     captioner: str
     inversion: str | None
@@ -36,8 +39,15 @@ class DiffusionParams(JobParams, Sampling):
     batch_size: int
 
 
+class DiffusionParams(LearnedParams):
+    """Images from noise (``strength`` is not used), or from their source."""
+
+    mode: Literal["txt2img", "img2img"]
+    strength: float
+
+
 @dataclass(frozen=True)
-class _Generator:
+class Model:
     """A base model with what was learned on it, and the images to start from."""
 
     f: Family
@@ -49,11 +59,36 @@ class _Generator:
     @property
     def origin(self) -> dict[str, str]:
         """Digests of everything learned that an image comes from."""
-        return {"base": self.c.digest, "adapter": _digest(self.weights), "tokens": _token_digest(self.tokens)}
+        return {
+            "base": self.c.digest,
+            "adapter": adapters.digest(self.weights) if self.weights else "",
+            "tokens": _token_digest(self.tokens),
+        }
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a mode makes its images: PNG files of the jobs at some positions, given their prompts' embeddings.
+
+    ``module``: the code that the bits depend on; ``extra``: what else they depend on, beside prompt, seed, source and
+    models, one entry a job.
+    """
+
+    module: str
+    extra: Sequence[Mapping[str, Any]]
+    make: Callable[[list[int], tuple[Tensor, Tensor]], list[bytes]]
+
+
+Prepare = Callable[[Model, Any, Sequence[Job]], Recipe]
 
 
 def denoise(params: DiffusionParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
-    """Make all images through the item store, each with the adapter of its condition.
+    """Text-to-image or image-to-image, as ``follow`` does it."""
+    return follow(_from_noise_or_source, params, inputs, jobs)
+
+
+def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequence[Job]) -> Made:
+    """Make all images through the item store by the recipe that ``prepare`` gives, each with its condition's adapter.
 
     Raises:
         DataError: a condition lacks its adapter, or a prompt is longer than the text encoder holds.
@@ -69,64 +104,64 @@ def denoise(params: DiffusionParams, inputs: Inputs, jobs: Sequence[Job], _train
         adapters.detach(c.denoiser)
         if weights:
             adapters.load(c, weights)
-        g = _Generator(f, c, tokens, weights, dataset)
-        done, known = _through_store(g, params, [jobs[i] for i in mine], [prompts[i] for i in mine])
+        m = Model(f, c, tokens, weights, dataset)
+        chosen = [jobs[i] for i in mine]
+        done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], prepare(m, params, chosen))
         reused += known
         for i, file in zip(mine, done, strict=True):
-            files[i], origin[i] = file, g.origin
+            files[i], origin[i] = file, m.origin
     maker = f"`{shown_name(base.location)}` (SHA-256 `{c.digest}`)"
     return Made(files, prompts, origin, maker, reused, len(jobs) - reused)
+
+
+def _from_noise_or_source(m: Model, params: DiffusionParams, jobs: Sequence[Job]) -> Recipe:
+    how = sampling(params, params.strength if params.mode == "img2img" else 1.0)
+    latents, _ = encode_images(m.f, m.c, m.dataset.images([j.source_id for j in jobs]), default_store())
+    sources = m.f.scale(m.c, latents.mean)
+    channels, height, width = sources.shape[1:]
+
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+        start = sources[batch] if params.mode == "img2img" else (channels, height, width)
+        return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start, [jobs[i].seed for i in batch])]
+
+    return Recipe("pipeline_steps.diffusion.sample", [{"strength": how.strength}] * len(jobs), make)
 
 
 def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, list[int]]]:
     """Positions of jobs by the adapter they need: none, a joint one, or one a condition."""
     everything = list(range(len(jobs)))
-    if (adapter / adapters.WEIGHTS).is_file():
-        return [(adapter, everything)]
-    own = {f.parent.name for f in adapter.glob(f"*/{adapters.WEIGHTS}")}
+    own = adapters.find(adapter)
     if not own:
         return [(None, everything)]
-    conditions = sorted({j.condition for j in jobs})
-    if lacking := [n for n in conditions if n.replace(" ", "_") not in own]:
+    if "" in own:
+        return [(own[""], everything)]
+    conditions = {j.condition: j.condition.replace(" ", "_") for j in jobs}
+    if lacking := sorted(c for c, name in conditions.items() if name not in own):
         raise DataError(f"{adapter} holds no adapter for {', '.join(lacking)}; run finetune again")
-    return [(adapter / n.replace(" ", "_"), [i for i in everything if jobs[i].condition == n]) for n in conditions]
+    return [(own[conditions[c]], [i for i in everything if jobs[i].condition == c]) for c in sorted(conditions)]
 
 
 def _through_store(
-    g: _Generator, params: DiffusionParams, jobs: Sequence[Job], prompts: Sequence[str]
+    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[str], recipe: Recipe
 ) -> tuple[list[bytes], int]:
     """PNG files of ``jobs``, and how many of them were known."""
-    store, sampling = default_store(), _sampling(params)
-    embeds = embed_prompts(g.f, g.c, g.tokens, ["", *prompts], store)
-    latents, _ = encode_images(g.f, g.c, g.dataset.images([j.source_id for j in jobs]), store)
-    sources = g.f.scale(g.c, latents.mean)
-    pixels = g.dataset.manifest.set_index("image_id")["sha256"]
-    shared = {**g.origin, "sampling": sampling.model_dump(), "batch": params.batch_size, "dtype": str(g.c.dtype)}
-    code = code_version("pipeline_steps.diffusion.sample")
+    store = default_store()
+    embeds = embed_prompts(m.f, m.c, m.tokens, ["", *prompts], store)
+    pixels = m.dataset.manifest.set_index("image_id")["sha256"]
+    sampler = {name: getattr(params, name) for name in Sampler.model_fields}
+    shared = {**m.origin, "sampler": sampler, "batch": params.batch_size, "dtype": str(m.c.dtype), "mode": params.mode}
+    code = code_version(recipe.module)
     keys = [
-        item_key("image", code, prompt=p, seed=j.seed, source=pixels[j.source_id], mode=params.mode, **shared)
-        for j, p in zip(jobs, prompts, strict=True)
+        item_key("image", code, prompt=p, seed=j.seed, source=pixels[j.source_id], **shared, **extra)
+        for j, p, extra in zip(jobs, prompts, recipe.extra, strict=True)
     ]
 
     def compute(batch: list[int]) -> list[bytes]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
-        empty = embeds[""].expand_as(prompt)
-        start = sources[batch] if params.mode == "img2img" else None
-        images = sample(g.f, g.c, sampling, (prompt, empty), start, [jobs[i].seed for i in batch])
-        return [png_bytes(image) for image in images]
+        return recipe.make(batch, (prompt, embeds[""].expand_as(prompt)))
 
     values, use = store.through(keys, compute, params.batch_size, "generate")
     return values, use.reused
-
-
-def _sampling(params: DiffusionParams) -> Sampling:
-    """The sampler's settings; text-to-image has strength 1."""
-    shared = {name: getattr(params, name) for name in Sampling.model_fields}
-    return Sampling(**(shared | ({"strength": 1.0} if params.mode == "txt2img" else {})))
-
-
-def _digest(weights: Path | None) -> str:
-    return "" if weights is None else hashlib.sha256((weights / adapters.WEIGHTS).read_bytes()).hexdigest()
 
 
 def _token_digest(tokens: Tokens) -> str:

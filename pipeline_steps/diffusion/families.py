@@ -50,7 +50,8 @@ class Family:
 
     encode: images (B, H, W, 3) uint8 to latent mean and standard deviation, each (B, C, h, w), unscaled;
     embed: token ids (B, L) to prompt embeddings (B, L, D); predict: x_t, timesteps (B,), embeddings to the
-    denoiser's output; decode: scaled latents to images; scale: unscaled latents to the denoiser's.
+    denoiser's output; pixels: scaled latents to (B, 3, H, W), [-1, 1], with gradients; scale: unscaled latents to
+    the denoiser's.
     """
 
     load: Callable[[BaseModel], Components]
@@ -58,7 +59,13 @@ class Family:
     scale: Callable[[Components, Tensor], Tensor]
     embed: Callable[[Components, Tensor], Tensor]
     predict: Callable[[Components, Tensor, Tensor, Tensor], Tensor]
-    decode: Callable[[Components, Tensor], Images]
+    pixels: Callable[[Components, Tensor], Tensor]
+
+    @torch.no_grad()
+    def decode(self, c: Components, latents: Tensor) -> Images:
+        """Scaled latents to images (B, H, W, 3) uint8."""
+        pixels = self.pixels(c, latents)
+        return ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def family(base: BaseModel) -> Family:
@@ -167,11 +174,10 @@ def _predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> T
     return predicted
 
 
-@torch.no_grad()
-def _decode(c: Components, latents: Tensor) -> Images:
+def _pixels(c: Components, latents: Tensor) -> Tensor:
     unscaled = latents / c.vae.config.scaling_factor + (getattr(c.vae.config, "shift_factor", None) or 0.0)
-    pixels = c.vae.decode(unscaled.to(c.dtype)).sample.float()
-    return ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    pixels: Tensor = c.vae.decode(unscaled.to(c.dtype)).sample.float()
+    return pixels
 
 
-FAMILIES = {"stable_diffusion": Family(_load_stable_diffusion, _encode, _scale, _embed, _predict, _decode)}
+FAMILIES = {"stable_diffusion": Family(_load_stable_diffusion, _encode, _scale, _embed, _predict, _pixels)}

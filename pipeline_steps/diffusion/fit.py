@@ -1,4 +1,4 @@
-"""What inversion and LoRA have in common, and the two losses that differ in where the gradient goes."""
+"""What inversion and fine-tuning have in common, and the two losses that differ in where the gradient goes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,29 @@ from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, placeholde
 from pipeline_steps.diffusion.families import Components, Family
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.loop import BatchLoss, step_generator
+from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss
 from pipeline_steps.diffusion.objectives import min_snr_weights, noisy, target
 from pipeline_steps.records.errors import DataError
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A frozen base and the latents to fit. ``snr_gamma`` 0 means the plain loss."""
+    """A frozen base and the latents to fit. ``snr_gamma`` 0 means the plain loss.
+
+    ``masks`` (N, H, W) of 0 and 1 are needed where ``lesion_weight`` is not 1 (how much the error within a lesion
+    counts) and with ``mask_terms`` (then the latents' second half is the masks'). ``beside`` (N, V, K, h, w): what an
+    inpainting denoiser sees with each image, one of V regions at a time.
+    """
 
     f: Family
     c: Components
     latents: LatentSet
     batch_size: int
     snr_gamma: float
+    masks: Tensor | None = None
+    lesion_weight: float = 1.0
+    mask_terms: MaskTerms | None = None
+    beside: Tensor | None = None
 
 
 def denoising_loss(fit: Fit, rows: Tensor, embeds: Tensor, rng: torch.Generator) -> Tensor:
@@ -33,20 +43,56 @@ def denoising_loss(fit: Fit, rows: Tensor, embeds: Tensor, rng: torch.Generator)
     noise = torch.randn(x0.shape, generator=rng)
     timesteps = torch.randint(len(o.alpha), (len(rows),), generator=rng)
     x0, noise, timesteps = x0.to(c.device), noise.to(c.device), timesteps.to(c.device)
-    x_t = noisy(o, x0, noise, timesteps).to(c.dtype)
-    predicted = fit.f.predict(c, x_t, timesteps, embeds.to(c.device, c.dtype)).float()
-    per_image = F.mse_loss(predicted, target(o, x0, noise, timesteps), reduction="none").mean(dim=(1, 2, 3))
+    x_t = noisy(o, x0, noise, timesteps)
+    seen = x_t if fit.beside is None else torch.cat([x_t, _regions(fit.beside, rows, rng).to(x_t)], dim=1)
+    predicted = fit.f.predict(c, seen.to(c.dtype), timesteps, embeds.to(c.device, c.dtype)).float()
+    wanted = target(o, x0, noise, timesteps)
+    halves = 1 if fit.mask_terms is None else 2
+    image, *mask = (v.chunk(halves, dim=1) for v in (predicted - wanted, x_t, predicted, wanted))
+    per_image = _weighted(image[0].square(), fit, rows)
+    if fit.mask_terms is not None and fit.masks is not None:
+        noisy_mask, predicted_mask, wanted_mask = (v[1] for v in mask)
+        truth = fit.masks[rows].to(c.device)
+        parts = (noisy_mask, predicted_mask, wanted_mask, timesteps)
+        per_image = per_image + mask_loss(fit.mask_terms, (fit.f, c), truth, parts)
     if fit.snr_gamma > 0:
         per_image = per_image * min_snr_weights(o, timesteps, fit.snr_gamma)
     return per_image.mean()
 
 
-def adapter_loss(fit: Fit, captions: Sequence[str], embeds: dict[str, Tensor]) -> BatchLoss:
-    """The loss of LoRA training: embeddings are fixed and were computed once."""
+def _regions(beside: Tensor, rows: Tensor, rng: torch.Generator) -> Tensor:
+    """One of the regions of each image, (B, K, h, w)."""
+    return beside[rows, torch.randint(beside.shape[1], (len(rows),), generator=rng)]
+
+
+def _weighted(error: Tensor, fit: Fit, rows: Tensor) -> Tensor:
+    """Mean (B,) of squared errors (B, C, h, w), those within lesions counted ``lesion_weight`` times."""
+    if fit.lesion_weight == 1 or fit.masks is None:
+        return error.mean(dim=(1, 2, 3))
+    inside = F.interpolate(fit.masks[rows][:, None], error.shape[-2:], mode="area").to(error)
+    weight = 1 + (fit.lesion_weight - 1) * inside
+    return (error.mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Prior preservation (Ruiz et al. 2023, eq. 2): the base's own images of ``embeds`` (L, D), and their weight."""
+
+    fit: Fit
+    embeds: Tensor
+    weight: float
+
+
+def adapter_loss(fit: Fit, captions: Sequence[str], embeds: dict[str, Tensor], prior: Prior | None = None) -> BatchLoss:
+    """The loss of fine-tuning the denoiser: embeddings are fixed and were computed once."""
 
     def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
         rows = torch.randint(len(captions), (fit.batch_size,), generator=rng).chunk(parts)[part]
-        return denoising_loss(fit, rows, torch.stack([embeds[captions[r]] for r in rows]), rng)
+        loss = denoising_loss(fit, rows, torch.stack([embeds[captions[r]] for r in rows]), rng)
+        if prior is None:
+            return loss
+        rows = torch.randint(len(prior.fit.latents.mean), (fit.batch_size,), generator=rng).chunk(parts)[part]
+        return loss + prior.weight * denoising_loss(prior.fit, rows, prior.embeds.expand(len(rows), -1, -1), rng)
 
     return batch_loss
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion.families import Components, Family
-from pipeline_steps.diffusion.sample import Sampling, sample
+from pipeline_steps.diffusion.sample import Sampling, Shape, denoised, image_latents
 from pipeline_steps.stage import pictures
 
-_SAMPLING = Sampling(
+PREVIEW_SAMPLING = Sampling(
     scheduler="DPMSolverMultistepScheduler",
     scheduler_options={},
     num_inference_steps=10,
@@ -22,18 +22,22 @@ _SAMPLING = Sampling(
 
 @dataclass(frozen=True)
 class Preview:
-    """Text-to-image samples of a few prompts, given as embeddings (B, L, D) beside the empty prompt's (L, D)."""
+    """Text-to-image samples of a few prompts, given as embeddings (B, L, D) beside the empty prompt's (L, D).
+
+    ``shape``: of one image's latents; ``beside`` (B, K, h, w): what an inpainting denoiser sees with them.
+    """
 
     f: Family
     c: Components
     prompts: Sequence[Tensor]
     empty: Tensor
     name: str
+    shape: Shape
+    beside: Tensor | None = None
 
     def draw(self, step: int) -> None:
         """Show one row of samples as ``<name>-<step>``. Draws on no random stream of the training."""
         embeds = torch.stack(list(self.prompts))
-        images = sample(
-            self.f, self.c, _SAMPLING, (embeds, self.empty.expand_as(embeds)), None, range(len(self.prompts))
-        )
-        pictures.show([list(images)], f"{self.name}-{step:06d}")
+        empty, seeds = self.empty.expand_as(embeds), range(len(self.prompts))
+        x = denoised(self.f, self.c, PREVIEW_SAMPLING, (embeds, empty), self.shape, seeds, beside=self.beside)
+        pictures.show([list(self.f.decode(self.c, image_latents(self.c, x)))], f"{self.name}-{step:06d}")

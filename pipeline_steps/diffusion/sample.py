@@ -12,9 +12,11 @@ from pipeline_steps.diffusion.families import Components, Family, Images
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.params import Params
 
+Shape = tuple[int, int, int]
 
-class Sampling(Params):
-    """``strength`` 1 starts from noise (text-to-image); below, from the noised source (Meng et al. 2021).
+
+class Sampler(Params):
+    """How to denoise.
 
     ``guidance_interval`` is the part of the denoising (0 start, 1 end) in which guidance acts
     (Kynkäänniemi et al. 2024).
@@ -25,10 +27,20 @@ class Sampling(Params):
     num_inference_steps: int
     guidance_scale: float
     guidance_interval: tuple[float, float]
+
+
+class Sampling(Sampler):
+    """``strength`` 1 starts from noise (text-to-image); below, from the noised source (Meng et al. 2021)."""
+
     strength: float
 
 
-def new_scheduler(c: Components, s: Sampling) -> Any:
+def sampling(s: Sampler, strength: float) -> Sampling:
+    """The sampler's settings alone, at ``strength``."""
+    return Sampling(**{name: getattr(s, name) for name in Sampler.model_fields}, strength=strength)
+
+
+def new_scheduler(c: Components, s: Sampler) -> Any:
     """A fresh scheduler of the named class on the base model's noise schedule.
 
     Raises:
@@ -42,18 +54,38 @@ def new_scheduler(c: Components, s: Sampling) -> Any:
     return kind.from_config(c.scheduler.config, **s.scheduler_options)
 
 
-@torch.no_grad()
 def sample(
-    f: Family, c: Components, s: Sampling, embeds: tuple[Tensor, Tensor], sources: Tensor | None, seeds: Sequence[int]
+    f: Family, c: Components, s: Sampling, embeds: tuple[Tensor, Tensor], start: Tensor | Shape, seeds: Sequence[int]
 ) -> Images:
-    """Denoise one batch to images (B, H, W, 3) uint8.
+    """Denoise one batch to images (B, H, W, 3) uint8; arguments as for ``denoised``."""
+    return f.decode(c, image_latents(c, denoised(f, c, s, embeds, start, seeds)))
 
-    ``embeds``: prompt and unconditional embeddings, each (B, L, D); ``sources``: scaled latents (B, C, h, w) for
-    image-to-image, or None; ``seeds``: one an image, so that its noise does not depend on its neighbours.
+
+def image_latents(c: Components, latents: Tensor) -> Tensor:
+    """The image's part of ``latents``: all but what a widened denoiser adds."""
+    return latents[:, : c.vae.config.latent_channels]
+
+
+@torch.no_grad()
+def denoised(
+    f: Family,
+    c: Components,
+    s: Sampling,
+    embeds: tuple[Tensor, Tensor],
+    start: Tensor | Shape,
+    seeds: Sequence[int],
+    *,
+    beside: Tensor | None = None,
+) -> Tensor:
+    """Denoise one batch to scaled latents (B, C, h, w).
+
+    ``embeds``: prompt and unconditional embeddings, each (B, L, D); ``start``: scaled latents (B, C, h, w) for
+    image-to-image, or the shape (C, h, w) of latents to start from noise alone; ``seeds``: one an image, so that its
+    noise does not depend on its neighbours; ``beside``: channels (B, K, h, w) that the denoiser sees at every step and
+    that stay as they are (inpainting).
     """
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
-    config = c.denoiser.config
-    shape = sources.shape[1:] if sources is not None else (config.in_channels, config.sample_size, config.sample_size)
+    shape, sources = (start.shape[1:], start) if isinstance(start, Tensor) else (start, None)
     noise = torch.stack([torch.randn(shape, generator=g) for g in streams]).to(c.device)
     scheduler = new_scheduler(c, s)
     scheduler.set_timesteps(s.num_inference_steps, device=c.device)
@@ -61,12 +93,14 @@ def sample(
     extra = {"generator": streams} if "generator" in inspect.signature(scheduler.step).parameters else {}
     prompt, empty = (e.to(c.device, c.dtype) for e in embeds)
     for i, t in enumerate(steps):
-        x_in = scheduler.scale_model_input(x, t).to(c.dtype)
+        x_in = scheduler.scale_model_input(x, t)
+        x_in = (x_in if beside is None else torch.cat([x_in, beside.to(x_in)], dim=1)).to(c.dtype)
         low, high = s.guidance_interval
         scale = s.guidance_scale if low <= i / max(1, len(steps) - 1) <= high else 1.0
         predicted = _guided(f, c, (prompt, empty), x_in, t, scale)
         x = scheduler.step(predicted.float(), t, x, **extra).prev_sample
-    return f.decode(c, x)
+    latents: Tensor = x
+    return latents
 
 
 def _start(scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -12,13 +12,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.ndimage import gaussian_filter
 
 from pipeline_steps.records.color import lab_from_srgb, linear_from_lab, srgb_from_linear
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import png_bytes
+from pipeline_steps.records.images import mask_png, png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
 from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.masks import soft
 from pipeline_steps.records.tone import border_lab
 
 _LEAST_B, _DARKEST, _LIGHTEST = 5.0, 10.0, 95.0  # of b* and L*: below, ITA says nothing of skin
@@ -61,8 +61,10 @@ def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _tr
     dataset = open_dataset(inputs.dataset)
     ids = [j.source_id for j in jobs]
     images = dataset.images(ids)
+    masks: Sequence[bytes] = ()
     if params.region == "outside_mask":
-        kept = [_soft(mask, params.feather) for mask in dataset.masks_of(ids)]
+        lesions = dataset.masks_of(ids)
+        kept, masks = [soft(mask, params.feather) for mask in lesions], [mask_png(mask) for mask in lesions]
     else:
         kept = [np.zeros(images.shape[1:3], np.float32)] * len(jobs)
     files = []
@@ -70,10 +72,4 @@ def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _tr
         ita = float(np.random.default_rng(job.seed).uniform(*params.ita[job.target_type]))
         files.append(png_bytes(with_ita(image, keep, ita)))
     maker = "colour-only skin-tone transfer, no model"
-    return Made(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs))
-
-
-def _soft(mask: npt.NDArray[np.bool_], feather: float) -> npt.NDArray[np.float32]:
-    """1 in the lesion, falling to 0 outside it."""
-    blurred = gaussian_filter(mask.astype(np.float32), feather) if feather > 0 else mask
-    return np.maximum(np.clip(2 * blurred, 0, 1), mask).astype(np.float32)
+    return Made(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs), masks)

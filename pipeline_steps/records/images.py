@@ -97,10 +97,15 @@ def fit(image: Image.Image, size: int, resize: str) -> Pixels:
 
 
 def png_bytes(pixels: Pixels) -> bytes:
-    """Encode (H, W, 3) uint8 as PNG."""
+    """Encode (H, W, 3) or, grey, (H, W) uint8 as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
+
+
+def mask_png(mask: npt.NDArray[np.bool_]) -> bytes:
+    """Encode a mask (H, W) as grey PNG: 255 within, 0 outside."""
+    return png_bytes(mask.astype(np.uint8) * 255)
 
 
 def with_text(png: bytes, text: Mapping[str, str]) -> bytes:

@@ -55,7 +55,8 @@ class Job:
 class Made:
     """PNG ``files`` and ``prompts`` (empty where nothing is prompted) in the order of their jobs.
 
-    ``origin`` holds the digests of the models behind them, ``maker`` the same in words.
+    ``origin`` holds the digests of the models behind them, ``maker`` the same in words. ``masks``: grey PNG files of
+    the lesions, where the way the images are made says where those are; else none.
     """
 
     files: Sequence[bytes]
@@ -64,6 +65,7 @@ class Made:
     maker: str
     reused: int
     computed: int
+    masks: Sequence[bytes] = ()
 
 
 def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:

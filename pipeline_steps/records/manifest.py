@@ -59,13 +59,18 @@ class Dataset:
             )
         return np.ascontiguousarray(self.pixels[rows])
 
+    def with_mask(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.bool_]:
+        """Which of the named images have a lesion mask."""
+        known: npt.NDArray[np.bool_] = self.manifest.set_index("image_id").loc[list(image_ids), "has_mask"].to_numpy()
+        return known
+
     def masks_of(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.bool_]:
         """Lesion masks (len(image_ids), S, S) of the named images.
 
         Raises:
             DataError: one of them has no mask.
         """
-        known = self.manifest.set_index("image_id").loc[list(image_ids), "has_mask"].to_numpy()
+        known = self.with_mask(image_ids)
         if not known.all():
             absent = [i for i, k in zip(image_ids, known, strict=True) if not k]
             raise DataError(

@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image
 
 METADATA = "metadata.csv"
+MASK_COLUMN = "mask_file_name"  # the name by which datasets' imagefolder loads it as an image, too
 
 
 def pixels_of(file: bytes) -> npt.NDArray[np.uint8]:
@@ -21,6 +22,14 @@ def read_synthetic(folder: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
     table = pd.read_csv(folder / METADATA, dtype={"source_id": str})
     images = [pixels_of((folder / name).read_bytes()) for name in table["file_name"]]
     return table, np.stack(images)
+
+
+def read_masks(folder: Path, table: pd.DataFrame) -> npt.NDArray[np.bool_] | None:
+    """Lesion masks (N, H, W) of the generated images in ``table``; None where they were made without."""
+    if MASK_COLUMN not in table:
+        return None
+    masks = [np.asarray(Image.open(folder / name).convert("L")) > 127 for name in table[MASK_COLUMN]]
+    return np.stack(masks)
 
 
 def read_accepted(folder: Path, screened: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:

@@ -15,10 +15,14 @@ from pipeline_steps.vision.scores import cluster_interval, corrected_paired_test
 
 @dataclass(frozen=True)
 class Results:
-    """``classifiers``: a row a (cell, partition, skin type or "all"); ``images``: a row an augmenter cell."""
+    """``classifiers``: a row a (cell, partition, skin type or "all"); ``images``: a row an augmenter cell.
+
+    ``segmenters``: a row a (cell, partition).
+    """
 
     classifiers: pd.DataFrame
     images: pd.DataFrame
+    segmenters: pd.DataFrame
 
 
 def read_json(path: Path) -> Any:
@@ -38,7 +42,27 @@ def gather(cells: dict[str, Any], metrics: Path) -> Results:
     if len(classifiers):
         parts = classifiers["split"].str.rsplit("-", n=1, expand=True)
         classifiers = classifiers.assign(scenario=parts[0], draw=parts[1].astype(int))
-    return Results(classifiers, pd.DataFrame([_image_row(k, cells["generate"][k], metrics) for k in cells["screen"]]))
+    images = pd.DataFrame([_image_row(k, cells["generate"][k], metrics) for k in cells["screen"]])
+    return Results(classifiers, images, _segmenters(cells, metrics))
+
+
+def _segmenters(cells: dict[str, Any], metrics: Path) -> pd.DataFrame:
+    """Dice and IoU of the segmenters in the grid; ``by_type`` is Dice in words."""
+    rows: list[dict[str, Any]] = []
+    for key, cell in cells["train_segmenter"].items():
+        for partition, scores in read_json(metrics / "segmentation" / f"{key}.json").items():
+            numbers = {k: scores[k] for k in ("n", "dice", "iou")}
+            low, high = scores["dice_interval"]
+            by_type = ", ".join(f"{t}: {s['dice']:.2f}" for t, s in scores["by_type"].items())
+            named = {"cell": key, "partition": partition, **{k: cell[k] for k in ("arm", "augmenter", "split")}}
+            rows.append({**named, **numbers, "low": low, "high": high, "by_type": by_type})
+    return pd.DataFrame(rows)
+
+
+def mask_agreement(cells: dict[str, Any], metrics: Path) -> list[dict[str, Any]]:
+    """How a segmenter trained on real images sees the generated ones: Dice with their own masks, by augmenter cell."""
+    found = {key: read_json(metrics / "masks" / f"{key}.json") for key in cells["judge_masks"]}
+    return [{"cell": key, "unavailable": "", "dice": None, "images": 0, **scores} for key, scores in found.items()]
 
 
 def _score_rows(head: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, Any]]:
@@ -183,4 +207,9 @@ def summary(r: Results) -> dict[str, Any]:
         fid = rows["fid"].astype(float).mean()
         share = float(rows["accepted"].sum() / rows["generated"].sum())
         out["images"][str(augmenter)] = {"fid": float(fid), "accepted_share": share}
+    if len(r.segmenters):
+        keys = ["arm", "augmenter", "partition"]
+        for row in r.segmenters.groupby(keys, sort=True)["dice"].mean().reset_index().to_dict("records"):
+            name = "-".join(row[k] for k in keys[:2] if row[k])
+            out.setdefault("dice", {}).setdefault(name, {})[row["partition"]] = float(row["dice"])
     return out

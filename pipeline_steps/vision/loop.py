@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,10 @@ Images = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images (N, H, W, 3) uint8 with class indices (N,)."""
+    """Images (N, H, W, 3) uint8 with class indices (N,), or for a segmenter with masks (N, H, W) bool."""
 
     images: Images
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
 
 
 class Supervision(Params):
@@ -70,7 +71,7 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).train()
     optimiser = torch.optim.AdamW(network.parameters(), how.learning_rate, weight_decay=how.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, how))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, how))
     pools = [np.flatnonzero(train.labels == k) for k in np.unique(train.labels)]
     best, history, running = Fitted({}, 0, []), [], 0.0
     updates = Track(range(1, how.updates + 1), what, how.updates)
@@ -97,11 +98,11 @@ def fit(
             updates.tell(loss=history[-1][1], accuracy=accuracy)
             running = 0.0
             if accuracy >= max((a for _, _, a in history), default=0.0):
-                best = Fitted(_snapshot(network), update, history)
+                best = Fitted(snapshot(network), update, history)
     return Fitted(best.state, best.update, history)
 
 
-def _snapshot(network: nn.Module) -> dict[str, Tensor]:
+def snapshot(network: nn.Module) -> dict[str, Tensor]:
     """A copy of the weights in the plain layout that safetensors stores."""
     state = network.state_dict().items()
     return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state}
@@ -117,7 +118,7 @@ def predict(network: nn.Module, images: Images, input_size: int, batch_size: int
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-        x = _resized(pixels(padded), input_size).to(device)
+        x = resized(pixels(padded), input_size).to(device)
         out.append(network(x).float().softmax(1).cpu().numpy()[: len(batch)])
     network.train(was_training)
     return np.concatenate(out)
@@ -148,12 +149,13 @@ def augment(x: Tensor, how: Supervision, rng: np.random.Generator) -> Tensor:
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
-def _resized(x: Tensor, size: int) -> Tensor:
+def resized(x: Tensor, size: int) -> Tensor:
+    """(B, C, H, W) at (size, size), unchanged where it has that size."""
     return x if x.shape[-1] == size else F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
 
 
-def _rate(step: int, how: Supervision) -> float:
-    """``cosine`` to zero, or ``step``: a tenth at each milestone (share of the updates)."""
+def rate(step: int, how: Supervision) -> float:
+    """The learning rate's factor: ``cosine`` to zero, or ``step``: a tenth at each milestone (share of the updates)."""
     if how.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(1.0, step / how.updates)))
     return 0.1 ** sum(step >= m * how.updates for m in how.milestones)

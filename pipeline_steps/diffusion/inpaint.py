@@ -1,0 +1,85 @@
+"""Inpainting around or within the pathology (Sagers et al. 2022 and 2023), with an inpainting Stable Diffusion."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from torch import Tensor
+
+from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
+from pipeline_steps.diffusion.families import Images
+from pipeline_steps.diffusion.regions import check_base, conditioning
+from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.records.images import digest, mask_png, png_bytes
+from pipeline_steps.records.jobs import Inputs, Job, Made
+from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.masks import grown, soft
+from pipeline_steps.stage.params import Params
+
+
+class Pass(Params):
+    """One painting: which part anew (``lesion`` or ``surroundings``), and how much of it (1: from noise alone)."""
+
+    region: Literal["lesion", "surroundings"]
+    strength: float
+
+
+class InpaintParams(LearnedParams):
+    """An entry of ``augmenters`` that paints parts of its sources anew.
+
+    ``passes`` follow one another: surroundings alone keep the pathology (2022); lesion, then surroundings, is "in-then-
+    outpainting" (2023). ``grow`` (pixels) widens the lesion's mask, ``feather`` (pixels) is the softness of its edge.
+    """
+
+    mode: Literal["inpaint"]
+    passes: tuple[Pass, ...]
+    grow: int
+    feather: float
+
+
+def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+    """Every source with the named parts painted anew, on skin of its target type.
+
+    Where the lesion stays, its mask goes with the image.
+
+    Raises:
+        DataError: the base model is not one for inpainting, or a source has no mask.
+    """
+    made = follow(_repaint, params, inputs, jobs)
+    if any(p.region == "lesion" for p in params.passes):
+        return made
+    masks = _masks(inputs, jobs)
+    return Made(made.files, made.prompts, made.origin, made.maker, made.reused, made.computed, masks)
+
+
+def _masks(inputs: Inputs, jobs: Sequence[Job]) -> list[bytes]:
+    return [mask_png(m) for m in open_dataset(inputs.dataset).masks_of([j.source_id for j in jobs])]
+
+
+def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> Recipe:
+    check_base(m.c)
+    ids = [j.source_id for j in jobs]
+    sources, masks = m.dataset.images(ids), m.dataset.masks_of(ids)
+    lesions = np.stack([grown(mask, params.grow) for mask in masks])
+    how = {"passes": [p.model_dump() for p in params.passes], "grow": params.grow, "feather": params.feather}
+
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+        images = sources[batch]
+        for number, each in enumerate(params.passes):
+            regions = lesions[batch] if each.region == "lesion" else ~lesions[batch]
+            seeds = [(jobs[i].seed + number) % 2**63 for i in batch]
+            latents = m.f.scale(m.c, m.f.encode(m.c, images)[0])
+            beside = conditioning(m.f, m.c, images, regions)
+            x = denoised(m.f, m.c, sampling(params, each.strength), embeds, latents, seeds, beside=beside)
+            images = blended(images, m.f.decode(m.c, x), regions, params.feather)
+        return [png_bytes(image) for image in images]
+
+    return Recipe(__name__, [{**how, "mask": digest(mask)} for mask in masks], make)
+
+
+def blended(images: Images, made: Images, regions: npt.NDArray[np.bool_], feather: float) -> Images:
+    """``made`` within ``regions``, ``images`` elsewhere but for a soft edge."""
+    weight = np.stack([1 - soft(~region, feather) for region in regions])[..., None]
+    return np.round(weight * made + (1 - weight) * images).astype(np.uint8)

@@ -1,0 +1,119 @@
+"""A denoiser of image and mask at once (SkinDualGen, arXiv 2507.19970; no code is public, so the layout is ours).
+
+The mask, as a grey image, goes through the same autoencoder; its latents are denoised beside the image's by one
+network whose first and last convolutions are widened. What they add starts at zero: the image half is the base model's.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.diffusion.objectives import clean_from_prediction
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.params import Params
+
+CONVOLUTIONS = "convolutions.safetensors"
+
+
+class MaskTerms(Params):
+    """The loss beside the image half's: ``latent`` times the mask half's squared error, ``overlap`` times Dice + BCE.
+
+    The latter of the decoded mask, where the share of noise sigma is at most ``below_sigma``.
+    """
+
+    latent: float
+    overlap: float
+    below_sigma: float
+
+
+def as_images(masks: npt.NDArray[np.bool_]) -> Images:
+    """Masks (N, H, W) as grey images (N, H, W, 3)."""
+    return np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=-1)
+
+
+def makes_masks(denoiser: Any) -> bool:
+    """Whether ``denoiser`` was widened."""
+    return bool(getattr(denoiser, "widened", False))
+
+
+def widen(denoiser: Any) -> list[Tensor]:
+    """Double the latent channels that ``denoiser`` takes and gives; the weights of both convolutions, to be trained.
+
+    The new inputs' weights and the new outputs' weights are zero; once widened, it stays as it is.
+    """
+    if denoiser.config.in_channels != denoiser.config.out_channels:
+        raise DataError("a denoiser for inpainting can't make masks, too; set base to a text-to-image model")
+    if not makes_masks(denoiser):
+        channels = 2 * denoiser.config.out_channels
+        denoiser.conv_in = wider(denoiser.conv_in, in_channels=channels)
+        denoiser.conv_out = wider(denoiser.conv_out, out_channels=channels)
+        denoiser.register_to_config(in_channels=channels, out_channels=channels)
+        denoiser.widened = True
+    return [*denoiser.conv_in.parameters(), *denoiser.conv_out.parameters()]
+
+
+def wider(old: nn.Conv2d, in_channels: int | None = None, out_channels: int | None = None) -> nn.Conv2d:
+    """A convolution with more channels that gives on the old ones what ``old`` gave: all that is new is zero."""
+    shape: dict[str, Any] = {"kernel_size": old.kernel_size, "stride": old.stride, "padding": old.padding}
+    new = nn.Conv2d(in_channels or old.in_channels, out_channels or old.out_channels, **shape).to(old.weight)
+    assert new.bias is not None
+    assert old.bias is not None
+    with torch.no_grad():
+        new.weight.zero_()
+        new.bias.zero_()
+        new.weight[: old.out_channels, : old.in_channels] = old.weight
+        new.bias[: old.out_channels] = old.bias
+    return new.requires_grad_(requires_grad=False)
+
+
+def save_convolutions(denoiser: Any, folder: Path) -> None:
+    """Write the widened convolutions beside the adapter."""
+    parts = {"conv_in": denoiser.conv_in, "conv_out": denoiser.conv_out}
+    state = {f"{n}.{k}": v.detach().cpu().contiguous() for n, p in parts.items() for k, v in p.state_dict().items()}
+    save_file(state, folder / CONVOLUTIONS)
+
+
+def load_convolutions(denoiser: Any, folder: Path) -> None:
+    """Widen the denoiser and give it the trained convolutions of ``folder``."""
+    widen(denoiser)
+    state = load_file(folder / CONVOLUTIONS)
+    for name in ("conv_in", "conv_out"):
+        own = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
+        getattr(denoiser, name).load_state_dict(own)
+
+
+def mask_loss(
+    terms: MaskTerms, model: tuple[Family, Components], truth: Tensor, halves: tuple[Tensor, Tensor, Tensor, Tensor]
+) -> Tensor:
+    """The mask half's share of the loss, (B,).
+
+    ``truth``: masks (B, H, W) of 0 and 1; ``halves``: of the mask's latents (B, C, h, w) the noisy ones, the
+    prediction and its target, and the timesteps (B,). Decoded with gradients, at low noise alone: at high noise the
+    clean mask that a prediction implies says nothing.
+    """
+    f, c = model
+    x_t, predicted, wanted, timesteps = halves
+    loss = terms.latent * F.mse_loss(predicted, wanted, reduction="none").mean(dim=(1, 2, 3))
+    near = c.objective.sigma.to(timesteps.device)[timesteps] <= terms.below_sigma
+    if terms.overlap > 0 and bool(near.any()):
+        rows = near.nonzero()[:, 0]
+        clean = clean_from_prediction(c.objective, x_t[rows], predicted[rows], timesteps[rows])
+        shown = f.pixels(c, clean).mean(dim=1).clamp(-1, 1) * 0.5 + 0.5  # (b, H, W) in [0, 1]
+        added = terms.overlap * overlap_loss(shown, truth[rows])
+        loss = loss.index_add(0, rows, added)
+    return loss
+
+
+def overlap_loss(shown: Tensor, truth: Tensor) -> Tensor:
+    """Soft Dice loss (Milletari et al. 2016, eq. 1's complement) + binary cross-entropy of masks (B, H, W): (B,)."""
+    both, either = (shown * truth).sum(dim=(1, 2)), (shown.square() + truth.square()).sum(dim=(1, 2))
+    dice = 1 - (2 * both + 1) / (either + 1)
+    bce = F.binary_cross_entropy(shown.clamp(1e-4, 1 - 1e-4), truth, reduction="none").mean(dim=(1, 2))
+    return dice + bce

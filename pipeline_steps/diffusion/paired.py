@@ -1,0 +1,60 @@
+"""Image and mask in one denoising pass, from text (SkinDualGen)."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+from torch import Tensor
+
+from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
+from pipeline_steps.diffusion.families import Images
+from pipeline_steps.diffusion.mask_channels import makes_masks
+from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import mask_png, png_bytes
+from pipeline_steps.records.jobs import Inputs, Job, Made
+
+
+class PairedParams(LearnedParams):
+    """An entry of ``augmenters`` that makes images with masks from text. ``threshold`` (0 to 1) makes masks binary."""
+
+    mode: Literal["image_and_mask"]
+    threshold: float
+
+
+def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+    """Images with their masks, from noise.
+
+    Raises:
+        DataError: the augmenter's adapter was not trained on images with masks.
+    """
+    made = follow(_pair, params, inputs, jobs)
+    split = [_split(file) for file in made.files]
+    return replace(made, files=[png_bytes(image) for image, _ in split], masks=[mask_png(mask) for _, mask in split])
+
+
+def _pair(m: Model, params: PairedParams, jobs: Sequence[Job]) -> Recipe:
+    if not makes_masks(m.c.denoiser):
+        raise DataError("mode image_and_mask needs an adapter that was trained with task image_and_mask; name one")
+    channels, *side = m.f.encode(m.c, m.dataset.images([jobs[0].source_id]))[0].shape[1:]
+
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+        shape = (2 * channels, side[0], side[1])
+        x = denoised(m.f, m.c, sampling(params, 1.0), embeds, shape, [jobs[i].seed for i in batch])
+        latents, mask_latents = x.chunk(2, dim=1)
+        images, grey = m.f.decode(m.c, latents), m.f.decode(m.c, mask_latents).mean(axis=-1)
+        masks = (grey > params.threshold * 255).astype(np.uint8) * 255
+        return [png_bytes(np.dstack([image, mask])) for image, mask in zip(images, masks, strict=True)]
+
+    return Recipe(__name__, [{"threshold": params.threshold}] * len(jobs), make)
+
+
+def _split(file: bytes) -> tuple[Images, npt.NDArray[np.bool_]]:
+    """The image and the mask of one value of the item store: a PNG whose fourth channel is the mask."""
+    both = np.asarray(Image.open(io.BytesIO(file)))
+    return both[..., :3], both[..., 3] > 127

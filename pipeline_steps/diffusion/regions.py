@@ -1,0 +1,86 @@
+"""What an inpainting denoiser sees beside the noisy latents: which part is to be painted, and the latents of the rest.
+
+Rombach et al. 2022, section 4.5; the channel order is that of diffusers' StableDiffusionInpaintPipeline.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.diffusion.mask_channels import wider
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import ItemStore, item_key
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import digest
+
+_GREY = 127  # of what is to be painted: 0 in [-1, 1]
+_BATCH = 16
+
+
+def for_inpainting(denoiser: Any) -> None:
+    """Widen a text-to-image denoiser, in place, to see a mask and masked latents, which change nothing yet."""
+    channels = 2 * denoiser.config.out_channels + 1
+    denoiser.conv_in = wider(denoiser.conv_in, in_channels=channels)
+    denoiser.register_to_config(in_channels=channels)
+
+
+def check_base(c: Components) -> None:
+    """Whether the denoiser takes a mask and masked latents.
+
+    Raises:
+        DataError: it does not.
+    """
+    channels, wanted = c.denoiser.config.in_channels, 2 * c.denoiser.config.out_channels + 1
+    if channels != wanted:
+        raise DataError(
+            f"the denoiser takes {channels} channels, one for inpainting {wanted}; "
+            "set base to an entry of base_models that is an inpainting checkpoint"
+        )
+
+
+def conditioning(f: Family, c: Components, images: Images, regions: npt.NDArray[np.bool_]) -> Tensor:
+    """Mask (1 where to paint) and scaled latents of the rest of ``images``: (B, 1 + C, h, w)."""
+    rest = f.scale(c, f.encode(c, without(images, regions))[0])
+    return torch.cat([_small(regions, rest), rest], dim=1)
+
+
+def without(images: Images, regions: npt.NDArray[np.bool_]) -> Images:
+    """``images`` (B, H, W, 3) with ``regions`` (B, H, W) grey."""
+    return np.where(regions[..., None], np.uint8(_GREY), images)
+
+
+def _small(regions: npt.NDArray[np.bool_], like: Tensor) -> Tensor:
+    mask = torch.from_numpy(regions[:, None].astype(np.float32))
+    return F.interpolate(mask, like.shape[-2:]).to(like)
+
+
+def training_conditions(
+    f: Family, c: Components, images: Images, lesions: npt.NDArray[np.bool_], store: ItemStore
+) -> Tensor:
+    """What an inpainting denoiser sees beside each image in training: (N, 2, 1 + C, h, w).
+
+    Two regions an image, the lesion and its surroundings, each encoded once.
+    """
+    code, both = code_version(__name__), np.stack([lesions, ~lesions], axis=1)
+    keys = [
+        item_key("masked latents", code, image=digest(i), regions=digest(r), base=c.digest, dtype=str(c.dtype))
+        for i, r in zip(images, both, strict=True)
+    ]
+
+    def compute(batch: list[int]) -> list[bytes]:
+        made = [conditioning(f, c, images[batch], both[batch, side]) for side in (0, 1)]
+        return [row.float().cpu().numpy().astype("<f4").tobytes() for row in torch.stack(made, dim=1)]
+
+    values, _ = store.through(keys, compute, _BATCH, "masked latents")
+    shape = (2, 1 + c.denoiser.config.out_channels, *_latent_size(f, c, images))
+    return torch.from_numpy(np.stack([np.frombuffer(v, "<f4").reshape(shape) for v in values]))
+
+
+def _latent_size(f: Family, c: Components, images: Images) -> tuple[int, int]:
+    height, width = f.encode(c, images[:1])[0].shape[-2:]
+    return height, width

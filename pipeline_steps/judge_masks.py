@@ -1,0 +1,46 @@
+"""Whether generated masks fit their images: how a segmenter trained on real images alone sees them.
+
+Reads: a segmenter of the arm ``real``, generated and screened images. Writes: ``metrics/masks/<cell>.json``: Dice of
+its mask and the generated one, over all accepted images and per wanted skin type.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_steps.records.synthetic import read_accepted, read_masks
+from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.params import read_params
+from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.vision.segmentation import dice, load_segmenter, segment
+
+
+def agreement(overlap: npt.NDArray[np.float64], types: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Mean Dice and number of images, over all and by skin type."""
+    by_type = {str(t): _mean(overlap[types == t]) for t in np.unique(types)}
+    return {**_mean(overlap), "by_type": by_type}
+
+
+def _mean(overlap: npt.NDArray[np.float64]) -> dict[str, Any]:
+    return {"dice": float(overlap.mean()), "images": len(overlap)}
+
+
+def main() -> None:
+    """Command line."""
+    args = parser(__doc__, "--model", "--synthetic", "--screened", "--metrics").parse_args()
+    use_threads(read_params(Threads, "scoring").threads)
+    table, images = read_accepted(args.synthetic, args.screened)
+    masks = read_masks(args.synthetic, table)
+    if masks is None or not len(table):
+        write_metrics(args.metrics, {"unavailable": "no masks" if masks is None else "no accepted image"})
+        return
+    config = json.loads((args.model / "config.json").read_text())
+    found = segment(load_segmenter(args.model), images, config["input_size"])
+    write_metrics(args.metrics, agreement(dice(found, masks), table["target_type"].to_numpy()))
+
+
+if __name__ == "__main__":
+    run(main)

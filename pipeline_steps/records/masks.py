@@ -1,0 +1,18 @@
+"""Lesion masks as weights of pixels."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import binary_dilation, gaussian_filter
+
+Mask = npt.NDArray[np.bool_]
+
+
+def grown(mask: Mask, pixels: int) -> Mask:
+    """``mask`` (H, W) and all that lies within so many pixels of it."""
+    return binary_dilation(mask, iterations=pixels) if pixels > 0 else mask
+
+
+def soft(mask: Mask, feather: float) -> npt.NDArray[np.float32]:
+    """1 within ``mask`` (H, W), falling to 0 outside it over about ``feather`` pixels."""
+    blurred = gaussian_filter(mask.astype(np.float32), feather) if feather > 0 else mask
+    return np.maximum(np.clip(2 * blurred, 0, 1), mask).astype(np.float32)

@@ -1,0 +1,89 @@
+"""Train a segmenter on one mixture of real and synthetic images with lesion masks, at equal updates.
+
+Reads: data set, split (training and validation), generated and screened images of the arm's augmenter. Writes:
+``models/segmenter/<cell>`` (safetensors, config, training curve). The test split is not opened. Real images without a
+mask are left out, and counted in the config.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import save_file
+
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.manifest import Dataset, open_dataset
+from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.synthetic import read_accepted, read_masks
+from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.params import read_params
+from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
+from pipeline_steps.vision.loop import Labelled
+from pipeline_steps.vision.segmentation import SegmenterParams, fit_segmenter, new_segmenter
+
+
+def real_pairs(dataset: Dataset, rows: pd.DataFrame, what: str) -> Labelled:
+    """Those images of ``rows`` that have a mask, with it.
+
+    Raises:
+        DataError: none has.
+    """
+    known = dataset.with_mask(rows["image_id"])
+    if not known.any():
+        raise DataError(
+            f"no {what} image has a lesion mask; add masks to the data set, or set the grid's segmenters to []"
+        )
+    ids = list(rows["image_id"][known])
+    return Labelled(dataset.images(ids), dataset.masks_of(ids))
+
+
+def synthetic_pairs(synthetic: Path, screened: Path) -> Labelled:
+    """Accepted images of an augmenter, with their masks.
+
+    Raises:
+        DataError: the augmenter makes none.
+    """
+    table, images = read_accepted(synthetic, screened)
+    masks = read_masks(synthetic, table)
+    if masks is None:
+        raise DataError(f"{synthetic} holds no masks; train segmenters on skindualgen, sagers_inpaint or tone_transfer")
+    return Labelled(images, masks)
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parser(__doc__, "--dataset", "--split", "--synthetic", "--screened", "--out")
+    arguments.add_argument("--arm", required=True)
+    args = arguments.parse_args()
+    use_threads(read_params(Threads, "compute").threads)
+    params = read_params(SegmenterParams, "segmenter")
+    images = read_params(ArmParams, f"arms.{args.arm}").images
+    dataset = open_dataset(args.dataset)
+    rows = {name: read_partition(args.split, name) for name in ("train", "validation")}
+    real, validation = (real_pairs(dataset, table, name) for name, table in rows.items())
+    made = None if images == "real" else synthetic_pairs(args.synthetic, args.screened)
+    train = mixture(images, real, made)
+    seed = cell_seed(params.seed, args.split.stem, "segmenter")
+    network = new_segmenter(params.encoder, params.depth, pretrained=params.pretrained, seed=seed)
+    how = params.model_copy(update={"seed": seed})
+    fitted = fit_segmenter(network, train, validation, how, f"segmenter {args.arm}")
+    with whole_folder(args.out) as folder:
+        save_file(fitted.state, folder / "model.safetensors")
+        config = {
+            "task": "segmentation",
+            "encoder": params.encoder,
+            "depth": params.depth,
+            "input_size": params.input_size,
+            "chosen_update": fitted.update,
+            "training_images": len(train.images),
+            "real_images_without_mask": int(len(rows["train"]) - len(real.images)),
+        }
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        history = pd.DataFrame(fitted.history, columns=["update", "loss", "validation_dice"]).round(6)
+        history.to_csv(folder / "history.csv", index=False)
+
+
+if __name__ == "__main__":
+    run(main)

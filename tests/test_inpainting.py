@@ -1,0 +1,214 @@
+"""Inpainting, and images with masks, on small models in the hub's layout."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline
+from PIL import Image
+
+from pipeline_steps.diffusion import adapters
+from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
+from pipeline_steps.diffusion.families import BaseModel, family
+from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_loss
+from pipeline_steps.diffusion.inpaint import blended
+from pipeline_steps.diffusion.latents import LatentSet, encode_images
+from pipeline_steps.diffusion.loop import Optimisation, optimise
+from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, mask_loss, overlap_loss, widen
+from pipeline_steps.diffusion.objectives import noisy, target
+from pipeline_steps.diffusion.regions import check_base, conditioning, for_inpainting, training_conditions
+from pipeline_steps.diffusion.sample import Sampling, denoised, sample
+from pipeline_steps.items.store import ItemStore
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.train_inpaint import ellipse
+
+HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
+TERMS = MaskTerms(latent=1.0, overlap=0.5, below_sigma=1.0)
+LORA = adapters.Lora(2, 2, ("to_q", "conv1"))
+
+
+def _sampling(strength=1.0):
+    options = {"scheduler": "DDIMScheduler", "scheduler_options": {}, "num_inference_steps": 10}
+    return Sampling(**options, guidance_scale=2.0, guidance_interval=(0.0, 1.0), strength=strength)
+
+
+@pytest.fixture
+def model(tiny_sd):
+    base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
+    return family(base), family(base).load(base)
+
+
+def _images(n=3):
+    return np.random.default_rng(0).integers(0, 255, size=(n, 16, 16, 3), dtype=np.uint8)
+
+
+def _masks(n=3):
+    return np.stack([ellipse(np.random.default_rng(i), 16, (0.2, 0.4)) for i in range(n)])
+
+
+def _embeds(f, c, words):
+    return f.embed(c, prompt_ids(c, words)).detach()
+
+
+def test_a_widened_denoiser_does_at_first_what_it_did(model):
+    f, c = model
+    x, t = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([10, 500])
+    e = _embeds(f, c, ["skin", ""])
+    with torch.no_grad():
+        before = f.predict(c, x, t, e)
+        trainable = widen(c.denoiser)
+        both = f.predict(c, torch.cat([x, torch.randn_like(x)], dim=1), t, e)
+    assert torch.allclose(both[:, :4], before, atol=1e-6)
+    assert (both[:, 4:] == 0).all()
+    assert widen(c.denoiser)[0] is trainable[0], "widening twice would start anew"
+
+
+def test_an_inpainting_denoiser_does_at_first_what_it_did(model):
+    f, c = model
+    with pytest.raises(DataError, match="takes 4 channels, one for inpainting 9"):
+        check_base(c)
+    x, t = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([10, 500, 900])
+    e = _embeds(f, c, ["skin", "", "psoriasis"])
+    with torch.no_grad():
+        before = f.predict(c, x, t, e)
+        for_inpainting(c.denoiser)
+        beside = conditioning(f, c, _images(), _masks())
+        assert torch.allclose(f.predict(c, torch.cat([x, beside], dim=1), t, e), before, atol=1e-6)
+    check_base(c)
+
+
+def test_our_inpainting_agrees_with_the_diffusers_pipeline(model):
+    f, c = model
+    for_inpainting(c.denoiser)
+    with torch.no_grad():
+        c.denoiser.conv_in.weight.normal_(generator=torch.Generator().manual_seed(1)).mul_(0.1)
+    pipe = StableDiffusionInpaintPipeline(
+        c.vae, c.text_encoder, c.tokenizer, c.denoiser, DDIMScheduler.from_config(c.scheduler.config), None, None,
+        requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.scheduler = DDIMScheduler.from_config(c.scheduler.config)  # theirs changes what it is given
+    pipe.set_progress_bar_config(disable=True)
+    # Their pipeline draws from the posterior of the encoder; ours takes its mean.
+    pipe._encode_vae_image = lambda image, generator: f.scale(c, c.vae.encode(image).latent_dist.mean)
+    image, mask = _images(1), _masks(1)
+    source = f.scale(c, f.encode(c, image)[0])
+    noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(9))
+    theirs = pipe(
+        "skin", Image.fromarray(image[0]), Image.fromarray(mask[0].astype(np.uint8) * 255),
+        strength=0.8, num_inference_steps=10, guidance_scale=2.0, output_type="latent", height=16, width=16,
+        latents=pipe.scheduler.add_noise(source, noise, torch.tensor([700])),
+    )  # fmt: skip
+    e, empty = _embeds(f, c, ["skin"]), _embeds(f, c, [""])
+    ours = denoised(f, c, _sampling(0.8), (e, empty), source, [9], beside=conditioning(f, c, image, mask))
+    assert torch.allclose(ours, theirs.images, atol=0.01)  # grey is 127 here, 127.5 there
+
+
+def test_what_is_kept_keeps_its_bits_and_the_rest_is_new():
+    images, mask = _images(), _masks()
+    made = 255 - images
+    mixed = blended(images, made, ~mask, feather=1.0)
+    assert (mixed[mask] == images[mask]).all()
+    far = np.stack([~m for m in mask])
+    assert (mixed[far] != images[far]).any(axis=-1).mean() > 0.5
+    assert (blended(images, made, ~mask, feather=0.0)[~mask] == made[~mask]).all()
+
+
+def test_regions_are_encoded_once(model, tmp_path):
+    f, c = model
+    for_inpainting(c.denoiser)
+    store = ItemStore(tmp_path)
+    first = training_conditions(f, c, _images(), _masks(), store)
+    assert first.shape == (3, 2, 5, 8, 8)
+    inside, outside = first[:, 0, 0], first[:, 1, 0]
+    assert torch.equal(inside + outside, torch.ones_like(inside))
+    files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    again = training_conditions(f, c, _images(), _masks(), store)
+    assert torch.equal(first, again)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == files
+
+
+def _pairs(f, c, store):
+    image, grey = (encode_images(f, c, i, store)[0] for i in (_images(), as_images(_masks())))
+    both = LatentSet(torch.cat([image.mean, grey.mean], dim=1), torch.cat([image.std, grey.std], dim=1))
+    return Fit(f, c, both, 2, 0.0, masks=torch.from_numpy(_masks().astype(np.float32)), mask_terms=TERMS)
+
+
+def test_image_and_mask_are_learned_saved_and_loaded(model, tiny_sd, tmp_path):
+    f, c = model
+    store = ItemStore(tmp_path / "items")
+    trainable = [*widen(c.denoiser)]
+    trainable = [*adapters.attach(c.denoiser, LORA, 0), *(w.requires_grad_() for w in trainable)]
+    embeds = embed_prompts(f, c, Tokens({}), ["skin"], store)
+    optimise(trainable, adapter_loss(_pairs(f, c, store), ["skin"] * 3, embeds), HOW, "pairs")
+    e = _embeds(f, c, ["skin"])
+    made = denoised(f, c, _sampling(), (e, e), (8, 8, 8), [1])
+    assert made.shape == (1, 8, 8, 8)
+    adapters.save(c.denoiser, tmp_path / "adapter")
+    fresh = f.load(BaseModel("stable_diffusion", str(tiny_sd), None, "float32"))
+    adapters.load(fresh, tmp_path / "adapter")
+    assert torch.allclose(denoised(f, fresh, _sampling(), (e, e), (8, 8, 8), [1]), made, atol=1e-5)
+    assert sample(f, fresh, _sampling(), (e, e), (8, 8, 8), [1]).shape == (1, 16, 16, 3)
+
+
+def test_every_weight_can_be_trained_saved_and_loaded(model, tiny_sd, tmp_path):
+    f, c = model
+    store = ItemStore(tmp_path / "items")
+    before = {k: v.clone() for k, v in c.denoiser.state_dict().items()}
+    latents, _ = encode_images(f, c, _images(), store)
+    embeds = embed_prompts(f, c, Tokens({}), ["skin"], store)
+    optimise(adapters.unfreeze(c.denoiser), adapter_loss(Fit(f, c, latents, 2, 0.0), ["skin"] * 3, embeds), HOW, "full")
+    assert all(not torch.equal(v, before[k]) for k, v in c.denoiser.state_dict().items() if v.ndim > 1)
+    adapters.save(c.denoiser, tmp_path / "whole")
+    fresh = f.load(BaseModel("stable_diffusion", str(tiny_sd), None, "float32"))
+    adapters.load(fresh, tmp_path / "whole")
+    assert all(torch.equal(v, fresh.denoiser.state_dict()[k]) for k, v in c.denoiser.state_dict().items())
+    assert adapters.find(tmp_path / "whole") == {"": tmp_path / "whole"}
+
+
+def test_overlap_is_least_where_masks_agree():
+    masks = torch.from_numpy(_masks().astype(np.float32))
+    same, off = overlap_loss(masks, masks), overlap_loss(1 - masks, masks)
+    assert (same < 0.01).all()
+    assert (off > 1).all()
+
+
+def test_the_mask_terms_act_at_low_noise_alone(model):
+    f, c = model
+    truth = torch.from_numpy(_masks().astype(np.float32))
+    x0 = f.scale(c, f.encode(c, as_images(_masks()))[0])
+    noise, t = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)), torch.tensor([1, 20, 990])
+    wanted = target(c.objective, x0, noise, t)
+    parts = (noisy(c.objective, x0, noise, t), torch.zeros_like(wanted), wanted, t)
+    plain = mask_loss(TERMS.model_copy(update={"overlap": 0.0}), (f, c), truth, parts)
+    low = TERMS.model_copy(update={"below_sigma": float(c.objective.sigma[100])})
+    added = mask_loss(low, (f, c), truth, parts) - plain
+    assert (added[:2] > 0).all()
+    assert added[2] == 0
+
+
+def test_errors_within_lesions_count_as_much_as_is_said(model, tmp_path):
+    f, c = model
+    latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path))
+    masks = torch.from_numpy(_masks().astype(np.float32))
+    e, rows = _embeds(f, c, ["skin"] * 3), torch.arange(3)
+
+    def loss(**changes):
+        rng = torch.Generator().manual_seed(4)
+        return float(denoising_loss(Fit(f, c, latents, 3, 0.0, **changes), rows, e, rng))
+
+    assert loss(masks=masks, lesion_weight=1.0) == loss()
+    assert loss(masks=torch.ones_like(masks), lesion_weight=7.0) == pytest.approx(loss(), rel=1e-5)
+    assert loss(masks=masks, lesion_weight=7.0) != pytest.approx(loss(), rel=1e-4)
+
+
+def test_the_prior_adds_its_share(model, tmp_path):
+    f, c = model
+    latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path))
+    fit, e = Fit(f, c, latents, 2, 0.0), _embeds(f, c, ["skin"])[0]
+
+    def loss(weight):
+        rng = torch.Generator().manual_seed(4)
+        return float(adapter_loss(fit, ["skin"] * 3, {"skin": e}, Prior(fit, e, weight))(rng, 0, 1))
+
+    alone = float(adapter_loss(fit, ["skin"] * 3, {"skin": e})(torch.Generator().manual_seed(4), 0, 1))
+    assert loss(0.0) == alone
+    assert loss(2.0) - alone == pytest.approx(2 * (loss(1.0) - alone), rel=1e-4)

@@ -1,0 +1,114 @@
+"""Segmenters, their scores, and what screening makes of generated masks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pipeline_steps.evaluate import EvaluationParams, score_overlaps
+from pipeline_steps.judge_masks import agreement
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.screen import ScreenParams, implausible
+from pipeline_steps.train_inpaint import ellipse
+from pipeline_steps.train_segmenter import synthetic_pairs
+from pipeline_steps.vision.loop import Labelled, Supervision
+from pipeline_steps.vision.segmentation import dice, fit_segmenter, iou, new_segmenter, segment
+
+HOW = Supervision(
+    updates=30,
+    batch_size=8,
+    learning_rate=5e-3,
+    weight_decay=0.0,
+    schedule="cosine",
+    milestones=(),
+    validate_every=15,
+    input_size=32,
+    crop_scale=(0.8, 1.0),
+    rotation_degrees=10,
+    horizontal_flip=True,
+    seed=1,
+)
+
+
+def _pairs(n, seed=0):
+    """Bright ellipses on noise."""
+    rng = np.random.default_rng(seed)
+    masks = np.stack([ellipse(rng, 32, (0.15, 0.35)) for _ in range(n)])
+    images = rng.integers(0, 100, size=(n, 32, 32, 3), dtype=np.uint8)
+    images[masks] += 120
+    return Labelled(images, masks)
+
+
+def test_a_segmenter_learns_and_repeats_its_bits():
+    states = []
+    for _ in range(2):
+        network = new_segmenter("resnet18", 3, pretrained=False, seed=5)
+        fitted = fit_segmenter(network, _pairs(64), _pairs(16, 1), HOW, "test")
+        states.append(fitted.state)
+        assert fitted.history[-1][2] > 0.8
+        network.load_state_dict(fitted.state)
+        again = dice(segment(network, _pairs(16, 1).images, 32), _pairs(16, 1).labels).mean()
+        assert again == pytest.approx(max(s for _, _, s in fitted.history))
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+def test_masks_come_back_at_the_images_own_size():
+    network = new_segmenter("resnet18", 3, pretrained=False, seed=5)
+    assert segment(network, np.zeros((3, 48, 40, 3), np.uint8), 32).shape == (3, 48, 40)
+
+
+def test_overlap_scores_agree_with_their_definitions():
+    one, other = _pairs(9).labels, _pairs(9, 3).labels
+    a, b = dice(one, other), iou(one, other)
+    assert np.allclose(a, 2 * b / (1 + b)), "Dice is a function of IoU"
+    assert (dice(one, one) == 1).all()
+    assert (dice(one, ~one) == 0).all()
+    empty = np.zeros_like(one)
+    assert (dice(empty, empty) == 1).all()
+    assert (iou(empty, one) == 0).all()
+
+
+def test_overlaps_are_reported_by_type_with_intervals():
+    table = pd.DataFrame(
+        {
+            "dice": [0.2, 0.4, 0.6, 0.8],
+            "iou": [0.1, 0.2, 0.3, 0.4],
+            "fitzpatrick_scale": [1, 1, 6, 6],
+            "group": list("abcd"),
+        }
+    )
+    scores = score_overlaps(table, EvaluationParams(bootstrap_draws=50, seed=0))
+    assert scores["dice"] == pytest.approx(0.5)
+    assert scores["by_type"]["6"]["dice"] == pytest.approx(0.7)
+    assert scores["dice_interval"][0] < 0.5 < scores["dice_interval"][1]
+    assert agreement(table["dice"].to_numpy(), table["fitzpatrick_scale"].to_numpy())["by_type"]["1"] == {
+        "dice": pytest.approx(0.3),
+        "images": 2,
+    }
+
+
+def test_masks_that_no_lesion_has_are_found():
+    params = ScreenParams(
+        reject=("mask",),
+        memorisation_quantile=0.01,
+        tone_tolerance=2,
+        blank_contrast=1.0,
+        mask_area=(0.005, 0.9),
+        mask_largest_part=0.3,
+    )
+    good = _pairs(1).labels[0]
+    fragments = np.zeros((32, 32), bool)
+    fragments[::4, ::4] = True
+    masks = np.stack([good, np.zeros_like(good), np.ones_like(good), fragments])
+    assert list(implausible(masks, params)) == [False, True, True, True]
+
+
+def test_an_augmenter_without_masks_trains_no_segmenter(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    pd.DataFrame({"file_name": ["a.png"], "source_id": ["x"]}).to_csv(tmp_path / "metadata.csv", index=False)
+    screened = tmp_path / "screened.parquet"
+    pd.DataFrame({"file_name": ["a.png"], "accepted": [True]}).to_parquet(screened)
+    with pytest.raises(DataError, match="holds no masks"):
+        synthetic_pairs(tmp_path, screened)
