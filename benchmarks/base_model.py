@@ -16,7 +16,8 @@ from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS, TONE_PHRASES, Mark
 from pipeline_steps.datasets.phantom.render import render_condition, render_marks
 from pipeline_steps.diffusion.conditioning import prompt_ids
-from pipeline_steps.diffusion.families import BaseModel, family
+from pipeline_steps.diffusion.families import family
+from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.features.extractors import load_mark_network
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ITA_LOWER_BOUND, ROMAN, type_from_ita

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
-from pipeline_steps.diffusion.families import Components, Family, Images, family
+from pipeline_steps.diffusion.families import Family, Images, family
 from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_loss
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
 from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, widen

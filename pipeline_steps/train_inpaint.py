@@ -17,8 +17,9 @@ from torch import Tensor
 
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.diffusion.conditioning import prompt_ids
-from pipeline_steps.diffusion.families import BaseModel, Components, Family, Images, family
+from pipeline_steps.diffusion.families import Family, Images, family
 from pipeline_steps.diffusion.fit import Fit, denoising_loss
+from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions

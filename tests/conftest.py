@@ -109,3 +109,48 @@ def tiny_sd(tmp_path_factory):
         vae, CLIPTextModel(text), tokenizer, unet, scheduler, None, None, requires_safety_checker=False
     ).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_flux(tmp_path_factory):
+    """A Flux-shaped folder in the hub's layout: AutoencoderKL with shift, CLIP and T5, guidance embedding; random."""
+    import torch
+    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextModel, T5EncoderModel
+
+    from pipeline_steps.diffusion.pretrain import train_tokenizer
+    from pipeline_steps.diffusion.pretrain_flux import clip_config, t5_config, train_unigram
+
+    torch.manual_seed(0)
+    words = ["an image of psoriasis on the skin of a light-skinned individual", "a dark photo of skin"] * 20
+    clip, t5 = train_tokenizer(words, 700, 20), train_unigram(words, 120, 24)
+    transformer = FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=24,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 6, 6),
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(32, 64),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=16,
+        scaling_factor=0.36,
+        shift_factor=0.12,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    )
+    small = {"num_hidden_layers": 1, "num_attention_heads": 4}
+    text = CLIPTextModel(clip_config(clip, {"hidden_size": 24, "intermediate_size": 37, **small}))
+    text_2 = T5EncoderModel(t5_config(t5, {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_heads": 4}))
+    folder = tmp_path_factory.mktemp("tiny-flux")
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    FluxPipeline(scheduler, vae, text, clip, text_2, t5, transformer).save_pretrained(folder)
+    return folder

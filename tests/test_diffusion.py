@@ -16,8 +16,9 @@ from pipeline_steps.diffusion.conditioning import (
     prompt_ids,
     save_tokens,
 )
-from pipeline_steps.diffusion.families import BaseModel, family
+from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, Inversion, adapter_loss, inversion_loss, start_tokens
+from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import (

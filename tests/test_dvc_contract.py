@@ -26,7 +26,7 @@ from pipeline_steps import (
     train_inpaint,
 )
 from pipeline_steps.cells import NO_MODEL, expand
-from pipeline_steps.diffusion.families import weights_digest
+from pipeline_steps.diffusion.hub import weights_digest
 from pipeline_steps.diffusion.settings import BaseModelParams
 from pipeline_steps.features.settings import FeatureParams
 from pipeline_steps.items.closure import import_closure

@@ -8,8 +8,9 @@ from PIL import Image
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
-from pipeline_steps.diffusion.families import BaseModel, family
+from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_loss
+from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.inpaint import blended
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Optimisation, optimise

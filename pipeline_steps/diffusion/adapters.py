@@ -11,11 +11,16 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor
 
-from pipeline_steps.diffusion.families import Components
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.mask_channels import CONVOLUTIONS, load_convolutions, makes_masks, save_convolutions
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
-_WHOLE = "unet"  # the folder of a denoiser all of whose weights were trained, in diffusers' layout
+_WHOLE = "denoiser"  # the folder of a denoiser all of whose weights were trained, in diffusers' layout
+# By the denoiser's class: diffusers' pipeline that saves its adapters, and what that calls it.
+_OWNERS = {
+    "UNet2DConditionModel": ("StableDiffusionPipeline", "unet"),
+    "FluxTransformer2DModel": ("FluxPipeline", "transformer"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def unfreeze(denoiser: Any) -> list[Tensor]:
 
 def save(denoiser: Any, folder: Path) -> None:
     """Write what was trained to ``folder``."""
-    from diffusers import StableDiffusionPipeline
+    import diffusers
 
     if makes_masks(denoiser):
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,15 +65,15 @@ def save(denoiser: Any, folder: Path) -> None:
     if not getattr(denoiser, "peft_config", None):
         denoiser.save_pretrained(folder / _WHOLE)
         return
+    pipeline, part = _OWNERS[type(denoiser).__name__]
     # peft's own names: diffusers' converter renames attention layers only, and loading a mixture drops them.
     state = {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(denoiser).items()}
     # Without its configuration in the file, a loader takes alpha = rank.
     config = denoiser.peft_config["default"].to_dict()
     metadata = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    StableDiffusionPipeline.save_lora_weights(
-        folder, unet_lora_layers=state, unet_lora_adapter_metadata=metadata, safe_serialization=True
-    )
+    named = {f"{part}_lora_layers": state, f"{part}_lora_adapter_metadata": metadata}
+    getattr(diffusers, pipeline).save_lora_weights(folder, safe_serialization=True, **named)
     _sort_header(folder / WEIGHTS)
 
 
@@ -91,7 +96,8 @@ def load(c: Components, folder: Path) -> None:
         whole = type(c.denoiser).from_pretrained(folder / _WHOLE, use_safetensors=True)
         c.denoiser.load_state_dict(whole.state_dict())
     else:
-        c.denoiser.load_lora_adapter(str(folder), weight_name=WEIGHTS, prefix="unet", use_safetensors=True)
+        part = _OWNERS[type(c.denoiser).__name__][1]
+        c.denoiser.load_lora_adapter(str(folder), weight_name=WEIGHTS, prefix=part, use_safetensors=True)
     c.denoiser.eval()
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
-from pipeline_steps.diffusion.families import Components, Family, family
+from pipeline_steps.diffusion.families import Family, family
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.sample import Sampler, sample, sampling
 from pipeline_steps.diffusion.settings import read_base

@@ -1,16 +1,20 @@
 """Prompts as embeddings: learned tokens in the tokenizer and text encoder, prompts through the item store."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pipeline_steps.diffusion.families import Components, Family
+from pipeline_steps.diffusion.families import Family
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
 from pipeline_steps.records.errors import DataError
@@ -83,13 +87,17 @@ def add_tokens(c: Components, tokens: Tokens) -> None:
 
 
 def prompt_ids(c: Components, prompts: Sequence[str]) -> Tensor:
-    """Token ids (B, L), padded to the tokenizer's limit.
+    """Token ids (B, L) of all text encoders side by side, each padded to its tokenizer's limit.
 
     Raises:
-        DataError: a prompt is longer than the text encoder holds: nothing is cut silently.
+        DataError: a prompt is longer than a text encoder holds: nothing is cut silently.
     """
-    limit = c.tokenizer.model_max_length
-    ids = c.tokenizer(list(prompts), padding="max_length", max_length=limit, truncation=False).input_ids
+    return torch.cat([_ids_of(tokenizer, prompts) for tokenizer in c.tokenizers], dim=1)
+
+
+def _ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
+    limit = tokenizer.model_max_length
+    ids = tokenizer(list(prompts), padding="max_length", max_length=limit, truncation=False).input_ids
     for prompt, row in zip(prompts, ids, strict=True):
         if len(row) > limit:
             raise DataError(f"prompt has {len(row)} tokens, the text encoder holds {limit}: {prompt!r}; shorten it")
@@ -99,7 +107,7 @@ def prompt_ids(c: Components, prompts: Sequence[str]) -> Tensor:
 def embed_prompts(
     f: Family, c: Components, tokens: Tokens, prompts: Sequence[str], store: ItemStore
 ) -> dict[str, Tensor]:
-    """Embeddings (L, D) of the distinct ``prompts``, each computed once for these weights and tokens."""
+    """Embeddings (L', D) of the distinct ``prompts``, each computed once for these weights and tokens."""
     distinct = sorted(set(prompts))
     learned = [digest(v.numpy()) for _, v in tokens.vectors.values()]
     code = code_version("pipeline_steps.diffusion.conditioning")
@@ -113,9 +121,14 @@ def embed_prompts(
     def compute(batch: list[int]) -> list[bytes]:
         with torch.no_grad():
             embeds = f.embed(c, prompt_ids(c, [distinct[i] for i in batch]))
-        return [row.float().cpu().numpy().astype("<f4").tobytes() for row in embeds]
+        return [array_bytes(row.float().cpu().numpy()) for row in embeds]
 
     values, _ = store.through(keys, compute, _BATCH, "prompts")
-    length = c.tokenizer.model_max_length
-    arrays = [np.frombuffer(v, "<f4").reshape(length, -1).copy() for v in values]
-    return {p: torch.from_numpy(a) for p, a in zip(distinct, arrays, strict=True)}
+    return {p: torch.from_numpy(np.load(io.BytesIO(v))) for p, v in zip(distinct, values, strict=True)}
+
+
+def array_bytes(array: npt.NDArray[np.float32]) -> bytes:
+    """An array in numpy's file format, as a value of the item store."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

@@ -1,9 +1,7 @@
 """Model families: how to load, encode, predict and decode. A family is a row of functions in ``FAMILIES``."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline_steps.diffusion.objectives import Objective, diffusion_objective
+from pipeline_steps.diffusion import flux
+from pipeline_steps.diffusion.hub import BaseModel, Components, resolve, weights_digest
+from pipeline_steps.diffusion.objectives import diffusion_objective
 from pipeline_steps.records.errors import DataError
 
 Images = npt.NDArray[np.uint8]
@@ -20,38 +20,15 @@ _PLAIN_ATTENTION = 32
 
 
 @dataclass(frozen=True)
-class BaseModel:
-    """Where a base model lies (folder in diffusers layout, or a hub id with its revision) and how to compute."""
-
-    family: str
-    location: str
-    revision: str | None
-    dtype: str
-
-
-@dataclass(frozen=True)
-class Components:
-    """A loaded base model. ``digest`` identifies its weights in cache keys."""
-
-    tokenizer: Any
-    text_encoder: Any
-    vae: Any
-    denoiser: Any
-    scheduler: Any
-    objective: Objective
-    digest: str
-    device: torch.device
-    dtype: torch.dtype
-
-
-@dataclass(frozen=True)
 class Family:
     """Functions of one model family.
 
     encode: images (B, H, W, 3) uint8 to latent mean and standard deviation, each (B, C, h, w), unscaled;
-    embed: token ids (B, L) to prompt embeddings (B, L, D); predict: x_t, timesteps (B,), embeddings to the
+    embed: token ids (B, L) to prompt embeddings (B, L', D); predict: x_t, timesteps (B,), embeddings to the
     denoiser's output; pixels: scaled latents to (B, 3, H, W), [-1, 1], with gradients; scale: unscaled latents to
-    the denoiser's.
+    the denoiser's; guide: the prediction at a timestep under prompt and empty embeddings, at a guidance scale;
+    set_timesteps: of a scheduler, so many for a number of tokens (2 x 2 latents); noised: sources and noise mixed at a
+    scheduler's timestep.
     """
 
     load: Callable[[BaseModel], Components]
@@ -60,6 +37,9 @@ class Family:
     embed: Callable[[Components, Tensor], Tensor]
     predict: Callable[[Components, Tensor, Tensor, Tensor], Tensor]
     pixels: Callable[[Components, Tensor], Tensor]
+    guide: Callable[[Components, tuple[Tensor, Tensor], Tensor, Tensor, float], Tensor]
+    set_timesteps: Callable[[Any, int, int, torch.device], None]
+    noised: Callable[[Any, Tensor, Tensor, Tensor], Tensor]
 
     @torch.no_grad()
     def decode(self, c: Components, latents: Tensor) -> Images:
@@ -79,40 +59,6 @@ def family(base: BaseModel) -> Family:
     return FAMILIES[base.family]
 
 
-def resolve(base: BaseModel) -> Path:
-    """The local folder of a base model; a hub id is looked up in the cache or downloaded.
-
-    Raises:
-        DataError: it is neither a folder nor to be had from the hub.
-    """
-    folder = Path(base.location)
-    if (folder / "model_index.json").is_file():
-        return folder
-    advice = (
-        f"base model {base.location!r} is neither a folder with model_index.json nor to be had from the hub; set "
-        "base_models.<name>.location to a local copy, or (gated models) accept the licence and run 'hf auth login'"
-    )
-    if folder.is_absolute() or base.location.startswith((".", "models/")) or base.location.count("/") != 1:
-        raise DataError(advice)
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(base.location, revision=base.revision, ignore_patterns=["*.ckpt", "*.bin"]))
-    except Exception as error:
-        raise DataError(f"{advice} ({type(error).__name__})") from error
-
-
-def weights_digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of a model folder's configuration and weights."""
-    h = hashlib.sha256()
-    for file in sorted(f for f in folder.rglob("*") if f.suffix in {".json", ".safetensors", ".txt"}):
-        h.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 22):
-                h.update(block)
-    return h.hexdigest()
-
-
 def _load_stable_diffusion(base: BaseModel) -> Components:
     """Load any pipeline with tokenizer, text_encoder, vae and unet; safetensors only."""
     from diffusers import AutoencoderKL, AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
@@ -127,25 +73,23 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
     tiny = "AutoencoderTiny" in (folder / "model_index.json").read_text("utf-8")
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     options = {"torch_dtype": dtype, "use_safetensors": True}
-    parts = {
-        "text_encoder": CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, use_safetensors=True),
-        "vae": (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **options),
-        "denoiser": UNet2DConditionModel.from_pretrained(folder / "unet", **options),
-    }
-    for part in parts.values():
-        part.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
-    if device.type == "cpu" and parts["denoiser"].config.sample_size <= _PLAIN_ATTENTION:
-        parts["denoiser"].set_attn_processor(AttnProcessor())
-    objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, use_safetensors=True)
+    vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **options)
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", **options)
+    for part in (text_encoder, vae, unet):
+        part.requires_grad_(requires_grad=False).eval().to(device, memory_format=torch.channels_last)
+    if device.type == "cpu" and unet.config.sample_size <= _PLAIN_ATTENTION:
+        unet.set_attn_processor(AttnProcessor())
     return Components(
-        tokenizer=tokenizer,
+        tokenizers=(CLIPTokenizer.from_pretrained(folder / "tokenizer"),),
+        text_encoders=(text_encoder,),
+        vae=vae,
+        denoiser=unet,
         scheduler=scheduler,
-        objective=objective,
+        objective=diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type),
         digest=weights_digest(folder),
         device=device,
         dtype=dtype,
-        **parts,
     )
 
 
@@ -180,4 +124,47 @@ def _pixels(c: Components, latents: Tensor) -> Tensor:
     return pixels
 
 
-FAMILIES = {"stable_diffusion": Family(_load_stable_diffusion, _encode, _scale, _embed, _predict, _pixels)}
+def _guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022, eq. 6) in one batch of two halves."""
+    prompt, empty = embeds
+    timesteps = t.reshape(1).repeat(len(x))
+    if scale == 1:
+        return _predict(c, x, timesteps, prompt)
+    both = _predict(c, torch.cat([x, x]), torch.cat([timesteps, timesteps]), torch.cat([empty, prompt]))
+    without, with_prompt = both.chunk(2)
+    return without + scale * (with_prompt - without)
+
+
+def _set_timesteps(scheduler: Any, steps: int, _tokens: int, device: torch.device) -> None:
+    scheduler.set_timesteps(steps, device=device)
+
+
+def _noised(scheduler: Any, sources: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+    mixed: Tensor = scheduler.add_noise(sources, noise, timestep)
+    return mixed
+
+
+FAMILIES = {
+    "stable_diffusion": Family(
+        load=_load_stable_diffusion,
+        encode=_encode,
+        scale=_scale,
+        embed=_embed,
+        predict=_predict,
+        pixels=_pixels,
+        guide=_guide,
+        set_timesteps=_set_timesteps,
+        noised=_noised,
+    ),
+    "flux": Family(
+        load=flux.load_flux,
+        encode=_encode,
+        scale=_scale,
+        embed=flux.embed,
+        predict=flux.predict,
+        pixels=_pixels,
+        guide=flux.guide,
+        set_timesteps=flux.set_timesteps,
+        noised=flux.noised,
+    ),
+}

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, placeholder_for, prompt_ids
-from pipeline_steps.diffusion.families import Components, Family
+from pipeline_steps.diffusion.families import Family
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.loop import BatchLoss, step_generator
 from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.diffusion.families import Family, Images
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, Use, item_key
 from pipeline_steps.records.images import digest

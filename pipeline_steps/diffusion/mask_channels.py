@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.diffusion.families import Family, Images
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.objectives import clean_from_prediction
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.params import Params

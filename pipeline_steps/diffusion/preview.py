@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline_steps.diffusion.families import Components, Family
+from pipeline_steps.diffusion.families import Family
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.sample import Sampling, Shape, denoised, image_latents
 from pipeline_steps.stage import pictures
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.diffusion.families import Family, Images
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.mask_channels import wider
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key

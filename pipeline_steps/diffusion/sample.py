@@ -8,7 +8,8 @@ import diffusers
 import torch
 from torch import Tensor
 
-from pipeline_steps.diffusion.families import Components, Family, Images
+from pipeline_steps.diffusion.families import Family, Images
+from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.params import Params
 
@@ -88,25 +89,25 @@ def denoised(
     shape, sources = (start.shape[1:], start) if isinstance(start, Tensor) else (start, None)
     noise = torch.stack([torch.randn(shape, generator=g) for g in streams]).to(c.device)
     scheduler = new_scheduler(c, s)
-    scheduler.set_timesteps(s.num_inference_steps, device=c.device)
-    steps, x = _start(scheduler, s, noise, sources)
+    f.set_timesteps(scheduler, s.num_inference_steps, shape[1] * shape[2] // 4, c.device)
+    steps, x = _start(f, scheduler, s, noise, sources)
     extra = {"generator": streams} if "generator" in inspect.signature(scheduler.step).parameters else {}
     prompt, empty = (e.to(c.device, c.dtype) for e in embeds)
     for i, t in enumerate(steps):
-        x_in = scheduler.scale_model_input(x, t)
+        x_in = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
         x_in = (x_in if beside is None else torch.cat([x_in, beside.to(x_in)], dim=1)).to(c.dtype)
         low, high = s.guidance_interval
         scale = s.guidance_scale if low <= i / max(1, len(steps) - 1) <= high else 1.0
-        predicted = _guided(f, c, (prompt, empty), x_in, t, scale)
+        predicted = f.guide(c, (prompt, empty), x_in, t, scale)
         x = scheduler.step(predicted.float(), t, x, **extra).prev_sample
     latents: Tensor = x
     return latents
 
 
-def _start(scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -> tuple[Tensor, Tensor]:
+def _start(f: Family, scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -> tuple[Tensor, Tensor]:
     """The timesteps to run and the noisy start, as diffusers' image-to-image pipelines choose them."""
     if sources is None:
-        return scheduler.timesteps, noise * scheduler.init_noise_sigma
+        return scheduler.timesteps, noise * getattr(scheduler, "init_noise_sigma", 1.0)
     run = min(int(s.num_inference_steps * s.strength), s.num_inference_steps)
     first = (s.num_inference_steps - run) * scheduler.order
     steps = scheduler.timesteps[first:]
@@ -114,16 +115,4 @@ def _start(scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -
         raise DataError(f"strength {s.strength} of {s.num_inference_steps} steps runs none; raise either")
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
-    x = scheduler.add_noise(sources.to(noise), noise, steps[:1].repeat(len(noise)))
-    return steps, x
-
-
-def _guided(f: Family, c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022, eq. 6) in one batch of two halves."""
-    prompt, empty = embeds
-    timesteps = t.reshape(1).repeat(len(x))
-    if scale == 1:
-        return f.predict(c, x, timesteps, prompt)
-    both = f.predict(c, torch.cat([x, x]), torch.cat([timesteps, timesteps]), torch.cat([empty, prompt]))
-    without, with_prompt = both.chunk(2)
-    return without + scale * (with_prompt - without)
+    return steps, f.noised(scheduler, sources.to(noise), noise, steps[:1].repeat(len(noise)))

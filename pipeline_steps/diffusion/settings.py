@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline_steps.diffusion.families import BaseModel
+from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.loop import Optimisation
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params

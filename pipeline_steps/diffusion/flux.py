@@ -1,0 +1,141 @@
+"""Flux (Black Forest Labs 2024): rectified flow on packed latents, conditioned on T5 tokens and CLIP's pooled vector.
+
+One tensor carries both conditions, so that the loop knows one embedding a prompt: (B, 1 + L, D), whose first row is the
+pooled vector, padded with zeros, and whose others are the T5 encoder's. Latents stay (B, C, h, w) outside ``predict``.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from pipeline_steps.diffusion.hub import BaseModel, Components, resolve, weights_digest
+from pipeline_steps.diffusion.objectives import Objective
+
+_TRAINING_GUIDANCE = 1.0  # what a guidance-distilled model is told while it is fine-tuned, as diffusers' trainers do
+
+
+def load_flux(base: BaseModel) -> Components:
+    """Load a pipeline with CLIP and T5 encoders, an autoencoder and a FluxTransformer2DModel; safetensors only."""
+    from diffusers import AutoencoderKL, AutoencoderTiny, FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
+    from diffusers.utils import logging
+    from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, T5EncoderModel
+
+    logging.set_verbosity_error()
+    folder = resolve(base)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = getattr(torch, base.dtype)
+    tiny = "AutoencoderTiny" in (folder / "model_index.json").read_text("utf-8")
+    text, image = {"dtype": dtype, "use_safetensors": True}, {"torch_dtype": dtype, "use_safetensors": True}
+    clip = CLIPTextModel.from_pretrained(folder / "text_encoder", **text)
+    t5 = T5EncoderModel.from_pretrained(folder / "text_encoder_2", **text)
+    vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **image)
+    transformer = FluxTransformer2DModel.from_pretrained(folder / "transformer", **image)
+    for part in (clip, t5, vae, transformer):
+        part.requires_grad_(requires_grad=False).eval().to(device)
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
+    tokenizers = (
+        CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        AutoTokenizer.from_pretrained(folder / "tokenizer_2"),
+    )
+    return Components(
+        tokenizers=tokenizers,
+        text_encoders=(clip, t5),
+        vae=vae,
+        denoiser=transformer,
+        scheduler=scheduler,
+        objective=flow_objective(scheduler),
+        digest=weights_digest(folder),
+        device=device,
+        dtype=dtype,
+    )
+
+
+def flow_objective(scheduler: Any) -> Objective:
+    """Rectified flow at the scheduler's own noise levels, the first the least noisy.
+
+    Timesteps drawn evenly among them follow its timestep shift (Esser et al. 2024, eq. 23).
+    """
+    sigma = scheduler.sigmas[: scheduler.config.num_train_timesteps].float().flip(0)
+    return Objective(1 - sigma, sigma, torch.ones_like(sigma), -torch.ones_like(sigma))
+
+
+def embed(c: Components, ids: Tensor) -> Tensor:
+    """CLIP's and T5's token ids (B, L1 + L2) to (B, 1 + L2, D)."""
+    clip, t5 = c.text_encoders
+    ids = ids.to(c.device)
+    length = c.tokenizers[0].model_max_length
+    pooled, words = clip(ids[:, :length]).pooler_output, t5(ids[:, length:]).last_hidden_state
+    return torch.cat([F.pad(pooled, (0, words.shape[-1] - pooled.shape[-1]))[:, None], words], dim=1)
+
+
+def predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> Tensor:
+    """The velocity (B, C, h, w); ``timesteps`` are training indices (integers) or a scheduler's (floats)."""
+    return _velocity(c, x_t, timesteps, embeds, _TRAINING_GUIDANCE)
+
+
+def guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
+    """Guided velocity: told to a distilled model (Meng et al. 2023), else classifier-free."""
+    prompt, empty = embeds
+    timesteps = t.reshape(1).repeat(len(x)).float()
+    if c.denoiser.config.guidance_embeds or scale == 1:
+        return _velocity(c, x, timesteps, prompt, scale)
+    both = _velocity(c, torch.cat([x, x]), torch.cat([timesteps, timesteps]), torch.cat([empty, prompt]), scale)
+    without, with_prompt = both.chunk(2)
+    return without + scale * (with_prompt - without)
+
+
+def _velocity(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor, guidance: float) -> Tensor:
+    config, (height, width) = c.denoiser.config, x_t.shape[-2:]
+    indices = not timesteps.is_floating_point()
+    sigma = c.objective.sigma.to(x_t.device)[timesteps] if indices else timesteps / len(c.objective.sigma)
+    words = embeds[:, 1:]
+    with torch.autocast(c.device.type, c.dtype, enabled=c.dtype != torch.float32):
+        packed: Tensor = c.denoiser(
+            hidden_states=pack(x_t),
+            encoder_hidden_states=words,
+            pooled_projections=embeds[:, 0, : config.pooled_projection_dim],
+            timestep=sigma.to(x_t.dtype),
+            img_ids=positions(height // 2, width // 2).to(x_t),
+            txt_ids=torch.zeros(words.shape[1], 3).to(x_t),
+            guidance=torch.full((len(x_t),), guidance).to(x_t) if config.guidance_embeds else None,
+        ).sample
+    return unpack(packed, height, width)
+
+
+def pack(latents: Tensor) -> Tensor:
+    """(B, C, h, w) to tokens of 2 x 2 latents, (B, h/2 * w/2, 4 C), as FluxPipeline packs them."""
+    b, c, h, w = latents.shape
+    return latents.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(b, h * w // 4, 4 * c)
+
+
+def unpack(tokens: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of ``pack``."""
+    b, _, d = tokens.shape
+    folded = tokens.view(b, height // 2, width // 2, d // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    return folded.reshape(b, d // 4, height, width)
+
+
+def positions(rows: int, columns: int) -> Tensor:
+    """Position of each token for the rotary embedding, (rows * columns, 3): 0, row, column."""
+    grid = torch.zeros(rows, columns, 3)
+    grid[..., 1], grid[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
+    return grid.view(-1, 3)
+
+
+def set_timesteps(scheduler: Any, steps: int, tokens: int, device: torch.device) -> None:
+    """Even noise levels, shifted as the scheduler's configuration says (by the number of tokens, if it says so)."""
+    config = scheduler.config
+    options: dict[str, Any] = {"sigmas": np.linspace(1.0, 1 / steps, steps).tolist()}
+    if config.use_dynamic_shifting:
+        slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
+        options["mu"] = config.base_shift + slope * (tokens - config.base_image_seq_len)
+    scheduler.set_timesteps(device=device, **options)
+
+
+def noised(scheduler: Any, sources: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+    """The interpolation of source and noise (B, C, h, w) at a scheduler's timestep."""
+    mixed: Tensor = scheduler.scale_noise(sources, timestep, noise)
+    return mixed
