@@ -92,10 +92,11 @@ def prompt_ids(c: Components, prompts: Sequence[str]) -> Tensor:
     Raises:
         DataError: a prompt is longer than a text encoder holds: nothing is cut silently.
     """
-    return torch.cat([_ids_of(tokenizer, prompts) for tokenizer in c.tokenizers], dim=1)
+    return torch.cat([ids_of(tokenizer, prompts) for tokenizer in c.tokenizers], dim=1)
 
 
-def _ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
+def ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
+    """Token ids (B, L) of one tokenizer, as ``prompt_ids``."""
     limit = tokenizer.model_max_length
     ids = tokenizer(list(prompts), padding="max_length", max_length=limit, truncation=False).input_ids
     for prompt, row in zip(prompts, ids, strict=True):

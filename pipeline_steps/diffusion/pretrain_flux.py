@@ -1,13 +1,20 @@
-"""Parts of a small Flux-shaped base model with fresh weights: unigram tokenizer, T5 and CLIP encoders, transformer."""
+"""Train a small Flux-shaped base model: unigram tokenizer, T5 encoder and transformer, on another model's latents."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers import FluxTransformer2DModel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
+
+from pipeline_steps.diffusion.flux import pack, positions
+from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.objectives import Objective, noisy, target
 
 
 def train_unigram(captions: Sequence[str], vocabulary: int, max_length: int) -> T5TokenizerFast:
@@ -63,3 +70,56 @@ def new_transformer(shape: dict[str, Any], seed: int) -> FluxTransformer2DModel:
     """A Flux transformer with fresh weights."""
     torch.manual_seed(seed)
     return FluxTransformer2DModel(**shape)
+
+
+@dataclass(frozen=True)
+class FlowData:
+    """Scaled latents (N, C, h, w), CLIP's pooled vectors (N, D), T5's token ids (N, L); the last two of "" as well."""
+
+    latents: Tensor
+    pooled: Tensor
+    ids: Tensor
+    empty_pooled: Tensor
+    empty_ids: Tensor
+
+
+def train_flow(
+    data: FlowData,
+    parts: tuple[T5EncoderModel, FluxTransformer2DModel, Objective],
+    how: Optimisation,
+    *,
+    batch_size: int,
+    caption_dropout: float,
+    save: Checkpointing,
+) -> list[float]:
+    """Train T5 encoder and transformer together; captions are dropped for guidance, timesteps are stratified."""
+    t5, transformer, objective = parts
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = nn.ModuleList([t5, transformer]).train().to(device)
+    levels = len(objective.sigma)
+    height, width = data.latents.shape[-2:]
+    places = positions(height // 2, width // 2).to(device)
+
+    def batch_loss(rng: torch.Generator, part: int, parts_: int) -> Tensor:
+        rows = torch.randint(len(data.latents), (batch_size,), generator=rng)
+        dropped = (torch.rand(batch_size, generator=rng) < caption_dropout)[:, None]
+        ids = torch.where(dropped, data.empty_ids, data.ids[rows])
+        pooled = torch.where(dropped, data.empty_pooled, data.pooled[rows])
+        strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
+        t, x0 = (strata * levels).long().clamp_max(levels - 1), data.latents[rows]
+        noise = torch.randn(x0.shape, generator=rng)
+        ids, pooled, t, x0, noise = (v.chunk(parts_)[part].to(device) for v in (ids, pooled, t, x0, noise))
+        with torch.autocast(device.type, torch.bfloat16):
+            predicted = transformer(
+                hidden_states=pack(noisy(objective, x0, noise, t)),
+                encoder_hidden_states=t5(ids).last_hidden_state,
+                pooled_projections=pooled,
+                timestep=objective.sigma.to(device)[t],
+                img_ids=places,
+                txt_ids=torch.zeros(ids.shape[1], 3, device=device),
+            ).sample
+        return F.mse_loss(predicted.float(), pack(target(objective, x0, noise, t)))
+
+    losses = optimise(list(model.parameters()), batch_loss, how, "flow", save)
+    model.eval().cpu()
+    return losses

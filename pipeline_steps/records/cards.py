@@ -38,7 +38,8 @@ def images_card(maker: str, settings: Mapping[str, object], made: pd.DataFrame) 
     said = f"""\
 All {len(made)} images are synthetic, made by {maker}. Load them with
 `datasets.load_dataset("imagefolder", data_dir=...)`. `metadata.csv` and each file's own metadata name source, prompt,
-seed and models. They are not screened here: `data/screened` says which are copies, of another skin tone, or blank.
+seed and models, and the lesion's mask where there is one. They are not screened here: `data/screened` says which are
+copies, of another skin tone, blank, or have an unlikely mask.
 
 {_table(["setting", "value"], [[k, v] for k, v in settings.items()])}
 
