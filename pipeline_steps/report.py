@@ -13,7 +13,8 @@ import pandas as pd
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.reporting import gallery
 from pipeline_steps.reporting.arms import spelled
-from pipeline_steps.reporting.figures import accuracy_by_type, training_curves
+from pipeline_steps.reporting.figures import accuracy_by_type, critical_difference, training_curves
+from pipeline_steps.reporting.leaderboard import leaderboard
 from pipeline_steps.reporting.results import (
     Results,
     ablation,
@@ -30,6 +31,7 @@ from pipeline_steps.stage.params import Params, read_params, read_yaml
 from pipeline_steps.stage.run import parser, run
 
 METRICS = Path("metrics")
+NO_MODEL = "none"  # what cells.yaml says of augmenters without a base model
 _PARTITIONS = {"test": "test (dark)", "test_light": "test (light)", "holdout": "phantom holdout, all six types"}
 
 
@@ -79,6 +81,41 @@ def _test_share(splits: dict[str, Any], partition: str) -> float:
     return sum(shares) / len(shares)
 
 
+def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[dict[str, Any]]:
+    """The leaderboard of each partition that has every skin type of the minority, formatted."""
+    minority = read_yaml(Path("params.yaml"))["subset"]["minority"]
+    model_free = sorted({c["augmenter"] for c in cells["generate"].values() if c["base"] == NO_MODEL})
+    made = []
+    for partition in ("holdout", "test"):
+        board = leaderboard(r, partition, minority, _test_share(splits, partition), model_free)
+        if board is None:
+            continue
+        rows = [
+            {**row, **{k: _number(row.get(k)) for k in ("fid", "kid", "precision", "recall")}}
+            | {k: _number(_percent(row.get(k)), 1) for k in ("accuracy", "minority", "worst_accuracy", "gap")}
+            | {k: _number(_percent(row.get(k)), 1) for k in ("mean", "low", "high", "rejected", "memorised")}
+            | {"p": _number(row["p_holm"])}
+            for row in board.rows
+        ]
+        png = (
+            _uri(critical_difference({_contender(n): v for n, v in board.ranks.items()}, board.critical_difference))
+            if board.ranks
+            else ""
+        )
+        head = {"partition": _PARTITIONS[partition], "minority": ", ".join(map(str, minority))}
+        made.append({**head, "rows": rows, "baseline": _contender(board.baseline), "blocks": board.blocks, "png": png})
+    return made
+
+
+def _contender(name: str) -> str:
+    arm, _, augmenter = name.partition(" of ")
+    return f"{spelled(arm)}, {augmenter}" if augmenter else spelled(arm)
+
+
+def _percent(value: Any) -> Any:
+    return None if value is None else value * 100
+
+
 def segmenters(r: Results) -> list[dict[Any, Any]]:
     """Overlap of each segmenter's masks with the real ones, formatted."""
     made: list[dict[Any, Any]] = []
@@ -111,6 +148,8 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         sheets.append(gallery.sheet(key, dataset, folder, screened, params.gallery_per_condition))
         rejected = gallery.rejects(key, folder, screened) if screened else None
         sheets += [rejected] if rejected else []
+    wall = gallery.wall([(k, Path("data/synthetic") / k) for k in cells["screen"]], dataset.pixels.shape[1])
+    sheets = [wall, *sheets] if wall else sheets
     subset, splits = read_json(METRICS / "subset.json"), read_json(METRICS / "split.json")
     fid = [
         {**{k: _number(v) if isinstance(v, float) else v for k, v in row.items()}, "interval": _interval(row)}
@@ -133,6 +172,7 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         augmenters=sorted({c["augmenter"] for c in cells["generate"].values()}),
         accuracy_figures=accuracy_figures(r),
         table_2={words: rows for p, words in _PARTITIONS.items() if (rows := table_2(r, p))},
+        boards=boards(r, splits, cells),
         tests=tests(r, splits),
         ablation=ablation(r),
         segmenters=segmenters(r),

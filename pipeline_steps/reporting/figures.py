@@ -17,22 +17,29 @@ from pipeline_steps.records.skin_types import ROMAN
 from pipeline_steps.reporting.arms import in_order, spelled
 
 _COLOURS = {"real": "#4d4d4d", "real_repeated": "#9a9a9a", "syn": "#d95f02", "real_syn": "#1b7f79"}
-_OTHER_COLOURS = ("#7570b3", "#e7298a", "#66a61e", "#e6ab02", "#a6761d")  # of arms that the paper has not
 
 
 def accuracy_by_type(rows: pd.DataFrame, title: str) -> bytes:
-    """Accuracy by skin type with 95 % intervals, one line an arm; ``rows`` of one scenario, architecture, partition."""
+    """Accuracy by skin type with 95 % intervals, one line an arm of an augmenter.
+
+    ``rows``: of one scenario, architecture and partition.
+    """
     types = sorted(t for t in set(rows["skin_type"]) if t != "all")
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
-    arms = in_order(set(rows["arm"]))
-    others = [a for a in arms if a not in _COLOURS]
-    for k, arm in enumerate(arms):
-        mine = rows[(rows["arm"] == arm) & (rows["skin_type"] != "all")]
+    by_type = rows[rows["skin_type"] != "all"]
+    arms = in_order(by_type["arm"])
+    series = sorted(set(zip(by_type["arm"], by_type["augmenter"], strict=True)), key=lambda s: (arms.index(s[0]), s[1]))
+    several = len({augmenter for _, augmenter in series if augmenter}) > 1
+    others = [key for key in series if several or key[0] not in _COLOURS]
+    for k, (arm, augmenter) in enumerate(series):
+        mine = by_type[(by_type["arm"] == arm) & (by_type["augmenter"] == augmenter)]
         means = mine.groupby("skin_type")[["accuracy", "low", "high"]].mean().loc[types] * 100
-        x = np.arange(len(types)) + (k - (len(arms) - 1) / 2) * 0.12
+        x = np.arange(len(types)) + (k - (len(series) - 1) / 2) * min(0.12, 0.8 / len(series))
         errors = np.abs(means[["low", "high"]].to_numpy().T - means["accuracy"].to_numpy())
-        colour = _COLOURS.get(arm) or _OTHER_COLOURS[others.index(arm) % len(_OTHER_COLOURS)]
-        axes.errorbar(x, means["accuracy"], errors, fmt="o-", color=colour, label=spelled(arm), capsize=2, lw=1.2)
+        own = (arm, augmenter) in others
+        colour = plt.get_cmap("tab20")(others.index((arm, augmenter)) % 20) if own else _COLOURS[arm]
+        label = f"{spelled(arm)}, {augmenter}" if several and augmenter else spelled(arm)
+        axes.errorbar(x, means["accuracy"], errors, fmt="o-", color=colour, label=label, capsize=2, lw=1.2)
     axes.set_xticks(range(len(types)), [ROMAN[int(t)] for t in types])
     axes.set(xlabel="Fitzpatrick skin type", ylabel="accuracy, %", title=title, ylim=(0, 103))
     axes.axhline(100 / 7, color="#cccccc", lw=0.8, zorder=0)
@@ -58,6 +65,30 @@ def training_curves(curves: dict[str, pd.DataFrame]) -> bytes:
         axes.tick_params(labelsize=6)
         axes.legend(frameon=False, fontsize=6)
     return _png(figure)
+
+
+def critical_difference(ranks: dict[str, float], difference: float) -> bytes:
+    """Mean ranks on a line (Demšar 2006, figure 1); bars join those that the test does not tell apart."""
+    names = sorted(ranks, key=lambda name: ranks[name])
+    figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.24 * len(names)))
+    for row, name in enumerate(names):
+        axes.plot([ranks[name]] * 2, [0, -row - 1], color="#999999", lw=0.8)
+        axes.text(ranks[name], -row - 1, f" {name} ({ranks[name]:.2f})", va="center", fontsize=8)
+        axes.plot(ranks[name], 0, "o", color="#1b7f79", ms=4)
+    for level, (first, last) in enumerate(_cliques([ranks[n] for n in names], difference)):
+        axes.plot([first - 0.03, last + 0.03], [0.35 + 0.25 * level] * 2, color="#222222", lw=2.5)
+    axes.set(xlim=(0.8, len(names) + 0.8), yticks=[], xlabel="mean rank by accuracy on the minority (1 is best)")
+    axes.set_title(f"critical difference {difference:.2f}", fontsize=9)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    return _png(figure)
+
+
+def _cliques(ranks: list[float], difference: float) -> list[tuple[float, float]]:
+    """Largest runs of sorted ``ranks`` whose ends are closer than ``difference``."""
+    runs = [(low, max(r for r in ranks if r - low <= difference)) for low in ranks]
+    longest = {last: min(low for low, end in runs if end == last) for _, last in runs}
+    return [(low, last) for last, low in sorted(longest.items()) if low < last]
 
 
 def montage(rows: list[list[npt.NDArray[np.uint8]]], scale: int) -> bytes:

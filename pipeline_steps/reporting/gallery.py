@@ -1,5 +1,6 @@
 """Galleries: real sources beside what was made of them, for every condition and wanted type; and the rejects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def rejects(key: str, folder: Path, screened: Path, most: int = 16) -> Sheet | N
     return Sheet(
         f"{key}: rejects", f"Reasons: {reasons}.", montage([[read_image(folder / f) for f in bad["file_name"]]], 1)
     )
+
+
+def wall(cells: Sequence[tuple[str, Path]], size: int) -> Sheet | None:
+    """Augmenters side by side: a row a cell, for each condition one image of each wanted type."""
+    tables = {key: pd.read_csv(folder / METADATA) for key, folder in cells}
+    if len(tables) < 2:
+        return None
+    conditions = sorted(set().union(*(t["condition"] for t in tables.values())))
+    types = sorted(set().union(*(t["target_type"] for t in tables.values())))
+    blank, rows = np.full((size, size, 3), 255, np.uint8), []
+    for key, folder in cells:
+        first = tables[key].drop_duplicates(["condition", "target_type"])
+        names = dict(zip(zip(first["condition"], first["target_type"], strict=True), first["file_name"], strict=True))
+        wanted = [(c, t) for c in conditions for t in types]
+        rows.append([read_image(folder / str(names[w])) if w in names else blank for w in wanted])
+    columns = f"{', '.join(conditions)}; for each, type {' then '.join(map(str, types))}"
+    words = f"Rows: {', '.join(tables)}. Columns: {columns}."
+    return Sheet("sample wall", words, montage(rows, 1))
 
 
 def _marked(image: Image, accepted: bool | None) -> Image:
