@@ -97,11 +97,8 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
             | {"p": _number(row["p_holm"])}
             for row in board.rows
         ]
-        png = (
-            _uri(critical_difference({_contender(n): v for n, v in board.ranks.items()}, board.critical_difference))
-            if board.ranks
-            else ""
-        )
+        ranks = {_contender(name): rank for name, rank in board.ranks.items()}
+        png = _uri(critical_difference(ranks, board.critical_difference)) if ranks else ""
         head = {"partition": _PARTITIONS[partition], "minority": ", ".join(map(str, minority))}
         made.append({**head, "rows": rows, "baseline": _contender(board.baseline), "blocks": board.blocks, "png": png})
     return made
