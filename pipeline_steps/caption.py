@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
 from pipeline_steps.captions.endpoint import EndpointParams, by_endpoint
 from pipeline_steps.captions.expert import ConceptParams, by_concepts
+from pipeline_steps.captions.local import LocalParams, by_local_model
 from pipeline_steps.captions.template import TemplateParams, by_template
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.errors import DataError
@@ -27,6 +28,7 @@ Say = Callable[[Any, Study], Captioned]
 BACKENDS: dict[str, tuple[type[CaptionerParams], Say]] = {
     "template": (TemplateParams, by_template),
     "concepts": (ConceptParams, by_concepts),
+    "local": (LocalParams, by_local_model),
     "endpoint": (EndpointParams, by_endpoint),
 }
 PARAMS = {backend: model for backend, (model, _) in BACKENDS.items()}

@@ -18,11 +18,12 @@ from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.diffusion.conditioning import ids_of, prompt_ids
 from pipeline_steps.diffusion.families import Images, family
 from pipeline_steps.diffusion.flux import flow_objective
-from pipeline_steps.diffusion.hub import BaseModel, Components, weights_digest
+from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.loop import Checkpointing, Optimisation
 from pipeline_steps.diffusion.pretrain import encode_all
 from pipeline_steps.diffusion.pretrain_flux import FlowData, new_t5, new_transformer, train_flow, train_unigram
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
+from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.progress import Track

@@ -26,11 +26,11 @@ from pipeline_steps import (
     train_inpaint,
 )
 from pipeline_steps.cells import NO_MODEL, expand
-from pipeline_steps.diffusion.hub import weights_digest
 from pipeline_steps.diffusion.settings import BaseModelParams
 from pipeline_steps.features.settings import FeatureParams
 from pipeline_steps.items.closure import import_closure
 from pipeline_steps.profile import overlaid
+from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.params import read_params, read_tagged, read_yaml
 from pipeline_steps.stage.threads import Threads
 from pipeline_steps.vision.arms import ArmParams

@@ -6,17 +6,13 @@ its ``base_url`` is elsewhere. The key comes from the environment and is in no l
 """
 
 import hashlib
-import json
 import os
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Literal
 
-from pydantic import ValidationError
-
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.compose import ComposedParams, compose_all
-from pipeline_steps.captions.schema import SCHEMAS, instruction, json_schema, report_model
+from pipeline_steps.captions.reports import Report, ReportParams, compose_reports, read_report
+from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.store import ItemStore, Use, item_key
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
@@ -39,15 +35,13 @@ class BudgetParams(Params):
     price_of_output: float
 
 
-class EndpointParams(ComposedParams):
+class EndpointParams(ReportParams):
     """``key_variable`` names the environment variable that holds the key; empty for endpoints without one."""
 
     backend: Literal["endpoint"]
     base_url: str
     model: str
     key_variable: str
-    schema_name: Literal["dermaflux", "lesiongen"]
-    reveal_condition: bool
     temperature: float
     max_reply_tokens: int
     seed: int
@@ -55,7 +49,6 @@ class EndpointParams(ComposedParams):
     attempts: int
     concurrency: int
     budget: BudgetParams
-    most_failures: float
 
 
 def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
@@ -69,18 +62,9 @@ def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
     keys = [_key(params, text, picture) for text, picture in zip(asked, pictures, strict=True)]
     todo = {key: (asked[i], pictures[i]) for i, key in enumerate(keys) if study.store.get(key) is None}
     failures = _ask_all(params, study.store, todo) if todo else {}
-    read: dict[str, tuple[dict[str, str], str]] = {key: ({}, why) for key, why in failures.items()}
-    read |= {key: _read(params, stored) for key in {*keys} - {*failures} if (stored := study.store.get(key))}
-    reasons = Counter(why for key in keys if (why := read[key][1]))
-    if reasons.total() > params.most_failures * len(keys):
-        worst = ", ".join(f"{n} x {why}" for why, n in reasons.most_common(3))
-        raise DataError(
-            f"{reasons.total()} of {len(keys)} images have no usable report ({worst}); look at the endpoint and the "
-            "model, or raise the captioner's most_failures"
-        )
-    concepts = [read[key][0] for key in keys]
-    made = compose_all(params, study, concepts, Use(len(keys) - len(todo), len(todo)))
-    return Captioned(made.captions, {**made.counts, "unusable_replies": dict(sorted(reasons.items()))}, made.use)
+    read: dict[str, Report] = {key: ({}, why) for key, why in failures.items()}
+    read |= {key: read_report(params, stored) for key in {*keys} - {*failures} if (stored := study.store.get(key))}
+    return compose_reports(params, study, [read[key] for key in keys], Use(len(keys) - len(todo), len(todo)))
 
 
 def _ask_all(params: EndpointParams, store: ItemStore, todo: dict[str, tuple[str, bytes]]) -> dict[str, str]:
@@ -122,17 +106,3 @@ def _secret(params: EndpointParams) -> str:
     if not secret:
         raise DataError(f"set the environment variable {params.key_variable} to the key of {params.base_url}")
     return secret
-
-
-def _read(params: EndpointParams, stored: bytes) -> tuple[dict[str, str], str]:
-    """The entries of a stored reply, or why there are none."""
-    kept = json.loads(stored)
-    if kept["finish_reason"] == "length":
-        return {}, "cut off at max_reply_tokens"
-    try:
-        report = report_model(params.schema_name).model_validate_json(kept["text"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return {}, "not JSON" if first["type"] == "json_invalid" else f"{place}: {first['type']}".lstrip(": ")
-    return {name: getattr(report, name) for name in SCHEMAS[params.schema_name]}, ""

@@ -27,7 +27,9 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "other": "anything else that helps to recognise it",
     },
 }
-Entry = Annotated[str, Field(max_length=120, pattern=r"^[^{}\r\n]*$")]
+_LONGEST = 120  # characters of an entry
+_PLAIN = rf"^[A-Za-z0-9 ,.;:'()/%\-]{{1,{_LONGEST}}}$"
+Entry = Annotated[str, Field(max_length=_LONGEST, pattern=r"^[^{}\r\n]*$")]
 
 
 def report_model(schema: str) -> type[BaseModel]:
@@ -37,12 +39,12 @@ def report_model(schema: str) -> type[BaseModel]:
     return made
 
 
-def json_schema(schema: str) -> dict[str, object]:
-    """The schema as structured generation takes it: without limits of length, which not all servers know."""
-    entries = SCHEMAS[schema]
+def json_schema(schema: str, *, bounded: bool = False) -> dict[str, object]:
+    """The schema as structured generation takes it; ``bounded``: entries are short and plain (not all servers can)."""
+    entries, limit = SCHEMAS[schema], {"pattern": _PLAIN} if bounded else {}
     return {
         "type": "object",
-        "properties": {name: {"type": "string", "description": text} for name, text in entries.items()},
+        "properties": {name: {"type": "string", "description": text, **limit} for name, text in entries.items()},
         "required": list(entries),
         "additionalProperties": False,
     }

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import flux
-from pipeline_steps.diffusion.hub import BaseModel, Components, resolve, weights_digest
+from pipeline_steps.diffusion.hub import BaseModel, Components, resolve
 from pipeline_steps.diffusion.objectives import diffusion_objective
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.weights import weights_digest
 
 Images = npt.NDArray[np.uint8]
 # Up to this latent side, plain products beat the fused attention kernel on CPUs: its backward pass is slow there.

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.hub import BaseModel, Components, resolve, weights_digest
+from pipeline_steps.diffusion.hub import BaseModel, Components, resolve
 from pipeline_steps.diffusion.objectives import Objective
+from pipeline_steps.records.weights import weights_digest
 
 _TRAINING_GUIDANCE = 1.0  # what a guidance-distilled model is told while it is fine-tuned, as diffusers' trainers do
 

@@ -1,6 +1,5 @@
 """Base models: where they lie, and their parts once they are loaded."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,14 +69,3 @@ def resolve(base: BaseModel) -> Path:
         return Path(snapshot_download(base.location, revision=base.revision, ignore_patterns=["*.ckpt", "*.bin"]))
     except Exception as error:
         raise DataError(f"{advice} ({type(error).__name__})") from error
-
-
-def weights_digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of a model folder's configuration and weights."""
-    h = hashlib.sha256()
-    for file in sorted(f for f in folder.rglob("*") if f.suffix in {".json", ".safetensors", ".txt"}):
-        h.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 22):
-                h.update(block)
-    return h.hexdigest()
