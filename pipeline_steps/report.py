@@ -11,10 +11,9 @@ import jinja2
 import pandas as pd
 
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting import figures, gallery
 from pipeline_steps.reporting.arms import spelled
-from pipeline_steps.reporting.figures import accuracy_by_type, critical_difference, training_curves
-from pipeline_steps.reporting.leaderboard import leaderboard
+from pipeline_steps.reporting.leaderboard import contenders, leaderboard
 from pipeline_steps.reporting.results import (
     Results,
     ablation,
@@ -52,15 +51,15 @@ def _number(value: Any, digits: int = 3) -> str:
 
 def accuracy_figures(r: Results) -> list[dict[str, str]]:
     """A figure for each scenario, architecture and partition."""
-    figures: list[dict[str, str]] = []
+    made: list[dict[str, str]] = []
     if not len(r.classifiers):
-        return figures
+        return made
     for (scenario, architecture, partition), rows in r.classifiers.groupby(["scenario", "architecture", "partition"]):
         title = f"Scenario {scenario}, {architecture}: {_PARTITIONS[str(partition)]}"
         n = int(rows.loc[rows["skin_type"] == "all", "n"].mean())
         caption = f"{n} images, {rows['draw'].nunique()} draw(s); bars: 95 % bootstrap over groups, mean over draws."
-        figures.append({"title": title, "caption": caption, "png": _uri(accuracy_by_type(rows, title))})
-    return figures
+        made.append({"title": title, "caption": caption, "png": _uri(figures.accuracy_by_type(rows, title))})
+    return made
 
 
 def tests(r: Results, splits: dict[str, Any]) -> list[dict[str, Any]]:
@@ -81,6 +80,26 @@ def _test_share(splits: dict[str, Any], partition: str) -> float:
     return sum(shares) / len(shares)
 
 
+def dose_figures(r: Results, splits: dict[str, Any]) -> list[dict[str, str]]:
+    """Dose-response, where several doses of a scenario are in the grid."""
+    minority, made = read_yaml(Path("params.yaml"))["subset"]["minority"], []
+    conditions = len(read_json(METRICS / "subset.json")["counts"])
+    for partition in ("holdout", "test"):
+        found = contenders(r, partition, minority)
+        tables = [t.reset_index().assign(contender=_contender(name)) for name, t in found.items()]
+        rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])
+        for scenario in sorted({s.split("_n")[0] for s in rows["scenario"] if "_n" in s}):
+            mine = rows[rows["scenario"].str.split("_n").str[0] == scenario]
+            trained = [splits[s][str(d)]["train"] for s, d in zip(mine["scenario"], mine["draw"], strict=True)]
+            mine = mine.assign(dose=[round(n / conditions) for n in trained])
+            title = (
+                f"Dose-response, scenario {scenario}: {_PARTITIONS[partition]}, types {', '.join(map(str, minority))}"
+            )
+            caption = "Mean over architectures and draws; dots are single draws."
+            made.append({"title": title, "caption": caption, "png": _uri(figures.dose_response(mine, title))})
+    return made
+
+
 def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[dict[str, Any]]:
     """The leaderboard of each partition that has every skin type of the minority, formatted."""
     minority = read_yaml(Path("params.yaml"))["subset"]["minority"]
@@ -98,7 +117,7 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
             for row in board.rows
         ]
         ranks = {_contender(name): rank for name, rank in board.ranks.items()}
-        png = _uri(critical_difference(ranks, board.critical_difference)) if ranks else ""
+        png = _uri(figures.critical_difference(ranks, board.critical_difference)) if ranks else ""
         head = {"partition": _PARTITIONS[partition], "minority": ", ".join(map(str, minority))}
         made.append({**head, "rows": rows, "baseline": _contender(board.baseline), "blocks": board.blocks, "png": png})
     return made
@@ -167,7 +186,7 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         partitions=["train", "validation", "test", "test_light", "reference", "holdout", "excluded"],
         classifiers=len(cells["train_classifier"]),
         augmenters=sorted({c["augmenter"] for c in cells["generate"].values()}),
-        accuracy_figures=accuracy_figures(r),
+        accuracy_figures=accuracy_figures(r) + dose_figures(r, splits),
         table_2={words: rows for p, words in _PARTITIONS.items() if (rows := table_2(r, p))},
         boards=boards(r, splits, cells),
         tests=tests(r, splits),
@@ -177,7 +196,7 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         fid=fid,
         features=", ".join(sorted(features)),
         sheets=[{"title": s.title, "caption": s.caption, "png": _uri(s.png)} for s in sheets],
-        curves=_uri(training_curves(histories)) if histories else "",
+        curves=_uri(figures.training_curves(histories)) if histories else "",
         params=Path("params.yaml").read_text("utf-8"),
     )
 

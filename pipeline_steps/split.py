@@ -7,8 +7,12 @@ skin-type scale. Scenario i trains on everything else and tests on the flexible 
 flexible dark, tests on the other dark; iii trains on light alone, tests on the other dark. Partitions: train,
 validation, test, test_light (scenario i: the flexible light images, Table 5), reference (real images that train
 nothing and test nothing), holdout (phantom only), excluded (would carry a group across; counted).
+
+A scenario may name a dose: ``iii_n16`` trains on 16 images of each condition (fewer where there are fewer), of which
+``iii_n8`` takes eight; the others of the training images are excluded, and nothing else differs from ``iii``.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,20 +77,42 @@ def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) ->
     Raises:
         DataError: unknown scenario, or a group crosses a partition border (unless ``leakage`` is "report").
     """
-    if scenario not in SCENARIOS:
-        raise DataError(f"split.scenarios names {scenario!r}, not {', '.join(SCENARIOS)}")
+    name, dose = _dose(scenario)
     study = table[table["role"] == "study"]
     picked = flexible(study, "majority", params, draw) | flexible(study, "minority", params, draw)
-    plan = SCENARIOS[scenario]
+    plan = SCENARIOS[name]
     position = 2 * (study["tone"] == "minority") + ~study["image_id"].isin(picked)
     partition = pd.Series([plan[p] for p in position], index=study.index)
     if params.leakage == "exclude":
         partition = _exclude_crossing(partition, study["group"])
     partition = _carve_validation(partition, study, params, draw)
+    partition = _reduce(partition, study, dose, params.seed, draw) if dose else partition
     out = table.assign(partition=partition.reindex(table.index).fillna("holdout"))
     leaks = leakage(out)
     if params.leakage != "report" and any(leaks.values()):
         raise DataError(f"scenario {scenario}, draw {draw}: groups cross partitions: {leaks}")
+    return out
+
+
+def _dose(scenario: str) -> tuple[str, int]:
+    """A scenario's name, and how many images of each condition it trains on (0: all).
+
+    Raises:
+        DataError: there is no such scenario.
+    """
+    found = re.fullmatch(r"(\w+?)(?:_n([1-9]\d*))?", scenario)
+    if not found or found[1] not in SCENARIOS:
+        raise DataError(f"split.scenarios names {scenario!r}, not {', '.join(SCENARIOS)} or such as iii_n16")
+    return found[1], int(found[2] or 0)
+
+
+def _reduce(partition: pd.Series, study: pd.DataFrame, dose: int, seed: int, draw: int) -> pd.Series:
+    """Leave ``dose`` training images of each condition; smaller doses are subsets of larger ones."""
+    out = partition.copy()
+    train = study[out == "train"].sort_values("image_id")
+    for number, (_, rows) in enumerate(train.groupby("condition", sort=True)):
+        order = np.random.default_rng([seed, draw, number, 11]).permutation(rows.index.to_numpy())
+        out[order[dose:]] = "excluded"
     return out
 
 

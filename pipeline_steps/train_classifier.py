@@ -34,15 +34,15 @@ def _labelled(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> Lab
 
 
 def load_arm(
-    images: str, dataset: Dataset, split: Path, synthetic: Path, screened: Path
+    arm: ArmParams, dataset: Dataset, split: Path, synthetic: Path, screened: Path
 ) -> tuple[Labelled, Labelled, list[str]]:
     """Training set, validation set and class names of an arm."""
     train, validation = read_partition(split, "train"), read_partition(split, "validation")
     classes = sorted(set(train["condition"]))
     real = _labelled(train, dataset.images(train["image_id"]), classes)
     held = _labelled(validation, dataset.images(validation["image_id"]), classes)
-    made = None if images == "real" else _labelled(*read_accepted(synthetic, screened), classes)
-    return mixture(images, real, made), held, classes
+    made = None if arm.images == "real" else _labelled(*read_accepted(synthetic, screened, arm.copies), classes)
+    return mixture(arm.images, real, made), held, classes
 
 
 def main() -> None:
@@ -54,9 +54,7 @@ def main() -> None:
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(ClassifierParams, "classifier")
     arm = read_params(ArmParams, f"arms.{args.arm}")
-    train, validation, classes = load_arm(
-        arm.images, open_dataset(args.dataset), args.split, args.synthetic, args.screened
-    )
+    train, validation, classes = load_arm(arm, open_dataset(args.dataset), args.split, args.synthetic, args.screened)
     seed = cell_seed(params.seed, args.split.stem, args.architecture)
     size = params.input_size
     network = new_network(args.architecture, len(classes), size, pretrained=params.pretrained, seed=seed)

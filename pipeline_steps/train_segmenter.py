@@ -39,13 +39,13 @@ def real_pairs(dataset: Dataset, rows: pd.DataFrame, what: str) -> Labelled:
     return Labelled(dataset.images(ids), dataset.masks_of(ids))
 
 
-def synthetic_pairs(synthetic: Path, screened: Path) -> Labelled:
+def synthetic_pairs(synthetic: Path, screened: Path, copies: int) -> Labelled:
     """Accepted images of an augmenter, with their masks.
 
     Raises:
         DataError: the augmenter makes none.
     """
-    table, images = read_accepted(synthetic, screened)
+    table, images = read_accepted(synthetic, screened, copies)
     masks = read_masks(synthetic, table)
     if masks is None:
         raise DataError(f"{synthetic} holds no masks; train segmenters on skindualgen, sagers_inpaint or tone_transfer")
@@ -59,12 +59,12 @@ def main() -> None:
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(SegmenterParams, "segmenter")
-    images = read_params(ArmParams, f"arms.{args.arm}").images
+    arm = read_params(ArmParams, f"arms.{args.arm}")
     dataset = open_dataset(args.dataset)
     rows = {name: read_partition(args.split, name) for name in ("train", "validation")}
     real, validation = (real_pairs(dataset, table, name) for name, table in rows.items())
-    made = None if images == "real" else synthetic_pairs(args.synthetic, args.screened)
-    train = mixture(images, real, made)
+    made = None if arm.images == "real" else synthetic_pairs(args.synthetic, args.screened, arm.copies)
+    train = mixture(arm.images, real, made)
     seed = cell_seed(params.seed, args.split.stem, "segmenter")
     network = new_segmenter(params.encoder, params.depth, pretrained=params.pretrained, seed=seed)
     how = params.model_copy(update={"seed": seed})

@@ -111,4 +111,4 @@ def test_an_augmenter_without_masks_trains_no_segmenter(tmp_path):
     screened = tmp_path / "screened.parquet"
     pd.DataFrame({"file_name": ["a.png"], "accepted": [True]}).to_parquet(screened)
     with pytest.raises(DataError, match="holds no masks"):
-        synthetic_pairs(tmp_path, screened)
+        synthetic_pairs(tmp_path, screened, 0)

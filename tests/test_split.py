@@ -113,3 +113,21 @@ def test_unknown_condition_suggests():
     manifest, groups = _manifest()
     with pytest.raises(DataError, match="did you mean 'psoriasis'"):
         select(manifest.assign(condition="psoriasis"), groups, params)
+
+
+def test_doses_are_nested_and_change_nothing_but_training():
+    table = _table(str)
+    whole, eight, three = (split(table, s, 1, PARAMS).set_index("image_id") for s in ("iii", "iii_n8", "iii_n3"))
+    few, fewer = (set(t.index[t["partition"] == "train"]) for t in (eight, three))
+    assert fewer < few < set(whole.index[whole["partition"] == "train"])
+    assert three.loc[sorted(fewer)].groupby("condition").size().to_dict() == {"a": 3, "b": 3}
+    for t in (eight, three):
+        changed = whole["partition"] != t["partition"]
+        assert set(whole["partition"][changed]) == {"train"}
+        assert set(t["partition"][changed]) == {"excluded"}
+
+
+@pytest.mark.parametrize("name", ["iv", "iii_n0", "iii_16", "_n8"])
+def test_unknown_scenarios_and_doses_are_refused(name):
+    with pytest.raises(DataError, match="or such as iii_n16"):
+        split(_table(str), name, 0, PARAMS)

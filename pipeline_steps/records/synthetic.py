@@ -32,8 +32,10 @@ def read_masks(folder: Path, table: pd.DataFrame) -> npt.NDArray[np.bool_] | Non
     return np.stack(masks)
 
 
-def read_accepted(folder: Path, screened: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
-    """Metadata and pixels of the images that ``screen`` accepted."""
+def read_accepted(folder: Path, screened: Path, copies: int = 0) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
+    """Metadata and pixels of the images that ``screen`` accepted; of the first ``copies`` of each source, or of all."""
     table, images = read_synthetic(folder)
     verdict = pd.read_parquet(screened).set_index("file_name").loc[list(table["file_name"]), "accepted"].to_numpy()
+    if copies > 0:
+        verdict = verdict & (table["copy"] < copies).to_numpy()
     return table[verdict].reset_index(drop=True), images[verdict]

@@ -48,6 +48,26 @@ def accuracy_by_type(rows: pd.DataFrame, title: str) -> bytes:
     return _png(figure)
 
 
+def dose_response(rows: pd.DataFrame, title: str) -> bytes:
+    """Accuracy on the minority by real images of each condition; ``rows``: contender, dose, draw, minority.
+
+    Lines are means over draws, dots the draws.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 3.4))
+    for k, (name, mine) in enumerate(rows.groupby("contender", sort=True)):
+        colour = plt.get_cmap("tab10")(k % 10)
+        means = mine.groupby("dose")["minority"].mean() * 100
+        axes.plot(means.index, means, "-", color=colour, lw=1.4, label=str(name))
+        axes.plot(mine["dose"], mine["minority"] * 100, ".", color=colour, ms=4, alpha=0.6)
+    axes.set_xscale("log", base=2)
+    doses = sorted(set(rows["dose"]))
+    axes.set_xticks(doses, [str(dose) for dose in doses])
+    axes.set(xlabel="real training images of each condition (mean)", ylabel="accuracy, %", title=title, ylim=(0, 103))
+    axes.grid(axis="y", alpha=0.25)
+    axes.legend(frameon=False, ncols=2, fontsize=8)
+    return _png(figure)
+
+
 def training_curves(curves: dict[str, pd.DataFrame]) -> bytes:
     """Small multiples of training histories: first column is the step, the others are curves."""
     columns = min(3, max(1, len(curves)))

@@ -11,9 +11,13 @@ from pipeline_steps.vision.loop import Labelled
 
 
 class ArmParams(Classic):
-    """One entry of ``arms`` in params.yaml: which images, and what is done to them."""
+    """One entry of ``arms`` in params.yaml: which images, and what is done to them.
+
+    ``copies``: of so many generated images of each source (0: of all), as a ratio to the real ones.
+    """
 
     images: Literal["real", "real_repeated", "syn", "real_syn"]
+    copies: int
 
 
 def mixture(images: str, real: Labelled, synthetic: Labelled | None) -> Labelled:
