@@ -23,6 +23,7 @@ from pipeline_steps.records.images import with_text
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, plan_jobs
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.synthetic import MASK_COLUMN
+from pipeline_steps.remote.edit import RemoteEditParams, remote_edit
 from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged
@@ -36,6 +37,7 @@ MODES: dict[str, tuple[type[JobParams], Make]] = {
     "img2img": (DiffusionParams, denoise),
     "inpaint": (InpaintParams, inpaint),
     "image_and_mask": (PairedParams, image_and_mask),
+    "remote_edit": (RemoteEditParams, remote_edit),
     "tone_transfer": (ToneTransferParams, recolor),
 }
 PARAMS = {mode: model for mode, (model, _) in MODES.items()}

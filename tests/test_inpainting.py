@@ -11,7 +11,6 @@ from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_loss
 from pipeline_steps.diffusion.hub import BaseModel
-from pipeline_steps.diffusion.inpaint import blended
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Optimisation, optimise
 from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, mask_loss, overlap_loss, widen
@@ -20,6 +19,7 @@ from pipeline_steps.diffusion.regions import check_base, conditioning, for_inpai
 from pipeline_steps.diffusion.sample import Sampling, denoised, sample
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.masks import blended
 from pipeline_steps.train_inpaint import ellipse
 
 HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)

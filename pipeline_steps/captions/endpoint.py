@@ -6,7 +6,6 @@ its ``base_url`` is elsewhere. The key comes from the environment and is in no l
 """
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Literal
 
@@ -14,7 +13,6 @@ from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.reports import Report, ReportParams, compose_reports, read_report
 from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.store import ItemStore, Use, item_key
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import Params
@@ -69,11 +67,13 @@ def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
 
 def _ask_all(params: EndpointParams, store: ItemStore, todo: dict[str, tuple[str, bytes]]) -> dict[str, str]:
     """Ask and store; why no reply came, by key."""
-    from pipeline_steps.captions.client import new_client  # late: most captioners need no client
+    from pipeline_steps.captions.client import ask  # late: most captioners need no client
+    from pipeline_steps.items.paid import Budget, ServiceParams, connect
 
-    client = new_client(params, _secret(params), store)
+    named = {name: getattr(params, name) for name in ServiceParams.model_fields}
+    service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
     with ThreadPoolExecutor(params.concurrency) as pool:
-        jobs = {pool.submit(client.ask, key, *what): key for key, what in todo.items()}
+        jobs = {pool.submit(ask, service, params, store, key, *what): key for key, what in todo.items()}
         try:
             return {jobs[job]: why for job in Track(as_completed(jobs), "reports", len(jobs)) if (why := job.result())}
         finally:
@@ -92,17 +92,3 @@ def _key(params: EndpointParams, asked: str, picture: bytes) -> str:
         max_tokens=params.max_reply_tokens,
         seed=params.seed,
     )
-
-
-def _secret(params: EndpointParams) -> str:
-    """The key, from the environment; empty where the endpoint wants none.
-
-    Raises:
-        DataError: the variable is not set.
-    """
-    if not params.key_variable:
-        return ""
-    secret = os.environ.get(params.key_variable, "")
-    if not secret:
-        raise DataError(f"set the environment variable {params.key_variable} to the key of {params.base_url}")
-    return secret

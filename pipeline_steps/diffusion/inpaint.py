@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from torch import Tensor
 
 from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
-from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.regions import check_base, conditioning
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.records.images import digest, mask_png, png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.records.masks import grown, soft
+from pipeline_steps.records.masks import blended, grown
 from pipeline_steps.stage.params import Params
 
 
@@ -77,9 +75,3 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> Recipe:
         return [png_bytes(image) for image in images]
 
     return Recipe(__name__, [{**how, "mask": digest(mask)} for mask in masks], make)
-
-
-def blended(images: Images, made: Images, regions: npt.NDArray[np.bool_], feather: float) -> Images:
-    """``made`` within ``regions``, ``images`` elsewhere but for a soft edge."""
-    weight = np.stack([1 - soft(~region, feather) for region in regions])[..., None]
-    return np.round(weight * made + (1 - weight) * images).astype(np.uint8)

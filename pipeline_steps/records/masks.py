@@ -5,6 +5,7 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 Mask = npt.NDArray[np.bool_]
+Images = npt.NDArray[np.uint8]
 
 
 def grown(mask: Mask, pixels: int) -> Mask:
@@ -16,3 +17,9 @@ def soft(mask: Mask, feather: float) -> npt.NDArray[np.float32]:
     """1 within ``mask`` (H, W), falling to 0 outside it over about ``feather`` pixels."""
     blurred = gaussian_filter(mask.astype(np.float32), feather) if feather > 0 else mask
     return np.maximum(np.clip(2 * blurred, 0, 1), mask).astype(np.float32)
+
+
+def blended(images: Images, made: Images, regions: Mask, feather: float) -> Images:
+    """``made`` within ``regions`` (B, H, W), ``images`` (B, H, W, 3) elsewhere but for a soft edge."""
+    weight = np.stack([1 - soft(~region, feather) for region in regions])[..., None]
+    return np.round(weight * made + (1 - weight) * images).astype(np.uint8)

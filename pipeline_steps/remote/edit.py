@@ -1,0 +1,182 @@
+"""Images edited by a model behind an OpenAI-compatible image-edit endpoint (Sagers et al. 2022 used DALL-E 2).
+
+Each source is sent with a mask of what is to be painted. An image is paid once: it is stored by source, mask, prompt
+and model as soon as it is here. **Photographs leave the machine** where ``base_url`` is elsewhere. What all will cost
+is said, and compared with the budget, before the first request.
+"""
+
+import base64
+import hashlib
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from pipeline_steps.items.store import ItemStore, default_store, item_key
+from pipeline_steps.records.captioned import read_captions
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import digest, mask_png, png_bytes
+from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
+from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.masks import blended, grown
+from pipeline_steps.stage.params import Params
+from pipeline_steps.stage.progress import Track
+
+_CODE = "1"  # of stored images; not the code's digest, for what was paid stays good
+
+
+class EditBudget(Params):
+    """Limits of one run: ``requests``, retries included, and ``cost`` (0: none) at ``price_of_image``."""
+
+    requests: int
+    cost: float
+    price_of_image: float
+
+
+class RemoteEditParams(JobParams):
+    """An entry of ``augmenters`` whose images a service paints.
+
+    ``region``: what is painted anew; ``size`` (pixels): the square that is sent and asked for; ``grow`` (pixels of the
+    data's images) widens the lesion's mask, ``feather`` (the same) is the softness of its edge; ``response_format``:
+    what some models must be told to send the image itself.
+    """
+
+    mode: Literal["remote_edit"]
+    captioner: str
+    region: Literal["surroundings", "lesion"]
+    size: int
+    grow: int
+    feather: float
+    response_format: Literal["b64_json"] | None
+    base_url: str
+    model: str
+    key_variable: str
+    timeout_seconds: float
+    attempts: int
+    concurrency: int
+    budget: EditBudget
+
+
+def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+    """Every source with a part painted anew by the service, on skin of its target type.
+
+    Raises:
+        DataError: the budget would not do, the service refuses, or some images got no answer (what came is kept).
+    """
+    dataset, captions, store = open_dataset(inputs.dataset), read_captions(inputs.captions), default_store()
+    ids = [j.source_id for j in jobs]
+    images, masks = dataset.images(ids), dataset.masks_of(ids)
+    lesions = np.stack([grown(mask, params.grow) for mask in masks])
+    regions = lesions if params.region == "lesion" else ~lesions
+    prompts = [captions.prompt(j.source_id, j.condition, j.target_type) for j in jobs]
+    keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
+    todo = {key: i for i, key in enumerate(keys) if store.get(key) is None}
+    if todo:
+        _ask_all(params, store, {key: (images[i], regions[i], prompts[i]) for key, i in todo.items()})
+    made = np.stack([_read(store.get(key), images.shape[1]) for key in keys])
+    files = [png_bytes(image) for image in blended(images, made, regions, params.feather)]
+    maker = f"`{params.model}` behind an image-edit endpoint"
+    kept = [mask_png(mask) for mask in masks] if params.region == "surroundings" else []
+    origin = [{"model": params.model}] * len(jobs)
+    return Made(files, prompts, origin, maker, len(keys) - len(todo), len(todo), kept)
+
+
+def _key(
+    params: RemoteEditParams, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str, job: Job
+) -> str:
+    return item_key(
+        "remote edit",
+        _CODE,
+        image=digest(image),
+        region=digest(region),
+        prompt=prompt,
+        copy=job.copy,
+        seed=job.seed,
+        model=params.model,
+        size=params.size,
+    )
+
+
+def _ask_all(params: RemoteEditParams, store: ItemStore, todo: dict[str, tuple[Any, Any, str]]) -> None:
+    from pipeline_steps.items.paid import Budget, ServiceParams, connect  # late: most augmenters need no client
+
+    cost = len(todo) * params.budget.price_of_image
+    print(f"{len(todo)} images to ask {params.model} at {params.base_url} for, at a cost of {cost:.2f}", flush=True)
+    if cost > params.budget.cost > 0 or len(todo) > params.budget.requests:
+        raise DataError(
+            f"{len(todo)} images would cost {cost:.2f}, the budget is {params.budget.requests} requests and a cost of "
+            f"{params.budget.cost:.2f}; nothing was sent: raise the augmenter's budget, or lower max_sources"
+        )
+    named = {name: getattr(params, name) for name in ServiceParams.model_fields}
+    service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
+
+    extra: Any = {"response_format": params.response_format} if params.response_format else {}
+
+    def one(key: str, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str) -> str:
+        sent = _request_images(image, region, params.size)
+        reply = service.ask(
+            lambda api: api.images.edit(
+                model=params.model,
+                prompt=prompt,
+                image=("image.png", sent[0]),
+                mask=("mask.png", sent[1]),
+                n=1,
+                size=f"{params.size}x{params.size}",  # type: ignore[arg-type]
+                **extra,
+            )
+        )
+        if isinstance(reply, str):
+            return reply
+        service.budget.pay(params.budget.price_of_image)
+        encoded = reply.data[0].b64_json if reply.data else None
+        if not encoded:
+            return "a reply without an image"
+        store.put(key, base64.b64decode(encoded))
+        return ""
+
+    with ThreadPoolExecutor(params.concurrency) as pool:
+        running = [pool.submit(one, key, *what) for key, what in todo.items()]
+        try:
+            failed = [why for job in Track(as_completed(running), "edits", len(running)) if (why := job.result())]
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {len(todo)} images got no answer ({failed[0]}); what came is kept: run again to go on"
+        )
+
+
+def _request_images(
+    image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], size: int
+) -> tuple[io.BytesIO, io.BytesIO]:
+    """Image and mask as the endpoint takes them: square PNG files; the mask is transparent where to paint."""
+    picture = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+    alpha = Image.fromarray(np.where(region, 0, 255).astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
+    masked = picture.copy()
+    masked.putalpha(alpha)
+    files = io.BytesIO(), io.BytesIO()
+    picture.save(files[0], "PNG")
+    masked.save(files[1], "PNG")
+    for file in files:
+        file.seek(0)
+    return files
+
+
+def _read(stored: bytes | None, size: int) -> npt.NDArray[np.uint8]:
+    """The service's image at the data's size.
+
+    Raises:
+        DataError: what was paid is no image.
+    """
+    assert stored is not None
+    try:
+        made = Image.open(io.BytesIO(stored)).convert("RGB")
+    except OSError:
+        name = hashlib.sha256(stored).hexdigest()[:12]
+        raise DataError(f"the service sent something that is no image ({len(stored)} bytes, {name})") from None
+    return np.asarray(made.resize((size, size), Image.Resampling.BICUBIC))
