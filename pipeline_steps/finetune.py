@@ -132,25 +132,14 @@ def _one_adapter(
             preview.draw(step + 1)
 
     save = Checkpointing(Path("runs/checkpoints") / f"{m.key}-{names.label}.pt", t.checkpoint_every)
-    losses = optimise(
-        trainable,
-        adapter_loss(*fits[0], prior=prior),
-        t.optimisation(),
-        f"{params.method} {names.label}",
-        save,
-        after_step,
-    )
+    loss, what = adapter_loss(*fits[0], prior=prior), f"{params.method} {names.label}"
+    losses = optimise(trainable, loss, t.optimisation(), what, save, after_step)
     adapters.save(m.c.denoiser, folder)
     write_history(folder / "history.csv", losses, validated)
     save.path.unlink(missing_ok=True)
 
 
-def _preview(
-    m: Material,
-    conditions: pd.Series,
-    of: tuple[Fit, list[str], dict[str, Tensor]],
-    name: str,  # type: ignore[type-arg]
-) -> Preview:
+def _preview(m: Material, conditions: pd.Series, of: tuple[Fit, list[str], dict[str, Tensor]], name: str) -> Preview:  # type: ignore[type-arg]
     """The first caption of each condition."""
     fit, said, embeds = of
     first = {condition: row for row, condition in reversed(list(enumerate(conditions)))}
@@ -167,7 +156,7 @@ def _fit(m: Material, rows: pd.DataFrame, params: AdapterParams) -> tuple[Fit, l
     images = m.dataset.images(rows["image_id"])
     latents, _ = encode_images(m.f, m.c, images, store)
     fit = Fit(m.f, m.c, latents, t.batch_size, t.snr_gamma, lesion_weight=params.lesion_weight)
-    if params.task != "image" or params.lesion_weight != 1:
+    if len(rows) and (params.task != "image" or params.lesion_weight != 1):
         fit = replace(fit, **_with_masks(m, params.task, images, rows, latents), mask_terms=_terms(params))
     said = [
         m.captions.prompt(image_id, m.tokens.name(condition), int(skin_type))
@@ -203,7 +192,10 @@ def _attach(denoiser: Any, params: AdapterParams) -> list[Tensor]:
         return adapters.unfreeze(denoiser)
     lora = adapters.Lora(params.rank, params.alpha, params.target_modules)
     trainable = adapters.attach(denoiser, lora, params.training.seed)
-    return [*trainable, *(w.requires_grad_() for w in wider)]
+    for weight in wider:
+        weight.data = weight.data.float()
+        weight.requires_grad_()
+    return [*trainable, *wider]
 
 
 def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
