@@ -19,7 +19,14 @@ RANGES = {1: (55, 70), 2: (41, 55), 3: (28, 41), 4: (10, 28), 5: (-30, 10), 6: (
 
 
 def _params(**changes):
-    values = {"images_per_source": 2, "max_sources": 0, "target_types": (5, 6), "seed": 0, "feather": 1.0}
+    values = {
+        "images_per_source": 2,
+        "max_sources": 0,
+        "target_types": (5, 6),
+        "type_choice": "random",
+        "seed": 0,
+        "feather": 1.0,
+    }
     given = {"mode": "tone_transfer", "region": "outside_mask", "ita": RANGES}
     return ToneTransferParams.model_validate(values | given | changes)
 
@@ -81,3 +88,15 @@ def test_a_target_type_needs_a_range(tmp_path):
     lacking = _params(ita={5: (-30, 10)})
     with pytest.raises(DataError, match=r"skin type \[6\]"):
         recolor(lacking, inputs, plan_jobs(train, lacking), train)
+
+
+def test_target_types_are_drawn_or_taken_in_turn(tmp_path):
+    _, train, _ = _dataset(tmp_path)
+    balanced = plan_jobs(train, _params(type_choice="balanced", images_per_source=4))
+    by_source = pd.DataFrame({"source": [j.source_id for j in balanced], "type": [j.target_type for j in balanced]})
+    assert (by_source.groupby(["source", "type"]).size() == 2).all()
+    assert len({j.target_type for j in balanced if j.copy == 0}) == 2, "sources begin with different types"
+    drawn = plan_jobs(train, _params(images_per_source=4))
+    assert [j.seed for j in drawn] == [j.seed for j in balanced], "the noise does not depend on the choice"
+    own = train.assign(fitzpatrick_scale=6)
+    assert {j.target_type for j in plan_jobs(own, _params(type_choice="balanced"))} == {6}

@@ -93,6 +93,7 @@ def _params(url, **changes):
         "images_per_source": 1,
         "max_sources": 0,
         "target_types": (6,),
+        "type_choice": "random",
         "seed": 0,
         "region": "surroundings",
         "size": 64,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,17 @@ from pipeline_steps.stage.params import Params
 
 
 class JobParams(Params):
-    """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image."""
+    """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image.
+
+    ``type_choice``: a source of another type draws one of ``target_types`` for each image (``random``, as Wang et al.),
+    or its images go through them in turn from a random first (``balanced``).
+    """
 
     mode: str
     images_per_source: int
     max_sources: int
     target_types: tuple[int, ...]
+    type_choice: Literal["random", "balanced"]
     seed: int
 
 
@@ -69,7 +74,7 @@ class Made:
 
 
 def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
-    """The jobs of all sources: a source of a target type keeps it, any other gets a random target type.
+    """The jobs of all sources: a source of a target type keeps it, any other gets one by ``type_choice``.
 
     ``max_sources`` > 0 takes that many sources, spread evenly over the conditions.
     """
@@ -79,11 +84,19 @@ def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
         for copy in range(params.images_per_source):
             key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
             own, seed = int(source.fitzpatrick_scale), item_seed(key)
-            pick = int(np.random.default_rng(seed).integers(len(params.target_types)))
-            target = own if own in params.target_types else params.target_types[pick]
+            target = own if own in params.target_types else _target(params, source.sha256, copy, seed)
             name = f"{source.condition.replace(' ', '_')}/{source.image_id}-{target}-{copy}.png"
             jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed))
     return jobs
+
+
+def _target(params: JobParams, source: str, copy: int, seed: int) -> int:
+    """A target type by ``type_choice``."""
+    types = params.target_types
+    if params.type_choice == "random":
+        return types[int(np.random.default_rng(seed).integers(len(types)))]
+    first = int(hashlib.sha256(f"{params.seed} {source} first".encode()).hexdigest(), 16)
+    return types[(first + copy) % len(types)]
 
 
 def _sources(train: pd.DataFrame, most: int) -> pd.DataFrame:
