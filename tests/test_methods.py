@@ -7,6 +7,7 @@ import sys
 import datasets
 import numpy as np
 import pandas as pd
+import pytest
 from conftest import run
 from PIL import Image
 
@@ -14,60 +15,85 @@ from pipeline_steps.profile import overlaid
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import read_yaml
 
+GRID = {
+    "comparison": {"augmenters": ["lesiongen", "tone_transfer"], "arms": ["real", "classic", "syn"]},
+    "masks": {
+        "scenarios": ["iii"],
+        "draws": [0],
+        "augmenters": ["skindualgen", "sagers_inpaint"],
+        "architectures": [],
+        "arms": [],
+        "segmenters": ["real", "syn"],
+    },
+}
 
-def _with_grid(clone, **comparison):
-    """Change the comparison of the grid, run, and tell which stages ran."""
+
+@pytest.fixture(scope="module")
+def methods(toy, tmp_path_factory):
+    """A copy of the finished toy run with other methods in its grid, and which stages ran."""
+    clone = tmp_path_factory.mktemp("methods") / "clone"
+    run("cp", "-a", str(toy), str(clone), cwd=toy)
     params = clone / "params.yaml"
-    params.write_text(overlaid(params.read_text(), {"grid": {"comparison": comparison}}))
+    params.write_text(overlaid(params.read_text(), {"grid": GRID}))
     run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
-    return set(re.findall(r"Running stage '([^']+)'", run("dvc", "repro", cwd=clone).stdout))
+    return clone, set(re.findall(r"Running stage '([^']+)'", run("dvc", "repro", cwd=clone).stdout))
 
 
-def test_other_methods_by_a_word_of_the_grid(toy_copy):
-    """Each augmenter from end to end, beside the classic baseline; what needs no model waits for none."""
-    ran = _with_grid(toy_copy, augmenters=["lesiongen", "tone_transfer"], arms=["real", "classic", "syn"])
-    cells = {"lesiongen-iii-0", "tone_transfer-iii-0"}
+def test_what_needs_no_model_waits_for_none(methods):
+    clone, ran = methods
+    cells = {f"{a}-iii-0" for a in ("lesiongen", "tone_transfer", "skindualgen", "sagers_inpaint")}
     assert {f"{s}@{c}" for s in ("generate", "screen", "score_fid") for c in cells} <= ran
     assert {"caption@concepts", "finetune@lora_concepts-iii-0", "train_classifier@classic-resnet_small-iii-0"} <= ran
-    assert not {stage for stage in ran if stage.startswith(("ingest", "invert_tokens"))}
-    lock = read_yaml(toy_copy / "dvc.lock")["stages"]["generate@tone_transfer-iii-0"]
-    assert not {d["path"] for d in lock["deps"]} & {"models/base/phantom-sd", "data/captions/concepts"}
-    captions = pd.read_parquet(toy_copy / "data/captions/concepts/captions.parquet")["caption"]
-    assert captions.nunique() > 7, "one caption a condition says nothing of an image"
-    table = pd.read_csv(toy_copy / "data/synthetic/lesiongen-iii-0/metadata.csv")
-    assert table["prompt"].str.contains("on (?:very )?dark skin").all()
-    assert "real, classic augmentation" in (toy_copy / "report/index.html").read_text()
-    accuracy = json.loads((toy_copy / "metrics/summary.json").read_text())["accuracy"]
-    made = {"syn-lesiongen", "syn-tone_transfer"}
-    assert set(accuracy) == {f"iii-resnet_small-{arm}" for arm in {"real", "classic", *made}}
-
-
-def test_masks_from_end_to_end(toy_copy):
-    """Image and mask together, and inpainting, each with segmenters beside the classifiers; both kinds of passes."""
-    ran = _with_grid(
-        toy_copy,
-        augmenters=["skindualgen", "sagers_inpaint"],
-        arms=["syn"],
-        segmenters=["real", "syn", "real_syn"],
-    )
     assert {"finetune@lora_pairs-iii-0", "finetune@lora_inpaint-iii-0", "train_segmenter@real-iii-0"} <= ran
-    for augmenter in ("skindualgen", "sagers_inpaint"):
-        folder = toy_copy / f"data/synthetic/{augmenter}-iii-0"
-        table = pd.read_csv(folder / "metadata.csv")
-        image, mask = (np.asarray(Image.open(folder / table[c][0])) for c in ("file_name", "mask_file_name"))
-        assert image.shape == (64, 64, 3)
-        assert set(np.unique(mask)) <= {0, 255}
-        overlap = json.loads((toy_copy / f"metrics/segmentation/real_syn-{augmenter}-iii-0.json").read_text())
-        assert 0 <= overlap["holdout"]["dice"] <= 1
-        assert set(overlap["holdout"]["by_type"]) == set("123456")
-        judged = json.loads((toy_copy / f"metrics/masks/{augmenter}-iii-0.json").read_text())
-        assert 0 <= judged["dice"] <= 1
-    loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(toy_copy / "hf"))
-    assert loaded.num_rows == len(table)
-    kept = open_dataset(toy_copy / "data/dataset")
-    source = table["source_id"][0]
-    lesion = kept.masks_of([source])[0]
-    assert (image[lesion] == kept.images([source])[0][lesion]).all(), "the pathology must stay"
-    report = (toy_copy / "report/index.html").read_text()
+    assert not {stage for stage in ran if stage.startswith(("ingest", "invert_tokens"))}
+    lock = read_yaml(clone / "dvc.lock")["stages"]["generate@tone_transfer-iii-0"]
+    assert not {d["path"] for d in lock["deps"]} & {"models/base/phantom-sd", "data/captions/concepts"}
+
+
+def test_concepts_are_in_the_prompts(methods):
+    clone, _ = methods
+    captions = pd.read_parquet(clone / "data/captions/concepts/captions.parquet")["caption"]
+    assert captions.nunique() > 7, "one caption a condition says nothing of an image"
+    table = pd.read_csv(clone / "data/synthetic/lesiongen-iii-0/metadata.csv")
+    assert table["prompt"].str.contains("on (?:very )?dark skin").all()
+
+
+def test_the_report_has_them_all(methods):
+    clone, _ = methods
+    report = (clone / "report/index.html").read_text()
+    assert "real, classic augmentation" in report
+    assert "Leaderboard: phantom holdout, all six types" in report
     assert "Segmentation: overlap with real masks" in report
     assert "Do generated masks fit their images?" in report
+    summary = json.loads((clone / "metrics/summary.json").read_text())
+    made = {"syn-lesiongen", "syn-tone_transfer"}
+    assert set(summary["accuracy"]) == {f"iii-resnet_small-{arm}" for arm in {"real", "classic", *made}}
+    assert set(summary["dice"]) == {"real", "syn-skindualgen", "syn-sagers_inpaint"}
+
+
+@pytest.mark.parametrize("augmenter", ["skindualgen", "sagers_inpaint"])
+def test_images_come_with_masks_that_segmenters_learn_from(methods, augmenter):
+    clone, _ = methods
+    folder = clone / f"data/synthetic/{augmenter}-iii-0"
+    table = pd.read_csv(folder / "metadata.csv")
+    image, mask = (np.asarray(Image.open(folder / table[c][0])) for c in ("file_name", "mask_file_name"))
+    assert image.shape == (64, 64, 3)
+    assert set(np.unique(mask)) <= {0, 255}
+    overlap = json.loads((clone / f"metrics/segmentation/syn-{augmenter}-iii-0.json").read_text())
+    assert 0 <= overlap["holdout"]["dice"] <= 1
+    assert set(overlap["holdout"]["by_type"]) == set("123456")
+    judged = json.loads((clone / f"metrics/masks/{augmenter}-iii-0.json").read_text())
+    assert 0 <= judged["dice"] <= 1
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(clone / "hf"))
+    assert loaded.num_rows == len(table)
+    assert {"image", "mask"} <= set(loaded.column_names)
+
+
+def test_inpainting_keeps_the_pathology(methods):
+    clone, _ = methods
+    folder = clone / "data/synthetic/sagers_inpaint-iii-0"
+    table = pd.read_csv(folder / "metadata.csv")
+    dataset = open_dataset(clone / "data/dataset")
+    for name, source in zip(table["file_name"], table["source_id"], strict=True):
+        image, lesion = np.asarray(Image.open(folder / name)), dataset.masks_of([source])[0]
+        assert (image[lesion] == dataset.images([source])[0][lesion]).all()
