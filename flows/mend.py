@@ -33,8 +33,8 @@ def mend_rwlock(repo: Repo) -> None:
 def whole_graph(repo: Repo) -> Any:
     """The graph of all stages, with ``dvc.lock`` taken from the last commit where only a part of it was written.
 
-    A part is one that can't be parsed (a merge conflict apart), or that lacks a frozen stage: DVC would run that one,
-    which is days of training. What else the part held comes back from DVC's run cache.
+    A part is one that can't be parsed (a merge conflict apart), or that lacks a frozen stage: nothing could bring that
+    one back, for it is not to be run. What else the part held comes back from DVC's run cache.
     """
     try:
         graph = repo.index.graph

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
+from server import small_clone
 
 from flows.augment import clean_groups
 from flows.history import Estimates, remember
@@ -285,3 +286,52 @@ def test_nothing_is_reported_to_anybody():
     environment = {k: v for k, v in os.environ.items() if k not in names}
     done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "False 1\n"
+
+
+FROZEN = """
+stages:
+  long:
+    frozen: true
+    cmd: exec python work.py write out/long
+    deps: [work.py]
+    outs: [{out/long: {cache: false}}]
+  short:
+    cmd: exec python work.py write out/short
+    deps: [out/long]
+    outs: [out/short]
+"""
+PLAN = "from flows.plan import read_plan; print({s.name: s.why for s in read_plan()})"
+
+
+def _with_a_lock(folder):
+    """A small repository whose stages are done and whose lock is committed; one of them is frozen."""
+    clone = small_clone(folder, FROZEN)
+    (clone / "out").mkdir(exist_ok=True)
+    (clone / "out/long").write_text("as it ships")
+    run("dvc", "commit", "--force", "long", cwd=clone)
+    run("dvc", "repro", cwd=clone)
+    run("git", "add", "-A", cwd=clone)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "ran", cwd=clone)
+    return clone
+
+
+@pytest.mark.parametrize("part", [0, 60])
+def test_half_a_lock_is_mended_from_the_last_commit(tmp_path, part):
+    """Else DVC would not know what is frozen (nothing was written), or refuse (a part of an entry was)."""
+    clone = _with_a_lock(tmp_path / "clone")
+    lock = clone / "dvc.lock"
+    whole = lock.read_bytes()
+    lock.write_bytes(whole[:part])
+    planned = run(sys.executable, "-c", PLAN, cwd=clone)
+    assert "written in part only" in planned.stderr
+    assert planned.stdout == "{'long': (), 'short': ()}\n"
+    assert lock.read_bytes() == whole
+
+
+def test_a_lock_with_a_conflict_is_left_to_its_owner(tmp_path):
+    clone = _with_a_lock(tmp_path / "clone")
+    lock = clone / "dvc.lock"
+    text = "<<<<<<< HEAD\n" + lock.read_text()
+    lock.write_text(text)
+    assert run(sys.executable, "-c", PLAN, cwd=clone, check=False).returncode != 0
+    assert lock.read_text() == text

@@ -301,20 +301,6 @@ def test_a_hub_layout_base_and_an_adapter_for_each_condition(toy_copy, tiny_sd):
     assert len(set(adapter_of.values())) == 7
 
 
-@pytest.mark.parametrize("part", [0, 500])
-def test_a_half_written_lock_computes_nothing_again(toy_copy, tmp_path, part):
-    lock = toy_copy / "dvc.lock"
-    lock.write_bytes(lock.read_bytes()[:part])
-    home = {"PREFECT_HOME": str(tmp_path)}
-    done = run(sys.executable, "-m", "flows.augment", "--target", "split", cwd=toy_copy, env_extra=home)
-    assert "written in part only" in done.stderr
-    ended = re.findall(r"Task run '(\w+)' - Finished in state (\w+)", done.stderr)
-    assert dict(ended) == {
-        "train_features": "Cached",
-        **dict.fromkeys(["ingest", "audit", "select_subset", "split"], "Restored"),
-    }
-
-
 def test_the_flow_runs_stages_and_fails_with_them(toy_copy, tmp_path):
     elsewhere = [p for p in os.environ["PATH"].split(":") if p != str(Path(sys.executable).parent)]
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "PATH": ":".join(elsewhere)}
