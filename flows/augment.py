@@ -200,6 +200,19 @@ async def augment(
     states = await run_plan(plan, where, force=force)
     if pool and all(state.is_completed() for state in states.values()):
         await restore(targets, Listener(get_run_logger(), "restore"))
+    names = await _conclude(plan, states)
+    failed = [name for name, state in states.items() if not state.is_completed()]
+    if failed:
+        skipped = [name for name, state in names.items() if state == "Skipped"]
+        raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
+    if experiment or overrides:
+        saved = await asyncio.to_thread(save, experiment or context.flow_run.name)
+        get_run_logger().info("saved as experiment %s: 'dvc exp show' compares it", saved)
+    return names
+
+
+async def _conclude(plan: list[Stage], states: dict[str, State]) -> dict[str, str]:  # type: ignore[type-arg]
+    """Put the lock in order and show what came of each stage; the names of their final states."""
     names = {name: state.name or "" for name, state in states.items()}
     ran = set(names.values()) - {"Cached"}
     if ran:
@@ -208,13 +221,6 @@ async def augment(
     await acreate_table_artifact(rows, key="stages", description="What happened to each stage, and why it was stale")
     if ran:
         await show_results()
-    failed = [name for name, state in states.items() if not state.is_completed()]
-    if not failed and (experiment or overrides):
-        saved = await asyncio.to_thread(save, experiment or context.flow_run.name)
-        get_run_logger().info("saved as experiment %s: 'dvc exp show' compares it", saved)
-    if failed:
-        skipped = [name for name, state in names.items() if state == "Skipped"]
-        raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
     return names
 
 

@@ -108,13 +108,8 @@ def screen(
     ita = border_ita(images)
     measured = np.array([type_from_ita(float(v)) for v in ita])
     own_distance = 1 - (normalised(made) * normalised(train)[own]).sum(1)
-    found = {
-        "memorised": distance < threshold,
-        "skin_tone": np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance,
-        "blank": contrast(images) < params.blank_contrast,
-        "mask": np.zeros(len(images), bool) if masks is None else implausible(masks, params),
-    }
-    why = [" ".join(r for r in params.reject if found[r][i]) for i in range(len(table))]
+    wrong_tone = np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance
+    why = _reasons({"memorised": distance < threshold, "skin_tone": wrong_tone}, images, masks, params)
     out = pd.DataFrame(
         {
             "file_name": table["file_name"],
@@ -131,6 +126,20 @@ def screen(
         }
     )
     return out, threshold
+
+
+def _reasons(
+    found: dict[str, npt.NDArray[np.bool_]],
+    images: npt.NDArray[np.uint8],
+    masks: npt.NDArray[np.bool_] | None,
+    params: ScreenParams,
+) -> list[str]:
+    """Why each image is rejected, empty where it is not: by what was ``found``, and by its pixels and mask alone."""
+    found = found | {
+        "blank": contrast(images) < params.blank_contrast,
+        "mask": np.zeros(len(images), bool) if masks is None else implausible(masks, params),
+    }
+    return [" ".join(r for r in params.reject if found[r][i]) for i in range(len(images))]
 
 
 def consistency(table: pd.DataFrame, judged: npt.NDArray[np.str_], by: str) -> dict[str, dict[str, float]]:
