@@ -35,7 +35,7 @@ for name in sys.argv[1:]:
         files = [path if path.suffix else path / "content"]
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(name)
+        file.write_text(f'{{"made": "{file}"}}' if file.suffix == ".json" else name)
 """
 
 
@@ -90,8 +90,8 @@ def main() -> None:
         try:
             idle = {"the flow": timed("flows.augment", cwd=clone), "`dvc repro`": timed("dvc", "repro", cwd=clone)}
             plan = timed("flows.augment", "--dry-run", cwd=clone)
-            some = timed("flows.augment", "--target", "finetune", "--force", cwd=clone)
-            other = timed("dvc", "repro", "--force", "--single-item", "finetune", cwd=clone)
+            some = timed("flows.augment", "--target", "invert_tokens", "--force", cwd=clone)
+            other = timed("dvc", "repro", "--force", "--single-item", "invert_tokens", cwd=clone)
         finally:
             server.terminate()
             server.wait()

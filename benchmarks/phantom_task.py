@@ -14,8 +14,10 @@ from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.vision.classic import Classic
-from pipeline_steps.vision.loop import Labelled, Supervision, fit, predict
+from pipeline_steps.vision.classification import fit_classifier, predict
+from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import new_network
+from pipeline_steps.vision.views import Labelled
 
 DOCS = Path("docs")
 NAMES = sorted(CONDITIONS)
@@ -52,7 +54,7 @@ def main() -> None:
     for words, types, each in (("all six types", FITZPATRICK_TYPES, 100), ("types I and II alone", (1, 2), 300)):
         train, _ = phantoms(types, each, 700_000_000)
         network = new_network("resnet_small", len(NAMES), 64, pretrained=False, seed=0)
-        fit(network, train, validation, HOW, words, classic=PLAIN, classes=len(NAMES))
+        fit_classifier(network, train, validation, HOW, words, classic=PLAIN, classes=len(NAMES))
         right = predict(network, tests.images, 64).argmax(1) == tests.labels
         by_type = " | ".join(f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES)
         rows.append(f"| {words} ({len(train.images)} images) | {by_type} |")

@@ -91,7 +91,7 @@ def living_stages(clone: Path) -> list[int]:
     return found
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=240):
     for _ in range(seconds * 5):
         if value := condition():
             return value

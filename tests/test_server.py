@@ -70,7 +70,7 @@ def ended(server, tmp_path_factory):
     """A run in which stages failed, hung and starved: the clone, its output and the server's record."""
     clone = small_clone(tmp_path_factory.mktemp("mini"), GRAPH)
     process = server.flow(clone)
-    output = process.communicate(timeout=180)[0]
+    output = process.communicate(timeout=300)[0]
     return clone, process.returncode, output, server.last_run()
 
 
@@ -120,7 +120,7 @@ def test_the_next_run_takes_up_what_is_left(server, ended):
     graph = read_yaml(clone / "dvc.yaml")["stages"]
     (clone / "dvc.yaml").write_text(GRAPH.replace("work.py fail ", "work.py write ").split("  hangs:")[0])
     process = server.flow(clone)
-    output = process.communicate(timeout=180)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     names = {name: row["state_name"] for name, row in server.stages(server.last_run()).items()}
     assert names == {n: "Completed" if n in ("fails", "needs_it") else "Cached" for n in list(graph)[:5]}
@@ -174,7 +174,7 @@ def test_a_killed_flow_leaves_no_orphan_and_is_marked_by_the_next(server, tmp_pa
     until(lambda: not living_stages(clone))
     assert not (clone / "out/slow").exists()
     process = server.flow(clone)
-    output = process.communicate(timeout=180)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     assert (clone / "out/after").read_text() == "write"
     assert httpx.get(f"{server.url}/api/flow_runs/{killed['id']}", timeout=30).json()["state_type"] == "CRASHED"
@@ -186,7 +186,7 @@ def test_interrupting_ends_the_stage_too(server, tmp_path, sign):
     process = server.flow(clone)
     until(lambda: living_stages(clone))
     process.send_signal(sign)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode != 0
     until(lambda: not living_stages(clone))
     assert not (clone / "out/slow").exists()

@@ -194,7 +194,7 @@ def test_cancelling_the_head_ends_its_stages_elsewhere(lab):
     process = lab.run()
     until(lambda: any("write out/source" in _done(clone) and living_stages(clone) for clone in lab.clones))
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     until(lambda: not any(living_stages(clone) for clone in lab.clones))
     assert "write out/summary" not in lab.deeds()
 
@@ -202,7 +202,7 @@ def test_cancelling_the_head_ends_its_stages_elsewhere(lab):
 def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
     (lab.clones[0] / "work.py").write_text("changed")
     worker = server.worker(lab.clones[0], lab.pool)
-    assert worker.wait(timeout=60) == 1
+    assert worker.wait(timeout=240) == 1
     assert "1 tracked files differ from the commit (work.py)" in (lab.clones[0] / "worker.log").read_text()
     run(
         "git",
@@ -221,7 +221,7 @@ def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
     )
     lab.start(lab.clones[1])
     process = lab.run()
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert "this worker's clone is at" in output.replace("\n", "")
     assert lab.deeds() == []
