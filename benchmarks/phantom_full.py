@@ -13,8 +13,9 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.vision.scores import cluster_interval, corrected_paired_test
+from pipeline_steps.vision.scores import corrected_paired_test
 
 DOCS = Path("docs")
 MINORITY = ("5", "6")

@@ -87,8 +87,11 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 @contextmanager
 def _each_thing_read_once() -> Iterator[None]:
-    """Within: DVC parses a file and hashes a path once, not for each stage that reads it: most of a plan's time."""
-    load, look = param.load_path, Output.get_hash
+    """Within: DVC parses a file and hashes a path once, not for each stage that reads it: most of a plan's time.
+
+    And it looks a parameter up by its name, where it would compare the name with every parameter's.
+    """
+    load, look, find = param.load_path, Output.get_hash, param.dpath.get
     known: dict[tuple[str, str], Any] = {}
 
     def get_hash(out: Output) -> Any:
@@ -97,11 +100,19 @@ def _each_thing_read_once() -> Iterator[None]:
             known[key] = look(out)
         return known[key]
 
-    param.load_path, Output.get_hash = cache(load), get_hash
+    def get(values: Any, name: str, separator: str) -> Any:
+        here = values
+        for key in name.split(separator):
+            if not isinstance(here, dict) or key not in here:
+                return find(values, name, separator)
+            here = here[key]
+        return here
+
+    param.load_path, Output.get_hash, param.dpath.get = cache(load), get_hash, get
     try:
         yield
     finally:
-        param.load_path, Output.get_hash = load, look
+        param.load_path, Output.get_hash, param.dpath.get = load, look, find
 
 
 def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:

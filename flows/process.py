@@ -84,7 +84,7 @@ async def restore(targets: Sequence[str], listener: Listener) -> None:
 
 
 def _dvc(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+    return [sys.executable, "-m", "flows.dvc_command", "--wait-for-lock", *arguments]
 
 
 async def _patiently(

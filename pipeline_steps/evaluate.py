@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
+from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
 from pipeline_steps.stage.metrics import write_metrics
@@ -21,9 +22,9 @@ from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.vision.loop import predict
+from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
-from pipeline_steps.vision.scores import classification_scores, cluster_interval, scores_by_type
+from pipeline_steps.vision.scores import classification_scores, scores_by_type
 
 _PROBABILITY = "p:"
 

@@ -4,6 +4,7 @@ Reads: all metrics, generated images, training curves, params.yaml. Writes: ``re
 """
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline_steps.reporting import figures, gallery
 from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.leaderboard import contenders, leaderboard
 from pipeline_steps.reporting.results import (
+    NO_MODEL,
     Results,
     ablation,
     gather,
@@ -23,6 +25,7 @@ from pipeline_steps.reporting.results import (
     read_json,
     summary,
     table_2,
+    untrained_twins,
 )
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
@@ -30,7 +33,6 @@ from pipeline_steps.stage.params import Params, read_params, read_yaml
 from pipeline_steps.stage.run import parser, run
 
 METRICS = Path("metrics")
-NO_MODEL = "none"  # what cells.yaml says of augmenters without a base model
 _PARTITIONS = {"test": "test (dark)", "test_light": "test (light)", "holdout": "phantom holdout, all six types"}
 
 
@@ -111,7 +113,10 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
             continue
         rows = [
             {**row, **{k: _number(row.get(k)) for k in ("fid", "kid", "precision", "recall")}}
-            | {k: _number(_percent(row.get(k)), 1) for k in ("accuracy", "minority", "worst_accuracy", "gap")}
+            | {
+                k: _number(_percent(row.get(k)), 1)
+                for k in ("accuracy", "minority", "worst_accuracy", "gap", "concepts")
+            }
             | {k: _number(_percent(row.get(k)), 1) for k in ("mean", "low", "high", "rejected", "memorised")}
             | {"p": _number(row["p_holm"])}
             for row in board.rows
@@ -130,6 +135,25 @@ def _contender(name: str) -> str:
 
 def _percent(value: Any) -> Any:
     return None if value is None else value * 100
+
+
+def learned(r: Results, cells: dict[str, Any]) -> list[dict[str, str]]:
+    """Images of each fine-tuned model beside those of its base model as it came, formatted."""
+    modes = {name: a["mode"] for name, a in read_yaml(Path("params.yaml"))["augmenters"].items()}
+    rows = {str(row["cell"]): row for row in r.images.to_dict("records")}
+    made = []
+    for key, twin in untrained_twins(cells, modes).items():
+        shown = {"cell": key, "twin": twin}
+        for side, row in (("tuned", rows[key]), ("plain", rows[twin])):
+            shown[f"{side}_fid"] = _with_interval(row, "fid", _number)
+            shown[f"{side}_concepts"] = _with_interval(row, "concepts", lambda v: _number(_percent(v), 1))
+        made.append(shown)
+    return made
+
+
+def _with_interval(row: dict[Any, Any], name: str, spell: Callable[[Any], str]) -> str:
+    value, low, high = (spell(row[k]) for k in (name, f"{name}_low", f"{name}_high"))
+    return f"{value} ({low} to {high})" if value else str(row["unavailable"])
 
 
 def segmenters(r: Results) -> list[dict[Any, Any]]:
@@ -170,6 +194,8 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
     fid = [
         {**{k: _number(v) if isinstance(v, float) else v for k, v in row.items()}, "interval": _interval(row)}
         | {"light": _number(row["fid_of_light_training_images"])}
+        | {"concepts": _with_interval(row, "concepts", lambda v: _number(_percent(v), 1))}
+        | {"concepts_judge": _number(_percent(row["concepts_judge"]), 1)}
         for row in r.images.to_dict("records")
     ]
     histories = curves(cells)
@@ -194,6 +220,7 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         segmenters=segmenters(r),
         masks=[m | {"dice": _number(m["dice"])} for m in mask_agreement(cells, METRICS)],
         fid=fid,
+        learned=learned(r, cells),
         features=", ".join(sorted(features)),
         sheets=[{"title": s.title, "caption": s.caption, "png": _uri(s.png)} for s in sheets],
         curves=_uri(figures.training_curves(histories)) if histories else "",

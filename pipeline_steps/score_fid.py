@@ -1,8 +1,9 @@
-"""How near generated images are to real ones of the same skin: FID, KID, precision and recall, with intervals.
+"""How near generated images are to real ones of the same skin: FID, KID, precision, recall, concepts; with intervals.
 
 Reads: data set, split, generated and screened images. Writes: ``metrics/fid/<cell>.json``.
 The real side is the reference partition: images that trained nothing and test nothing. Where a split leaves none of
-a group, the metric says so. The light training images stand beside as the baseline that generation must beat.
+a group, the metric says so. The light training images stand beside as the baseline that generation must beat. Concept
+accuracy is how often most of the nearest reference images have the condition that a generated image was made for.
 """
 
 from pathlib import Path
@@ -14,8 +15,10 @@ import pandas as pd
 
 from pipeline_steps.features.distances import bootstrap_interval, frechet_distance, kernel_distance, precision_recall
 from pipeline_steps.features.extractors import cached_features
+from pipeline_steps.features.neighbours import majority_label, normalised
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
+from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.synthetic import read_accepted
@@ -24,6 +27,7 @@ from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
+_NEIGHBOURS = 5  # that judge an image's condition
 Features = npt.NDArray[np.float32]
 
 
@@ -31,6 +35,7 @@ class FidParams(Params):
     """``fid`` in params.yaml."""
 
     bootstrap_draws: int
+    concept_draws: int
     minimum_images: int
     seed: int
 
@@ -49,6 +54,34 @@ def compare(real: Features, made: Features, params: FidParams) -> dict[str, Any]
         "kid": kernel_distance(real, made),
         "precision": precision,
         "recall": recall,
+    }
+
+
+def concepts(
+    real: tuple[pd.DataFrame, Features], made: tuple[pd.DataFrame, Features], params: FidParams
+) -> dict[str, Any]:
+    """Concept accuracy of generated images, over all and by skin type; the interval resamples sources whole.
+
+    ``judge`` is the same of the reference images themselves, each among the others: what can be reached.
+    """
+    (real_rows, real_f), (made_rows, made_f) = real, made
+    if min(len(real_f), len(made_f)) < params.minimum_images:
+        return {"unavailable": f"fewer than {params.minimum_images} images"}
+    labels, unit = real_rows["condition"].to_numpy(str), normalised(real_f)
+    among = unit @ unit.T
+    np.fill_diagonal(among, -np.inf)
+    seen = majority_label(normalised(made_f) @ unit.T, labels, _NEIGHBOURS)
+    right = seen == made_rows["condition"].to_numpy(str)
+    low, high = cluster_interval(
+        lambda rows: float(right[rows].mean()), list(made_rows["source_id"]), params.concept_draws, params.seed
+    )
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_interval": [low, high],
+        "by_type": {
+            str(t): float(v) for t, v in pd.Series(right).groupby(made_rows["target_type"].to_numpy()).mean().items()
+        },
+        "judge": float((majority_label(among, labels, _NEIGHBOURS) == labels).mean()),
     }
 
 
@@ -73,6 +106,7 @@ def score(
     conditions = sorted(set(made_rows["condition"]))
     return {
         "all": part(None, None),
+        "concepts": concepts((real_rows[same_skin], real_f[same_skin]), made, params),
         "light_training_images": compare(real_f[same_skin], light, params),
         "by_type": {str(t): part(None, t) for t in types},
         "by_condition": {c: part(c, None) for c in conditions},

@@ -19,8 +19,10 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
-from pipeline_steps.vision.loop import Labelled, Supervision, fit
+from pipeline_steps.vision.classification import fit_classifier
+from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import new_network
+from pipeline_steps.vision.views import Labelled
 
 
 class ClassifierParams(Supervision):
@@ -59,7 +61,7 @@ def main() -> None:
     size = params.input_size
     network = new_network(args.architecture, len(classes), size, pretrained=params.pretrained, seed=seed)
     how, what = params.model_copy(update={"seed": seed}), f"{args.architecture} {args.arm}"
-    fitted = fit(network, train, validation, how, what, classic=arm, classes=len(classes))
+    fitted = fit_classifier(network, train, validation, how, what, classic=arm, classes=len(classes))
     with whole_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {

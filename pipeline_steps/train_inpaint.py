@@ -6,7 +6,6 @@ painted.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,52 +14,26 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline
 from torch import Tensor
 
-from pipeline_steps.datasets.phantom.render import render_marks
+from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
-from pipeline_steps.diffusion.families import Family, Images, family
+from pipeline_steps.diffusion.derived import Derivation, write_provenance
+from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.fit import Fit, denoising_loss
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, optimise
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
-from pipeline_steps.stage.progress import Track
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
 
 
-class InpaintTraining(Params):
+class InpaintTraining(Derivation):
     """``inpaint_training`` in params.yaml. ``ellipse``: least and largest half axis, as a share of the image's side."""
 
-    seed: int
-    threads: int
-    image_size: int
-    images: int
     ellipse: tuple[float, float]
-    caption_dropout: float
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    max_grad_norm: float
-    ema_decay: float
-
-
-def corpus(p: InpaintTraining) -> tuple[Images, list[str], npt.NDArray[np.bool_]]:
-    """Generic marks on all skin types in turn: (N, H, W, 3), captions, and an ellipse in each (N, H, W)."""
-    images = np.empty((p.images, p.image_size, p.image_size, 3), np.uint8)
-    ellipses = np.empty(images.shape[:3], bool)
-    captions = []
-    for i in Track(range(p.images), "render", p.images):
-        seed = p.seed * 10_000_000 + i
-        drawn = render_marks(FITZPATRICK_TYPES[i % 6], seed, p.image_size)
-        images[i], ellipses[i] = drawn.image, ellipse(np.random.default_rng(seed), p.image_size, p.ellipse)
-        captions.append(drawn.caption)
-    return images, captions, ellipses
 
 
 def ellipse(rng: np.random.Generator, size: int, half_axes: tuple[float, float]) -> npt.NDArray[np.bool_]:
@@ -94,24 +67,21 @@ def train(p: InpaintTraining, base: Path, out: Path, work: Path) -> None:
     named = BaseModel("stable_diffusion", str(base), None, "float32")
     f = family(named)
     c = f.load(named)
-    images, captions, ellipses = corpus(p)
+    images, captions = generic_images(p.images, p.image_size, p.seed)
+    seeds = (image_seed(p.seed, i) for i in range(p.images))
+    ellipses = np.stack([ellipse(np.random.default_rng(seed), p.image_size, p.ellipse) for seed in seeds])
     store = ItemStore(work / "items")
     latents, _ = encode_images(f, c, images, store)
     for_inpainting(c.denoiser)
     beside = training_conditions(f, c, images, ellipses, store)
     trainable = [*c.denoiser.requires_grad_(requires_grad=True).parameters()]
     loss = captioned_loss((f, c), Fit(f, c, latents, p.batch_size, 0.0, beside=beside), captions, p.caption_dropout)
-    how = Optimisation(
-        p.steps, p.learning_rate, p.weight_decay, p.warmup_steps, "cosine", p.max_grad_norm, p.ema_decay, p.seed
-    )
-    losses = optimise(trainable, loss, how, "inpainting", Checkpointing(work / "denoiser.pt", 250))
+    losses = optimise(trainable, loss, p.optimisation(), "inpainting", Checkpointing(work / "denoiser.pt", 250))
     pipeline = StableDiffusionInpaintPipeline(
         c.vae, c.text_encoder, c.tokenizer, c.denoiser, c.scheduler, None, None, requires_safety_checker=False
     )
     pipeline.to(torch.float16).save_pretrained(out)
-    thin = [round(float(np.mean(losses[i : i + 100])), 5) for i in range(0, len(losses), 100)]
-    (out / "training.json").write_text(json.dumps({"denoiser": thin}))
-    (out / "provenance.json").write_text(json.dumps({"base": c.digest, "params": p.model_dump()}, indent=1))
+    write_provenance(out, c.digest, p, losses)
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
-from pipeline_steps.vision.loop import Labelled
 from pipeline_steps.vision.segmentation import SegmenterParams, fit_segmenter, new_segmenter
+from pipeline_steps.vision.views import Labelled
 
 
 def real_pairs(dataset: Dataset, rows: pd.DataFrame, what: str) -> Labelled:

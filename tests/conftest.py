@@ -119,11 +119,11 @@ def tiny_flux(tmp_path_factory):
     from transformers import CLIPTextModel, T5EncoderModel
 
     from pipeline_steps.diffusion.pretrain import train_tokenizer
-    from pipeline_steps.diffusion.pretrain_flux import clip_config, t5_config, train_unigram
+    from pipeline_steps.diffusion.pretrain_flux import clip_config, t5_config, unigram_tokenizer
 
     torch.manual_seed(0)
     words = ["an image of psoriasis on the skin of a light-skinned individual", "a dark photo of skin"] * 20
-    clip, t5 = train_tokenizer(words, 700, 20), train_unigram(words, 120, 24)
+    clip, t5 = train_tokenizer(words, 700, 20), unigram_tokenizer(words, 120, 24)
     transformer = FluxTransformer2DModel(
         in_channels=16,
         num_layers=1,

@@ -1,6 +1,7 @@
 """Distances agree with their definitions and with clean-fid; neighbours are nearest."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from cleanfid.fid import frechet_distance as reference_frechet
 
@@ -13,6 +14,7 @@ from pipeline_steps.features.distances import (
 from pipeline_steps.features.extractors import extractor
 from pipeline_steps.features.neighbours import close_pairs, majority_label, nearest
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.score_fid import FidParams, concepts
 from pipeline_steps.screen import ScreenParams, consistency, screen
 
 
@@ -157,3 +159,38 @@ def test_a_wrong_inception_file_is_refused(tmp_path):
     (tmp_path / "w.pt").write_bytes(b"anything")
     with pytest.raises(DataError, match="SHA-256 differs"):
         extractor("inception", str(tmp_path / "w.pt"))
+
+
+def _kinds(n, wrong, seed=0):
+    """Images of two conditions that lie apart, each of a source of its own; a share of them is called by the other."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n) % 2
+    features = (rng.normal(size=(n, 8)) + 8 * np.eye(8)[truth]).astype(np.float32)
+    called = np.where(np.arange(n) < wrong * n, 1 - truth, truth)
+    condition = np.array(["a", "b"])[called]
+    rows = {"condition": condition, "target_type": np.arange(n) % 3, "source_id": [f"s{i // 2}" for i in range(n)]}
+    return pd.DataFrame(rows), features
+
+
+def test_concept_accuracy_is_the_share_of_images_that_look_like_their_condition():
+    params = FidParams(bootstrap_draws=2, concept_draws=200, minimum_images=8, seed=0)
+    real = _kinds(40, 0.0)
+    found = concepts(real, _kinds(60, 0.25, 1), params)
+    assert found["accuracy"] == pytest.approx(0.75)
+    assert found["judge"] == 1
+    low, high = found["accuracy_interval"]
+    assert low < 0.75 < high
+    assert set(found["by_type"]) == {"0", "1", "2"}
+    one_source = _kinds(60, 0.25, 1)[0].assign(source_id="s")
+    assert concepts(real, (one_source, _kinds(60, 0.25, 1)[1]), params)["accuracy_interval"] == pytest.approx(
+        [0.75] * 2
+    )
+    assert "fewer than 8" in concepts(_kinds(6, 0.0), _kinds(60, 0.0), params)["unavailable"]
+
+
+def test_the_judge_of_reference_images_is_none_of_themselves():
+    """Else an image that carries a wrong name would vouch for itself."""
+    rows, features = _kinds(40, 0.0)
+    mislabelled = rows.assign(condition=np.where(np.arange(40) == 0, "b", rows["condition"]))
+    params = FidParams(bootstrap_draws=2, concept_draws=10, minimum_images=8, seed=0)
+    assert concepts((mislabelled, features), _kinds(60, 0.0), params)["judge"] == pytest.approx(39 / 40)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, run
+from dvc.utils.serialize import dumps_yaml
 from server import small_clone
 
 from flows.augment import clean_groups
@@ -209,17 +210,63 @@ def test_only_what_nothing_can_change_shares_a_task():
 
 def test_the_lock_keeps_the_order_of_the_plan(tmp_path):
     lock = tmp_path / "dvc.lock"
-    stages = {name: {"cmd": name, "deps": [{"path": "x", "md5": "1"}]} for name in ("late", "a", "gone", "b")}
-    lock.write_text(json.dumps({"schema": "2.0", "stages": stages}))
-    sort_lock(["a", "b", "late"], lock)
-    from dvc.utils.serialize import load_yaml
-
-    sorted_ = load_yaml(str(lock))
-    assert list(sorted_["stages"]) == ["a", "b", "late", "gone"]
-    assert sorted_["stages"] == stages
+    stages = {name: {"cmd": name, "deps": [{"path": "x", "md5": "1"}]} for name in ("late", "12", "a@1", "gone", "b")}
+    lock.write_text(dumps_yaml({"schema": "2.0", "stages": stages}))
+    sort_lock(["12", "a@1", "b", "late"], lock)
+    order = ("12", "a@1", "b", "late", "gone")
+    assert lock.read_text() == dumps_yaml({"schema": "2.0", "stages": {name: stages[name] for name in order}})
     before = lock.stat().st_mtime_ns
-    sort_lock(["a", "b", "late"], lock)
+    sort_lock(["12", "a@1", "b", "late"], lock)
     assert lock.stat().st_mtime_ns == before
+
+
+CELLS = """
+stages:
+  write:
+    foreach: [a, b, "3"]
+    do:
+      cmd: exec python work.py write out/${item}
+      deps: [work.py]
+      params: [some]
+      outs: ["out/${item}"]
+"""
+
+
+def test_the_lock_is_written_as_dvc_writes_it(tmp_path):
+    """A new lock, new stages in one, and stages that ran again: the same bytes, and none but theirs change."""
+    values = ("{x: 1.0e-05, y: [], z: null, n: 3, long: '" + "word " * 60 + "'}", "{x: 0.1, y: {q: [1, two]}, z: 'no'}")
+    clones = {module: small_clone(tmp_path / module, CELLS) for module in ("dvc", "flows.dvc_command")}
+    for step, targets in enumerate((["write@b"], [], ["write@3"])):
+        locks = []
+        for module, clone in clones.items():
+            (clone / "params.yaml").write_text(f"some: {values[step == 2]}\n")
+            run(sys.executable, "-m", module, "repro", *targets, cwd=clone)
+            locks.append((clone / "dvc.lock").read_bytes())
+        assert locks[0] == locks[1], step
+
+
+def test_a_lock_that_another_hand_wrote_is_left_to_dvc(tmp_path):
+    clone = small_clone(tmp_path / "clone", CELLS)
+    (clone / "params.yaml").write_text("some: 1\n")
+    run("dvc", "repro", cwd=clone)
+    lock = clone / "dvc.lock"
+    whole = lock.read_text()
+    lock.write_text("# mine\n" + whole)
+    (clone / "params.yaml").write_text("some: 2\n")
+    run(sys.executable, "-m", "flows.dvc_command", "repro", cwd=clone)
+    assert lock.read_text() == "# mine\n" + whole.replace("some: 1", "some: 2")
+
+
+def test_a_parameter_is_found_as_dvc_finds_it(tmp_path):
+    """Those of the plan are looked up by name; a wildcard, or what is missing, still as DVC does."""
+    clone = small_clone(tmp_path / "clone", CELLS.replace("[some]", "[some.x, some.deep.y, other]"))
+    (clone / "params.yaml").write_text("some: {x: 1, deep: {y: [2]}}\nother: {z: 3}\n")
+    run("dvc", "repro", cwd=clone)
+    assert run(sys.executable, "-c", PLAN, cwd=clone).stdout == "{'write@a': (), 'write@b': (), 'write@3': ()}\n"
+    (clone / "params.yaml").write_text("some: {x: 1, deep: {y: [5]}}\nother: {z: 3}\n")
+    assert "some.deep.y [2] → [5]" in run(sys.executable, "-c", PLAN, cwd=clone).stdout
+    (clone / "params.yaml").write_text("some: {x: 1, deep: {}}\nother: {z: 3}\n")
+    assert "some.deep.y [2] → nothing" in run(sys.executable, "-c", PLAN, cwd=clone).stdout
 
 
 def test_estimates_come_from_the_stage_or_its_group(tmp_path, monkeypatch):

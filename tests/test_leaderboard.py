@@ -7,7 +7,7 @@ from scipy import stats
 
 from pipeline_steps.reporting.figures import _cliques, critical_difference
 from pipeline_steps.reporting.leaderboard import contenders, leaderboard, mean_ranks
-from pipeline_steps.reporting.results import Results
+from pipeline_steps.reporting.results import Results, untrained_twins
 
 
 def _results(draws=(0, 1, 2), gain=0.2):
@@ -43,6 +43,7 @@ def _results(draws=(0, 1, 2), gain=0.2):
                 "kid": None,
                 "precision": 0.5,
                 "recall": 0.5,
+                "concepts": 0.7,
             }
         ]
     )
@@ -99,3 +100,24 @@ def test_bars_join_what_is_not_told_apart():
     assert _cliques([1.2, 1.9, 2.9, 3.9], 1.25) == [(1.2, 1.9), (1.9, 2.9), (2.9, 3.9)]
     assert _cliques([1.0, 2.0, 3.0], 5.0) == [(1.0, 3.0)]
     assert _cliques([1.0, 3.0], 0.5) == []
+
+
+def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
+    def cell(augmenter, base="sd", tokens="models/none", adapter="models/none", split="iii-0"):
+        return {"augmenter": augmenter, "base": base, "tokens": tokens, "adapter": adapter, "split": split}
+
+    generate = {
+        "tuned": cell("tuned", adapter="models/adapters/a"),
+        "words": cell("words", tokens="models/tokens/t"),
+        "pairs": cell("pairs", adapter="models/adapters/p"),
+        "other": cell("tuned", adapter="models/adapters/a", split="ii-0"),
+        "flux": cell("flux", base="flux", adapter="models/adapters/f"),
+        "colour": cell("colour", base="none"),
+        "plain_text": cell("plain_text"),
+        "plain_image": cell("plain_image"),
+        "unseen": cell("unseen", base="flux"),
+    }
+    modes = {"tuned": "img2img", "words": "txt2img", "pairs": "image_and_mask", "flux": "txt2img", "colour": "tone"}
+    modes |= {"plain_text": "txt2img", "plain_image": "img2img", "unseen": "txt2img"}
+    cells = {"generate": generate, "screen": {key: {} for key in generate if key != "unseen"}}
+    assert untrained_twins(cells, modes) == {"tuned": "plain_image", "words": "plain_text", "pairs": "plain_text"}

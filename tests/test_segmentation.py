@@ -11,8 +11,9 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.screen import ScreenParams, implausible
 from pipeline_steps.train_inpaint import ellipse
 from pipeline_steps.train_segmenter import synthetic_pairs
-from pipeline_steps.vision.loop import Labelled, Supervision
+from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.segmentation import dice, fit_segmenter, iou, new_segmenter, segment
+from pipeline_steps.vision.views import Labelled
 
 HOW = Supervision(
     updates=30,

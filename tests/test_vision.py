@@ -8,17 +8,19 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
-from pipeline_steps.vision.loop import Labelled, Supervision, augment, fit, pixels, predict
+from pipeline_steps.vision.classification import fit_classifier, predict
+from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import SMALL, new_network
 from pipeline_steps.vision.scores import (
     classification_scores,
-    cluster_interval,
     corrected_paired_test,
     holm,
     scores_by_type,
 )
+from pipeline_steps.vision.views import Labelled, augment, pixels
 
 HOW = Supervision(
     updates=20,
@@ -51,7 +53,7 @@ def test_each_small_network_learns_and_repeats_its_bits(name):
     states = []
     for _ in range(2):
         network = new_network(name, 2, 32, pretrained=False, seed=5)
-        fitted = fit(network, _coloured(64), _coloured(32, 1), HOW, name, classic=PLAIN, classes=2)
+        fitted = fit_classifier(network, _coloured(64), _coloured(32, 1), HOW, name, classic=PLAIN, classes=2)
         states.append(fitted.state)
         assert fitted.history[-1][2] > 0.9
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])

@@ -252,7 +252,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
     lab = Lab(server, tmp_path, 4, _grid)
     request.addfinalizer(lambda: [lab.kill(worker) for worker in lab.workers if worker.poll() is None])
     lab.start(*lab.clones[:3])
-    process = lab.run(*(["--target", "generate"] if SHORT else []))
+    process = lab.run(*(["--target", "finetune"] if SHORT else []))
     until(lambda: any(stage[0] == "invert_tokens" for clone in lab.clones for stage in _stages(clone)), 1800)
     lab.kill(lab.workers[0])
     os.killpg(server.process.pid, signal.SIGKILL)

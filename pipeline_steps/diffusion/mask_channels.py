@@ -18,6 +18,7 @@ from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.objectives import clean_from_prediction
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.masks import soft_dice_loss
 from pipeline_steps.stage.params import Params
 
 CONVOLUTIONS = "convolutions.safetensors"
@@ -113,8 +114,6 @@ def mask_loss(
 
 
 def overlap_loss(shown: Tensor, truth: Tensor) -> Tensor:
-    """Soft Dice loss (Milletari et al. 2016, eq. 1's complement) + binary cross-entropy of masks (B, H, W): (B,)."""
-    both, either = (shown * truth).sum(dim=(1, 2)), (shown.square() + truth.square()).sum(dim=(1, 2))
-    dice = 1 - (2 * both + 1) / (either + 1)
+    """Soft Dice loss + binary cross-entropy of masks (B, H, W): (B,)."""
     bce = F.binary_cross_entropy(shown.clamp(1e-4, 1 - 1e-4), truth, reduction="none").mean(dim=(1, 2))
-    return dice + bce
+    return soft_dice_loss(shown, truth) + bce

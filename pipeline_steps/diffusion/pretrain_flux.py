@@ -1,13 +1,14 @@
 """Train a small Flux-shaped base model: unigram tokenizer, T5 encoder and transformer, on another model's latents."""
 
-import json
+import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers import FluxTransformer2DModel
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
@@ -17,22 +18,17 @@ from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import Objective, noisy, target
 
 
-def train_unigram(captions: Sequence[str], vocabulary: int, max_length: int) -> T5TokenizerFast:
-    """Learn a lower-cased unigram tokenizer, as T5's, from ``captions``."""
-    unknown = "<unk>"
-    trained = Tokenizer(models.Unigram())
-    trained.normalizer = normalizers.Lowercase()
-    trained.pre_tokenizer = pre_tokenizers.Metaspace()
-    # Every letter has a token: an unknown word is spelled, not lost.
-    letters = [chr(code) for code in range(33, 127)]
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocabulary + len(letters),
-        special_tokens=["<pad>", "</s>", unknown],
-        initial_alphabet=letters,
-        unk_token=unknown,
-    )
-    trained.train_from_iterator(captions, trainer)
-    vocab = [(token, score) for token, score in json.loads(trained.to_str())["model"]["vocab"]]
+def unigram_tokenizer(texts: Sequence[str], vocabulary: int, max_length: int) -> T5TokenizerFast:
+    """A unigram tokenizer, as T5's, that knows the most frequent words of ``texts`` and every letter.
+
+    Words are whole pieces: texts of few words teach a unigram trainer syllables. An unknown word is spelled, not lost.
+    """
+    counts = Counter(re.findall(r"[\w-]+", " ".join(texts)))
+    words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:vocabulary]
+    letters = ["\u2581", *(chr(code) for code in range(33, 127))]
+    scores = {f"\u2581{word}": math.log(count / counts.total()) for word, count in words}
+    spelled = {letter: min(scores.values()) - 10 for letter in letters}
+    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *{**spelled, **scores}.items()]
     return T5TokenizerFast(vocab=vocab, extra_ids=0, model_max_length=max_length)
 
 

@@ -1,8 +1,9 @@
-"""Lesion masks as weights of pixels."""
+"""Lesion masks as weights of pixels, and how far they overlap."""
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, gaussian_filter
+from torch import Tensor
 
 Mask = npt.NDArray[np.bool_]
 Images = npt.NDArray[np.uint8]
@@ -23,3 +24,9 @@ def blended(images: Images, made: Images, regions: Mask, feather: float) -> Imag
     """``made`` within ``regions`` (B, H, W), ``images`` (B, H, W, 3) elsewhere but for a soft edge."""
     weight = np.stack([1 - soft(~region, feather) for region in regions])[..., None]
     return np.round(weight * made + (1 - weight) * images).astype(np.uint8)
+
+
+def soft_dice_loss(shown: Tensor, truth: Tensor) -> Tensor:
+    """One minus the Dice coefficient of masks (B, H, W) in [0, 1], (B,) (Milletari et al. 2016, eq. 1's complement)."""
+    both, either = (shown * truth).sum(dim=(1, 2)), (shown.square() + truth.square()).sum(dim=(1, 2))
+    return 1 - (2 * both + 1) / (either + 1)

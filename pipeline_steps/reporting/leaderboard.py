@@ -89,7 +89,7 @@ def _of_images(images: pd.DataFrame, augmenter: str) -> dict[str, Any]:
         return {}
     generated = mine["generated"].sum()
     return {
-        **{k: _mean(mine[k]) for k in ("fid", "kid", "precision", "recall")},
+        **{k: _mean(mine[k]) for k in ("fid", "kid", "precision", "recall", "concepts")},
         "rejected": float(1 - mine["accepted"].sum() / generated),
         "memorised": float(mine["rejected_memorised"].sum() / generated),
     }

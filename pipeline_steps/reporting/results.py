@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.reporting.arms import in_order
 from pipeline_steps.reporting.paper import ABLATION, TABLE_2, paper_family
-from pipeline_steps.vision.scores import cluster_interval, corrected_paired_test, holm
+from pipeline_steps.vision.scores import corrected_paired_test, holm
+
+NOTHING, NO_MODEL = "models/none", "none"  # what cells.yaml says where there are no weights, and no base model
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def _score_rows(head: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, 
 def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
     screened, fid = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
     low, high = fid["all"].get("fid_interval", (None, None))
+    concepts = fid["concepts"]
     return {
         "cell": key,
         "augmenter": cell["augmenter"],
@@ -97,9 +101,37 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         "kid": fid["all"].get("kid"),
         "precision": fid["all"].get("precision"),
         "recall": fid["all"].get("recall"),
+        "concepts": concepts.get("accuracy"),
+        "concepts_low": concepts.get("accuracy_interval", (None, None))[0],
+        "concepts_high": concepts.get("accuracy_interval", (None, None))[1],
+        "concepts_judge": concepts.get("judge"),
         "fid_of_light_training_images": fid["light_training_images"].get("fid"),
         "unavailable": fid["all"].get("unavailable", ""),
     }
+
+
+def untrained_twins(cells: dict[str, Any], modes: dict[str, str]) -> dict[str, str]:
+    """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
+
+    ``modes``: the mode of each augmenter; of several such cells the one of the same mode, else of text-to-image.
+    """
+
+    def plain(cell: dict[str, str]) -> bool:
+        return cell["base"] != NO_MODEL and cell["tokens"] == cell["adapter"] == NOTHING
+
+    scored = {key: cells["generate"][key] for key in cells["screen"]}
+    twins: dict[str, str] = {}
+    for key, cell in scored.items():
+        if plain(cell) or cell["base"] == NO_MODEL:
+            continue
+        same = [(modes[c["augmenter"]], k) for k, c in scored.items() if plain(c) and _of_one_kind(c, cell)]
+        best = [k for wanted in (modes[cell["augmenter"]], "txt2img") for mode, k in same if mode == wanted]
+        twins |= {key: best[0]} if best else {}
+    return twins
+
+
+def _of_one_kind(one: dict[str, str], other: dict[str, str]) -> bool:
+    return (one["base"], one["split"]) == (other["base"], other["split"])
 
 
 def _by_type(consistency: dict[str, dict[str, float]]) -> str:

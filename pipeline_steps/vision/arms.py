@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.vision.classic import Classic
-from pipeline_steps.vision.loop import Labelled
+from pipeline_steps.vision.views import Labelled
 
 
 class ArmParams(Classic):

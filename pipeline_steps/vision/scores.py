@@ -1,6 +1,6 @@
-"""Scores of classifiers, per skin type, with intervals that know about clusters; paired tests across draws."""
+"""Scores of classifiers, per skin type; paired tests across draws."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,24 +62,6 @@ def scores_by_type(truth: pd.Series, predicted: pd.Series, skin_type: pd.Series)
         "gap": float(frame.difference()),
         "equalised_odds_gap": float(max(gaps)) if gaps else float("nan"),
     }
-
-
-def cluster_interval(
-    measure: Callable[[npt.NDArray[np.intp]], float], clusters: Sequence[str], draws: int, seed: int
-) -> tuple[float, float]:
-    """A 95 % percentile interval of ``measure(rows)``, resampling whole clusters (duplicates, patients)."""
-    names, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    rows, sizes = np.argsort(codes, kind="stable"), np.bincount(codes)
-    starts = np.cumsum(sizes) - sizes
-    rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        chosen = rng.integers(len(names), size=len(names))
-        ends = np.cumsum(sizes[chosen])
-        within = np.arange(ends[-1]) - np.repeat(ends - sizes[chosen], sizes[chosen])
-        values.append(measure(rows[np.repeat(starts[chosen], sizes[chosen]) + within]))
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def corrected_paired_test(differences: Floats, test_share: float) -> dict[str, float]:

@@ -1,7 +1,6 @@
-"""Segmenters: segmentation-models-pytorch's U-Net, their loop at equal updates, and overlap scores."""
+"""Segmenters: segmentation-models-pytorch's U-Net, its training on pairs, and overlap scores."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.stage.progress import Track
-from pipeline_steps.vision.loop import Fitted, Images, Labelled, Supervision, augment, pixels, rate, resized, snapshot
+from pipeline_steps.records.masks import soft_dice_loss
+from pipeline_steps.vision.loop import Fitted, Supervision, Task, fit
+from pipeline_steps.vision.views import Images, Labelled, augment, outputs, pixels
 
 Masks = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -46,38 +46,19 @@ def load_segmenter(folder: Path) -> nn.Module:
 
 
 def fit_segmenter(network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str) -> Fitted:
-    """Train ``network`` in place by Dice + cross-entropy; of equally good checkpoints the latest is kept.
+    """Train ``network`` in place by Dice + cross-entropy, chosen by its Dice coefficient."""
 
-    Raises:
-        FloatingPointError: the loss became NaN or infinite.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), how.learning_rate, weight_decay=how.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, how))
-    best, history, running = Fitted({}, 0, []), [], 0.0
-    updates = Track(range(1, how.updates + 1), what, how.updates)
-    for update in updates:
-        rng = np.random.default_rng([how.seed, update])
+    def loss(rng: np.random.Generator, _update: int) -> Tensor:
         rows = rng.integers(len(train.images), size=how.batch_size)
         x, wanted = _turned(train.images[rows], train.labels[rows], how, rng)
-        loss = overlap_loss(network(x.to(device))[:, 0], wanted.to(device))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise FloatingPointError(f"{what}: loss is {value} at update {update}; lower segmenter.learning_rate")
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimiser.step()
-        schedule.step()
-        running += value
-        if update % how.validate_every == 0 or update == how.updates:
-            score = float(dice(segment(network, validation.images, how.input_size), validation.labels).mean())
-            history.append((update, running / how.validate_every, score))
-            updates.tell(loss=history[-1][1], dice=score)
-            running = 0.0
-            if score >= max(s for _, _, s in history):
-                best = Fitted(snapshot(network), update, history)
-    return Fitted(best.state, best.update, history)
+        device = next(network.parameters()).device
+        logits, truth = network(x.to(device))[:, 0], wanted.to(device)
+        return soft_dice_loss(logits.sigmoid(), truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
+
+    def score() -> float:
+        return float(dice(segment(network, validation.images, how.input_size), validation.labels).mean())
+
+    return fit(network, Task(loss, score, "dice"), how, what)
 
 
 def _turned(images: Images, masks: Masks, how: Supervision, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -87,28 +68,10 @@ def _turned(images: Images, masks: Masks, how: Supervision, rng: np.random.Gener
     return turned[:, :3], (turned[:, 3] > 0.5).float()
 
 
-def overlap_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Mean over images (B, H, W) of soft Dice loss (Milletari et al. 2016) + binary cross-entropy."""
-    shown = logits.sigmoid()
-    both, either = (shown * truth).sum(dim=(1, 2)), (shown.square() + truth.square()).sum(dim=(1, 2))
-    return (1 - (2 * both + 1) / (either + 1)).mean() + F.binary_cross_entropy_with_logits(logits, truth)
-
-
-@torch.no_grad()
-def segment(network: nn.Module, images: Images, input_size: int, batch_size: int = 64) -> Masks:
-    """Masks (N, H, W) at the images' own size; every batch has the same shape."""
-    device = next(network.parameters()).device
-    was_training = network.training
-    network.eval()
-    out = []
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        padded = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-        logits = network(resized(pixels(padded), input_size).to(device)).float()
-        logits = F.interpolate(logits, images.shape[1:3], mode="bilinear")
-        out.append((logits[:, 0] > 0).cpu().numpy()[: len(batch)])
-    network.train(was_training)
-    return np.concatenate(out)
+def segment(network: nn.Module, images: Images, input_size: int) -> Masks:
+    """Masks (N, H, W) at the images' own size."""
+    found = [F.interpolate(o, images.shape[1:3], mode="bilinear")[:, 0] for o in outputs(network, images, input_size)]
+    return np.concatenate([(logits > 0).cpu().numpy() for logits in found])
 
 
 def dice(one: Masks, other: Masks) -> Floats:
