@@ -1,8 +1,8 @@
-"""How well the shipped base model does what it is prompted to: ``python -m benchmarks.base_model``.
+"""How well the shipped base models do what they are prompted to: ``python -m benchmarks.base_model``.
 
 Writes docs/base_model.md and its pictures: the measured ITA of generated images by prompted skin type, how often the
 mark classifier finds the prompted mark and colour (beside how often it finds them in rendered images, as the judge
-errs too), reconstructions, and a grid to look at.
+errs too), reconstructions, and grids to look at.
 """
 
 import json
@@ -24,17 +24,31 @@ from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ITA_LOWER_BOUND
 from pipeline_steps.records.tone import border_ita
 
 DOCS = Path("docs")
+HOW = "guidance 4, 30 steps of stochastic DPM-Solver++ (`phantom-sd`) or of Euler's method (`phantom-flux`)"
 PROVENANCE = Path("models/base/phantom-sd/provenance.json")
-SAMPLING = Sampling(
-    scheduler="DPMSolverMultistepScheduler",
-    scheduler_options={"algorithm_type": "sde-dpmsolver++"},
-    num_inference_steps=30,
-    guidance_scale=4.0,
-    guidance_interval=(0.0, 1.0),
-    strength=1.0,
-)
+
+
+def _sampling(scheduler: str, options: dict[str, str]) -> Sampling:
+    return Sampling(
+        scheduler=scheduler,
+        scheduler_options=options,
+        num_inference_steps=30,
+        guidance_scale=4.0,
+        guidance_interval=(0.0, 1.0),
+        strength=1.0,
+    )
+
+
+STABLE_DIFFUSION = BaseModel("stable_diffusion", "models/base/phantom-sd", None, "float32")
+MODELS = {
+    "phantom-sd": (STABLE_DIFFUSION, _sampling("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"})),
+    "phantom-flux": (
+        BaseModel("flux", "models/base/phantom-flux", None, "float32"),
+        _sampling("FlowMatchEulerDiscreteScheduler", {}),
+    ),
+}
 EACH = 4
-SHAPE = (8, 16, 16)  # of the shipped model's latents
+SHAPE = (8, 16, 16)  # of the shipped models' latents
 
 
 def prompt(mark: Mark, skin_type: int) -> str:
@@ -43,9 +57,9 @@ def prompt(mark: Mark, skin_type: int) -> str:
     return f"An image of {article} {mark.words()} on the skin of {TONE_PHRASES[skin_type]} individual"
 
 
-def generate(prompts: list[str], seed: int) -> np.ndarray:
+def generate(model: str, prompts: list[str], seed: int) -> np.ndarray:
     """Images (N, 64, 64, 3) for the prompts."""
-    base = BaseModel("stable_diffusion", "models/base/phantom-sd", None, "float32")
+    base, sampling = MODELS[model]
     f = family(base)
     c = f.load(base)
     out = []
@@ -53,7 +67,7 @@ def generate(prompts: list[str], seed: int) -> np.ndarray:
         batch = prompts[start : start + 24]
         with torch.no_grad():
             embeds = f.embed(c, prompt_ids(c, batch)), f.embed(c, prompt_ids(c, [""] * len(batch)))
-        out.append(sample(f, c, SAMPLING, embeds, SHAPE, range(seed + start, seed + start + len(batch))))
+        out.append(sample(f, c, sampling, embeds, SHAPE, range(seed + start, seed + start + len(batch))))
     return np.concatenate(out)
 
 
@@ -76,13 +90,14 @@ def main() -> None:
         for t in FITZPATRICK_TYPES
         for k in range(EACH)
     ]
-    made = generate([prompt(*job) for job in jobs], 1000)
+    made = {model: generate(model, [prompt(*job) for job in jobs], 1000) for model in MODELS}
     drawn = np.stack([render_marks(t, 77_000 + n, marks=(m,)).image for n, (m, t) in enumerate(jobs)])
-    found = {name: _hits(jobs, judged(images)) for name, images in (("generated", made), ("rendered", drawn))}
-    ita = border_ita(made)
+    found = {name: _hits(jobs, judged(images)) for name, images in {**made, "rendered": drawn}.items()}
+    ita = {model: border_ita(images) for model, images in made.items()}
     types = np.array([t for _, t in jobs])
     DOCS.mkdir(exist_ok=True)
-    _grid(made, jobs).save(DOCS / "base_model_samples.png")
+    for model, images in made.items():
+        _grid(images, jobs).save(DOCS / f"base_model_{model}.png")
     _reconstructions().save(DOCS / "base_model_reconstructions.png")
     (DOCS / "base_model.md").write_text(_page(found, ita, types, jobs), "utf-8")
 
@@ -104,9 +119,8 @@ def _grid(images: np.ndarray, jobs: list[tuple[Mark, int]]) -> Image.Image:
 
 def _reconstructions() -> Image.Image:
     """Pairs of rows: rendered conditions and marks, and what the autoencoder keeps of them."""
-    base = BaseModel("stable_diffusion", "models/base/phantom-sd", None, "float32")
-    f = family(base)
-    c = f.load(base)
+    f = family(STABLE_DIFFUSION)
+    c = f.load(STABLE_DIFFUSION)
     rows = []
     for t in (1, 3, 6):
         images = [render_condition(name, t, 77).image for name in CONDITIONS]
@@ -120,42 +134,41 @@ def _enlarged(sheet: np.ndarray) -> Image.Image:
     return picture.resize((picture.width * 3 // 2, picture.height * 3 // 2), Image.Resampling.BICUBIC)
 
 
-def _how() -> str:
-    return f"guidance {SAMPLING.guidance_scale:.0f}, {SAMPLING.num_inference_steps} steps of stochastic DPM-Solver++"
-
-
-def _page(found: dict[str, tuple[np.ndarray, np.ndarray]], ita: np.ndarray, types: np.ndarray, jobs: list) -> str:
+def _page(
+    found: dict[str, tuple[np.ndarray, np.ndarray]], ita: dict[str, np.ndarray], types: np.ndarray, jobs: list
+) -> str:
     kinds = np.array([m.kind for m, _ in jobs])
     lines = [
-        "# The shipped base model, measured\n",
-        f"Made by `uv run python -m benchmarks.base_model`: {len(jobs)} images, {_how()}.\n",
-        "![samples](base_model_samples.png)\n",
+        "# The shipped base models, measured\n",
+        f"Made by `uv run python -m benchmarks.base_model`: {len(jobs)} images of each, {HOW}.\n",
+        *(f"`{model}`:\n\n![samples](base_model_{model}.png)\n" for model in MODELS),
         f"Columns: {', '.join(KINDS)}. Rows: types I to VI.\n",
         "## Prompted skin type and measured ITA\n",
-        "| prompted | ITA of the type's band starts at | median ITA of generated images | within one type |",
-        "|---|---|---|---|",
+        "| prompted | ITA of the type's band starts at |"
+        + "".join(f" {model}: median ITA | within one type |" for model in MODELS),
+        "|---|---|" + "---|---|" * len(MODELS),
     ]
     for t in FITZPATRICK_TYPES:
-        mine = ita[types == t]
-        near = np.mean([abs(type_from_ita(float(v)) - t) <= 1 for v in mine])
-        lines.append(f"| {ROMAN[t]} | {ITA_LOWER_BOUND[t]:.0f}° | {np.median(mine):.1f}° | {near:.0%} |")
+        cells = [f"{ROMAN[t]} | {ITA_LOWER_BOUND[t]:.0f}°"]
+        for model in MODELS:
+            mine = ita[model][types == t]
+            near = np.mean([abs(type_from_ita(float(v)) - t) <= 1 for v in mine])
+            cells.append(f"{np.median(mine):.1f}° | {near:.0%}")
+        lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "\n## Prompted mark, as the mark classifier sees it\n",
         "The judge errs too: its hits on rendered images of the same marks stand beside. Of 12 kinds and 9 colours.\n",
-        "| kind | found in generated | found in rendered |",
-        "|---|---|---|",
+        f"| kind | {' | '.join(found)} |",
+        "|---|" + "---|" * len(found),
     ]
     for k in KINDS:
-        generated, rendered = (found[name][0][kinds == k].mean() for name in ("generated", "rendered"))
-        lines.append(f"| {k} | {generated:.0%} | {rendered:.0%} |")
-    generated, rendered = (found[name][0].mean() for name in ("generated", "rendered"))
-    lines.append(f"| all kinds | {generated:.0%} | {rendered:.0%} |")
-    generated, rendered = (found[name][1].mean() for name in ("generated", "rendered"))
-    lines.append(f"| all colours | {generated:.0%} | {rendered:.0%} |")
+        lines.append(f"| {k} | {' | '.join(f'{hits[kinds == k].mean():.0%}' for hits, _ in found.values())} |")
+    lines.append(f"| all kinds | {' | '.join(f'{hits.mean():.0%}' for hits, _ in found.values())} |")
+    lines.append(f"| all colours | {' | '.join(f'{hits.mean():.0%}' for _, hits in found.values())} |")
     lines.append("\n## What the autoencoder keeps\n\n![reconstructions](base_model_reconstructions.png)\n")
     lines.append("Pairs of rows: rendered images (seven conditions it never saw, then marks) and reconstructions.")
     if note := json.loads(PROVENANCE.read_text()).get("note"):
-        lines.append(f"\n## How these weights came about\n\n{note}")
+        lines.append(f"\n## How `phantom-sd`'s weights came about\n\n{note}")
     return "\n".join(lines) + "\n"
 
 

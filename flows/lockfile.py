@@ -70,6 +70,8 @@ def _first_line(name: str) -> str:
 
 
 def _write(path: Path, blocks: dict[str, str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write the whole lock or nothing: a kill leaves the old one."""
+    temporary = path.parent / ".dvc/tmp" / f"{path.name}.{os.getpid()}.part"
+    temporary.parent.mkdir(parents=True, exist_ok=True)
     temporary.write_text(_HEAD + "".join(blocks.values()), "utf-8")
     temporary.replace(path)

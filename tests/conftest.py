@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Two test processes share two cores: OpenMP threads of both would wait for each other in busy loops.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,24 +37,43 @@ def copy_tree(to: Path) -> Path:
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
-    for args in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+    # Forced, for the placeholders of empty folders lie where git ignores what is new.
+    for args in (
+        ["init", "-q"],
+        ["add", "-A", "-f"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"],
+    ):
         run("git", *args, cwd=to)
     return to
 
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
-    """A clone in which the toy profile has run; read only."""
-    clone = copy_tree(tmp_path_factory.mktemp("toy"))
-    run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
-    run("dvc", "repro", cwd=clone)
+    """A clone in which the toy profile has run; read only, and one for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    clone, done = shared / "toy", shared / "toy.done"
+    with FileLock(shared / "toy.lock"):
+        if not done.exists():
+            shutil.rmtree(clone, ignore_errors=True)
+            copy_tree(clone)
+            run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
+            run("dvc", "repro", cwd=clone)
+            done.touch()
     return clone
+
+
+def copy_of(clone: Path, to: Path) -> Path:
+    """A copy of a finished run to change; without what a DVC at work there may be writing."""
+    shutil.copytree(clone, to, symlinks=True, ignore=lambda folder, _: {"tmp"} if folder.endswith(".dvc") else set())
+    (to / ".dvc/tmp").mkdir()
+    return to
 
 
 @pytest.fixture
 def toy_copy(toy, tmp_path):
     """A copy of the finished toy run to change."""
-    return Path(shutil.copytree(toy, tmp_path / "toy", symlinks=True))
+    return copy_of(toy, tmp_path / "toy")
 
 
 @pytest.fixture

@@ -143,14 +143,21 @@ def test_shipped_weights_come_from_todays_code():
     assert provenance["params"] == json.loads(params.model_dump_json())
 
 
-def test_the_shipped_inpainting_model_comes_from_the_shipped_base():
-    provenance = json.loads((ROOT / "models/base/phantom-sd-inpaint/provenance.json").read_text())
-    params = read_params(train_inpaint.InpaintTraining, "inpaint_training", ROOT / "params.yaml")
+@pytest.mark.parametrize(
+    ("name", "section", "model"),
+    [
+        ("phantom-sd-inpaint", "inpaint_training", train_inpaint.InpaintTraining),
+        ("phantom-flux", "flux_training", train_flux.FluxTraining),
+    ],
+)
+def test_a_derived_model_comes_from_the_shipped_base(name, section, model):
+    provenance = json.loads((ROOT / "models/base" / name / "provenance.json").read_text())
+    params = read_params(model, section, ROOT / "params.yaml")
     assert provenance["params"] == json.loads(params.model_dump_json())
     assert provenance["base"] == weights_digest(ROOT / "models/base/phantom-sd")
 
 
-@pytest.mark.parametrize("name", ["phantom-sd", "phantom-sd-inpaint"])
+@pytest.mark.parametrize("name", ["phantom-sd", "phantom-sd-inpaint", "phantom-flux"])
 def test_shipped_models_are_small_and_safe(name):
     files = [f for f in (ROOT / "models/base" / name).rglob("*") if f.is_file()]
     assert sum(f.stat().st_size for f in files) <= 25_000_000

@@ -8,7 +8,9 @@ import datasets
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run
+import torch
+from conftest import copy_of, run
+from diffusers import FluxPipeline
 from PIL import Image
 
 from pipeline_steps.profile import overlaid
@@ -25,15 +27,14 @@ GRID = {
         "arms": [],
         "segmenters": ["real", "syn"],
     },
-    "ablation": {"augmenters": ["sagers_inpaint"]},
+    "ablation": {"augmenters": ["sagers_inpaint", "dermaflux"]},
 }
 
 
 @pytest.fixture(scope="module")
 def methods(toy, tmp_path_factory):
     """A copy of the finished toy run with other methods in its grid, and which stages ran."""
-    clone = tmp_path_factory.mktemp("methods") / "clone"
-    run("cp", "-a", str(toy), str(clone), cwd=toy)
+    clone = copy_of(toy, tmp_path_factory.mktemp("methods") / "clone")
     params = clone / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"grid": GRID}))
     run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
@@ -87,6 +88,22 @@ def test_images_come_with_masks_that_segmenters_learn_from(methods):
     loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(clone / "hf"))
     assert loaded.num_rows == len(table)
     assert {"image", "mask"} <= set(loaded.column_names)
+
+
+def test_flux_paints_captions_and_its_adapter_loads_in_a_plain_pipeline(methods):
+    clone, _ = methods
+    folder = clone / "data/synthetic/dermaflux-iii-0"
+    table = pd.read_csv(folder / "metadata.csv")
+    assert table["prompt"].str.contains("border").all()
+    assert np.asarray(Image.open(folder / table["file_name"][0])).shape == (64, 64, 3)
+    pipe = FluxPipeline.from_pretrained(clone / "models/base/phantom-flux", torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.load_lora_weights(clone / "models/adapters/lora_flux-iii-0", weight_name="pytorch_lora_weights.safetensors")
+    assert pipe.get_active_adapters()
+    size = {"height": 64, "width": 64, "max_sequence_length": 32}
+    made = pipe(table["prompt"][0], num_inference_steps=2, output_type="np", **size).images
+    assert made.shape == (1, 64, 64, 3)
+    assert np.isfinite(made).all()
 
 
 def test_inpainting_keeps_the_pathology(methods):
