@@ -23,7 +23,7 @@ from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
 from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, widen
-from pipeline_steps.diffusion.preview import PREVIEW_SAMPLING, Preview
+from pipeline_steps.diffusion.preview import Preview, quick_sampling
 from pipeline_steps.diffusion.regions import check_base, training_conditions
 from pipeline_steps.diffusion.sample import sample
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
@@ -209,7 +209,7 @@ def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
     both = (embeds[p.prompt].expand(size, -1, -1), embeds[""].expand(size, -1, -1))
     channels, height, width = like.mean.shape[1:]
     made = [
-        sample(m.f, m.c, PREVIEW_SAMPLING, both, (channels, height, width), range(first, first + size))
+        sample(m.f, m.c, quick_sampling(m.f), both, (channels, height, width), range(first, first + size))
         for first in range(0, p.images, size)
     ]
     latents, _ = encode_images(m.f, m.c, np.concatenate(made)[: p.images], default_store())

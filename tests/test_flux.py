@@ -13,8 +13,10 @@ from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Optimisation, optimise
 from pipeline_steps.diffusion.objectives import noisy, target
+from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.sample import Sampling, denoised, sample
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.records.errors import DataError
 
 HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
 LORA = adapters.Lora(2, 4, ("to_q", "to_k", "to_v", "to_out.0"))
@@ -128,3 +130,19 @@ def test_training_and_sampling_mean_the_same_noise_level(model):
         by_index = f.predict(c, x, index, e)
         by_time = f.guide(c, (e, e), x, c.objective.sigma[700] * 1000, 1.0)
     assert torch.allclose(by_index, by_time, atol=1e-6)
+
+
+def test_a_training_shows_samples_of_the_flow(model, tmp_path, monkeypatch):
+    f, c = model
+    monkeypatch.chdir(tmp_path)
+    empty, words = f.embed(c, prompt_ids(c, ["", "psoriasis"]))
+    Preview(f, c, [words] * 2, empty, "cell/all", (4, 8, 8)).draw(3)
+    assert list((tmp_path / "runs/previews/cell").glob("*.png"))
+
+
+def test_a_scheduler_of_diffusion_is_refused(model):
+    f, c = model
+    embeds = f.embed(c, prompt_ids(c, ["psoriasis"]))
+    wrong = _sampling().model_copy(update={"scheduler": "DPMSolverMultistepScheduler"})
+    with pytest.raises(DataError, match="set scheduler to FlowMatch"):
+        denoised(f, c, wrong, (embeds, embeds), (4, 8, 8), [0])

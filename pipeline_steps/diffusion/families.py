@@ -29,7 +29,7 @@ class Family:
     denoiser's output; pixels: scaled latents to (B, 3, H, W), [-1, 1], with gradients; scale: unscaled latents to
     the denoiser's; guide: the prediction at a timestep under prompt and empty embeddings, at a guidance scale;
     set_timesteps: of a scheduler, so many for a number of tokens (2 x 2 latents); noised: sources and noise mixed at a
-    scheduler's timestep.
+    scheduler's timestep; quick_scheduler: the one of diffusers' that needs few steps.
     """
 
     load: Callable[[BaseModel], Components]
@@ -41,6 +41,7 @@ class Family:
     guide: Callable[[Components, tuple[Tensor, Tensor], Tensor, Tensor, float], Tensor]
     set_timesteps: Callable[[Any, int, int, torch.device], None]
     noised: Callable[[Any, Tensor, Tensor, Tensor], Tensor]
+    quick_scheduler: str
 
     @torch.no_grad()
     def decode(self, c: Components, latents: Tensor) -> Images:
@@ -156,6 +157,7 @@ FAMILIES = {
         guide=_guide,
         set_timesteps=_set_timesteps,
         noised=_noised,
+        quick_scheduler="DPMSolverMultistepScheduler",
     ),
     "flux": Family(
         load=flux.load_flux,
@@ -167,5 +169,6 @@ FAMILIES = {
         guide=flux.guide,
         set_timesteps=flux.set_timesteps,
         noised=flux.noised,
+        quick_scheduler="FlowMatchEulerDiscreteScheduler",
     ),
 }

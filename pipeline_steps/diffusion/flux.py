@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.diffusion.hub import BaseModel, Components, resolve
 from pipeline_steps.diffusion.objectives import Objective
+from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.weights import weights_digest
 
 _TRAINING_GUIDANCE = 1.0  # what a guidance-distilled model is told while it is fine-tuned, as diffusers' trainers do
@@ -127,8 +128,14 @@ def positions(rows: int, columns: int) -> Tensor:
 
 
 def set_timesteps(scheduler: Any, steps: int, tokens: int, device: torch.device) -> None:
-    """Even noise levels, shifted as the scheduler's configuration says (by the number of tokens, if it says so)."""
-    config = scheduler.config
+    """Even noise levels, shifted as the scheduler's configuration says (by the number of tokens, if it says so).
+
+    Raises:
+        DataError: the scheduler is none of flow matching.
+    """
+    config, name = scheduler.config, type(scheduler).__name__
+    if not name.startswith("FlowMatch"):
+        raise DataError(f"{name} does not solve a rectified flow; set scheduler to FlowMatchEulerDiscreteScheduler")
     options: dict[str, Any] = {"sigmas": np.linspace(1.0, 1 / steps, steps).tolist()}
     if config.use_dynamic_shifting:
         slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)

@@ -11,14 +11,17 @@ from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.sample import Sampling, Shape, denoised, image_latents
 from pipeline_steps.stage import pictures
 
-PREVIEW_SAMPLING = Sampling(
-    scheduler="DPMSolverMultistepScheduler",
-    scheduler_options={},
-    num_inference_steps=10,
-    guidance_scale=3.0,
-    guidance_interval=(0.0, 1.0),
-    strength=1.0,
-)
+
+def quick_sampling(f: Family) -> Sampling:
+    """Text-to-image in few steps."""
+    return Sampling(
+        scheduler=f.quick_scheduler,
+        scheduler_options={},
+        num_inference_steps=10,
+        guidance_scale=3.0,
+        guidance_interval=(0.0, 1.0),
+        strength=1.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -40,5 +43,5 @@ class Preview:
         """Show one row of samples as ``<name>-<step>``. Draws on no random stream of the training."""
         embeds = torch.stack(list(self.prompts))
         empty, seeds = self.empty.expand_as(embeds), range(len(self.prompts))
-        x = denoised(self.f, self.c, PREVIEW_SAMPLING, (embeds, empty), self.shape, seeds, beside=self.beside)
+        x = denoised(self.f, self.c, quick_sampling(self.f), (embeds, empty), self.shape, seeds, beside=self.beside)
         pictures.show([list(self.f.decode(self.c, image_latents(self.c, x)))], f"{self.name}-{step:06d}")
