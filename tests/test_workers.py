@@ -21,7 +21,7 @@ from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 GRID_PROFILE = os.environ.get("EQUIDERM_GRID_PROFILE", "toy")
-SHORT = GRID_PROFILE == "toy"  # then the grid ends at the adapters
+SHORT = GRID_PROFILE == "toy"  # then the grid ends at the screened images
 BRANCHES = """
 stages:
   source:
@@ -166,6 +166,9 @@ def test_the_record_is_in_postgresql(lab, postgres):
 def test_a_machine_that_dies_loses_nothing(lab):
     lab.start(*lab.clones)
     process = lab.run()
+    # Not while it is at ``source``, whose deed it may have done and told nobody of.
+    until(lambda: any("write out/source" in _done(clone) for clone in lab.clones))
+    until(lambda: lab.states().get("source") == "Completed")
     busy = until(
         lambda: [worker for worker, clone in zip(lab.workers, lab.clones, strict=True) if living_stages(clone)]
     )
@@ -186,8 +189,11 @@ def test_a_server_that_restarts_loses_nothing(lab, server):
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     assert lab.deeds() == DEEDS
-    # A sign of life that the server missed has a stage sent again, which then finds it done.
-    assert set(lab.states().values()) <= {"Completed", "Restored", "Cached"}
+    states = lab.states()
+    assert set(states) == set(NAMES)
+    # What ran when the server died may be sent again, if no sign of life came through in time; it then finds it done.
+    assert {state for name, state in states.items() if "branch" not in name} == {"Completed"}
+    assert {state for name, state in states.items() if "branch" in name} <= {"Completed", "Restored", "Cached"}
 
 
 def test_cancelling_the_head_ends_its_stages_elsewhere(lab):
@@ -253,7 +259,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
     lab = Lab(server, tmp_path, 4, _grid)
     request.addfinalizer(lambda: [lab.kill(worker) for worker in lab.workers if worker.poll() is None])
     lab.start(*lab.clones[:3])
-    process = lab.run(*(["--target", "finetune"] if SHORT else []))
+    process = lab.run(*(["--target", "screen"] if SHORT else []))
     until(lambda: any(stage[0] == "invert_tokens" for clone in lab.clones for stage in _stages(clone)), 1800)
     lab.kill(lab.workers[0])
     os.killpg(server.process.pid, signal.SIGKILL)
@@ -275,7 +281,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
         for name, held in read_yaml(alone / "dvc.lock")["stages"].items()
         if name in lock and "@" in name and name.split("@")[0] in groups
     }
-    assert len(shared) >= 3
+    assert len(shared) >= 5
     assert {name: lock[name] for name in shared} == shared
 
 
