@@ -14,7 +14,7 @@ from dvc.dvcfile import Lockfile
 from dvc.stage import serialize
 from dvc.utils.serialize import dumps_yaml
 
-_HEAD = "schema: '2.0'\nstages:\n"
+HEAD = "schema: '2.0'\nstages:\n"
 
 
 def sort_lock(order: list[str], path: Path = Path("dvc.lock")) -> None:
@@ -22,7 +22,7 @@ def sort_lock(order: list[str], path: Path = Path("dvc.lock")) -> None:
 
     Others stay behind those. Written whole, and only if it changes; a file that DVC did not write so stays as it is.
     """
-    if not path.exists() or (blocks := _blocks(path.read_text("utf-8"))) is None:
+    if not path.exists() or (blocks := blocks_of(path.read_text("utf-8"))) is None:
         return
     place = {_first_line(name): i for i, name in enumerate(order)}
     first_lines = sorted(blocks, key=lambda line: place.get(line, len(place)))
@@ -36,7 +36,7 @@ def write_stages_in_place() -> None:
 
     def dump_stages(lock: Lockfile, stages: Sequence[Any], **options: Any) -> None:
         path = Path(lock.path)
-        blocks = _blocks(path.read_text("utf-8")) if path.exists() else None
+        blocks = blocks_of(path.read_text("utf-8")) if path.exists() else None
         if blocks is None:
             whole(lock, stages, **options)
             return
@@ -51,13 +51,13 @@ def write_stages_in_place() -> None:
     Lockfile.dump_stages = dump_stages
 
 
-def _blocks(text: str) -> dict[str, str] | None:
+def blocks_of(text: str) -> dict[str, str] | None:
     """The text of each stage by its first line; None where a lock does not look as DVC writes it."""
-    if not text.startswith(_HEAD):
+    if not text.startswith(HEAD):
         return None
-    blocks = re.split(r"(?m)^(?=  \S)", text.removeprefix(_HEAD))[1:]
+    blocks = re.split(r"(?m)^(?=  \S)", text.removeprefix(HEAD))[1:]
     found = {block.split("\n", maxsplit=1)[0]: block for block in blocks}
-    whole = len(found) == len(blocks) and _HEAD + "".join(blocks) == text and text.endswith("\n")
+    whole = len(found) == len(blocks) and HEAD + "".join(blocks) == text and text.endswith("\n")
     return found if whole and all(_is_stage(line, block) for line, block in found.items()) else None
 
 
@@ -73,5 +73,5 @@ def _write(path: Path, blocks: dict[str, str]) -> None:
     """Write the whole lock or nothing: a kill leaves the old one."""
     temporary = path.parent / ".dvc/tmp" / f"{path.name}.{os.getpid()}.part"
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(_HEAD + "".join(blocks.values()), "utf-8")
+    temporary.write_text(HEAD + "".join(blocks.values()), "utf-8")
     temporary.replace(path)

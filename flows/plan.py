@@ -16,6 +16,7 @@ from dvc.utils.flatten import flatten
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from flows.mend import mend_rwlock, whole_graph
+from flows.parsed import lock_parsed_once
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
     Raises:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
-    with Repo() as repo, repo.lock, _each_thing_read_once():
+    with Repo() as repo, repo.lock, _each_thing_read_once(), lock_parsed_once():
         mend_rwlock(repo)
         graph = whole_graph(repo)
         order = plan_repro(graph)

@@ -12,12 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, run
-from dvc.utils.serialize import dumps_yaml
+from dvc.utils.serialize import dumps_yaml, parse_yaml
 from server import small_clone
 
 from flows.augment import clean_groups
 from flows.history import Estimates, remember
 from flows.lockfile import sort_lock
+from flows.parsed import parse_lock
 from flows.plan import Stage, _resources, _wanted
 from flows.process import StageFailedError, _parse, _run
 from flows.slots import Slots
@@ -243,6 +244,54 @@ def test_the_lock_is_written_as_dvc_writes_it(tmp_path):
             run(sys.executable, "-m", module, "repro", *targets, cwd=clone)
             locks.append((clone / "dvc.lock").read_bytes())
         assert locks[0] == locks[1], step
+
+
+def test_only_new_blocks_of_the_lock_are_parsed(tmp_path):
+    """Whatever is kept, also damaged: what DVC is told is what its own parser says."""
+    asked = []
+
+    def parse(part):
+        asked.append(part)
+        return parse_yaml(part, "dvc.lock")
+
+    values = {"a": 1e-05, "'3'": "no", "c@x": "2020-01-01", "d": [None, {"y": "text " * 40}]}
+    stages = {name: {"cmd": name, "params": {"params.yaml": {"v": value}}} for name, value in values.items()}
+    lock = dumps_yaml({"schema": "2.0", "stages": stages})
+    assert parse_lock(lock, tmp_path, parse) == parse_yaml(lock, "dvc.lock")
+    assert parse_lock(lock, tmp_path, parse) == parse_yaml(lock, "dvc.lock")
+    assert asked == [lock], "the second time all is kept"
+    stages["d"]["cmd"] = "another"
+    changed = dumps_yaml({"schema": "2.0", "stages": dict(reversed(stages.items()))})
+    again = parse_lock(changed, tmp_path, parse)
+    assert again == parse_yaml(changed, "dvc.lock")
+    assert list(again["stages"]) == list(parse_yaml(changed, "dvc.lock")["stages"])
+    assert asked[1:] == [dumps_yaml({"schema": "2.0", "stages": {"d": stages["d"]}})]
+    again["stages"]["a"]["cmd"] = "spoilt by who was given it"
+    assert parse_lock(changed, tmp_path, parse) == parse_yaml(changed, "dvc.lock")
+    (kept,) = tmp_path.iterdir()
+    stored = kept.read_bytes()
+    for damaged in (b"", stored[:100], stored[:-1] + bytes([stored[-1] ^ 1])):
+        kept.write_bytes(damaged)
+        asked.clear()
+        assert parse_lock(changed, tmp_path, parse) == parse_yaml(changed, "dvc.lock")
+        assert asked == [changed]
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "schema: '2.0'\nstages:\n  a: &one\n    cmd: x\n  b:\n    <<: *one\n",
+        "schema: '2.0'\nstages:\n  a:\n    cmd: &it x\n  b:\n    cmd: *it\n",
+        "schema: '2.0'\nstages:\n  a:\n    cmd: x\n    when: 2020-01-01\n",
+        "stages: {a: {cmd: x}}\n",
+    ],
+)
+def test_a_lock_unlike_dvcs_is_parsed_whole(tmp_path, lock):
+    for _ in range(2):
+        assert parse_lock(lock, tmp_path, lambda part: parse_yaml(part, "dvc.lock")) == parse_yaml(lock, "dvc.lock")
+    first, changed = lock, lock.replace("x", "y")
+    parse_lock(first, tmp_path, lambda part: parse_yaml(part, "dvc.lock"))
+    assert parse_lock(changed, tmp_path, lambda part: parse_yaml(part, "dvc.lock")) == parse_yaml(changed, "dvc.lock")
 
 
 def test_a_lock_that_another_hand_wrote_is_left_to_dvc(tmp_path):
