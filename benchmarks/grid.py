@@ -88,7 +88,9 @@ def main() -> None:
         clone = make(Path(folder, "clone"))
         server = start_server(4274)
         try:
-            idle = {"the flow": timed("flows.augment", cwd=clone), "`dvc repro`": timed("dvc", "repro", cwd=clone)}
+            idle = {"the flow, which sees this lock for the first time": timed("flows.augment", cwd=clone)}
+            idle["the flow, again"] = timed("flows.augment", cwd=clone)
+            idle["`dvc repro`"] = timed("dvc", "repro", cwd=clone)
             plan = timed("flows.augment", "--dry-run", cwd=clone)
             some = timed("flows.augment", "--target", "invert_tokens", "--force", cwd=clone)
             other = timed("dvc", "repro", "--force", "--single-item", "invert_tokens", cwd=clone)
@@ -111,7 +113,8 @@ def main() -> None:
         f"| the flow | {count['flow']} | {some[0]:.0f} | {some[1]:.0f} | {each:.2f} |\n"
         f"| `dvc repro` | {count['dvc']} | {other[0]:.0f} | {other[1]:.0f} | {other[1] / count['dvc']:.2f} |\n\n"
         "Plain `dvc repro` parses and writes all of `dvc.lock` anew for each stage that ran; the flow replaces that "
-        "stage's block. The flow's row holds Prefect's and the plan's share, too.\n\n"
+        "stage's block, and keeps what blocks say, so that only new ones are parsed. The flow's row holds Prefect's "
+        "and the plan's share, too.\n\n"
         f"So the flow's bookkeeping is under 2 % of the compute where a stage takes more than {each * 50:.0f} s of "
         "processor time on the average.\n",
         "utf-8",

@@ -106,8 +106,12 @@ def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: 
 def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None) -> str:
     if captioner is None:
         return NOTHING
-    tokenizer = _entry(params, "captioners", captioner).get("tokenizer", {"location": ""})
-    cells["caption"][captioner] = {"captioner": captioner, "tokenizer": _local(tokenizer["location"])}
+    entry = _entry(params, "captioners", captioner)
+    cells["caption"][captioner] = {
+        "captioner": captioner,
+        "tokenizer": _local(entry.get("tokenizer", {}).get("location", "")),
+        "weights": _local(entry.get("location", "")),
+    }
     return f"data/captions/{captioner}"
 
 

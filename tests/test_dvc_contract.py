@@ -22,6 +22,7 @@ from pipeline_steps import (
     select_subset,
     split,
     train_base,
+    train_captioner,
     train_classifier,
     train_features,
     train_flux,
@@ -157,7 +158,13 @@ def test_a_derived_model_comes_from_the_shipped_base(name, section, model):
     assert provenance["base"] == weights_digest(ROOT / "models/base/phantom-sd")
 
 
-@pytest.mark.parametrize("name", ["phantom-sd", "phantom-sd-inpaint", "phantom-flux"])
+def test_the_captioner_comes_from_todays_parameters():
+    provenance = json.loads((ROOT / "models/base/phantom-captioner/provenance.json").read_text())
+    params = read_params(train_captioner.CaptionerTraining, "captioner_training", ROOT / "params.yaml")
+    assert provenance["params"] == params.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("name", ["phantom-sd", "phantom-sd-inpaint", "phantom-flux", "phantom-captioner"])
 def test_shipped_models_are_small_and_safe(name):
     files = [f for f in (ROOT / "models/base" / name).rglob("*") if f.is_file()]
     assert sum(f.stat().st_size for f in files) <= 25_000_000
@@ -182,6 +189,7 @@ SECTIONS = {
     "base_training": train_base.BaseParams,
     "inpaint_training": train_inpaint.InpaintTraining,
     "flux_training": train_flux.FluxTraining,
+    "captioner_training": train_captioner.CaptionerTraining,
     "feature_training": train_features.FeatureParams,
 }
 NAMED = {

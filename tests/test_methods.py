@@ -13,6 +13,7 @@ from conftest import copy_of, run
 from diffusers import FluxPipeline
 from PIL import Image
 
+from pipeline_steps.datasets.phantom.marks import COLOURS
 from pipeline_steps.profile import overlaid
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import read_yaml
@@ -27,7 +28,7 @@ GRID = {
         "arms": [],
         "segmenters": ["real", "syn"],
     },
-    "ablation": {"augmenters": ["sagers_inpaint", "dermaflux"]},
+    "ablation": {"augmenters": ["sagers_inpaint", "dermaflux", "lesiongen_reports"]},
 }
 
 
@@ -58,6 +59,16 @@ def test_concepts_are_in_the_prompts(methods):
     assert captions.nunique() > 7, "one caption a condition says nothing of an image"
     table = pd.read_csv(clone / "data/synthetic/lesiongen-iii-0/metadata.csv")
     assert table["prompt"].str.contains("on (?:very )?dark skin").all()
+
+
+def test_the_shipped_captioner_looks_at_each_image(methods):
+    clone, ran = methods
+    assert "caption@reports_phantom" in ran
+    captions = pd.read_parquet(clone / "data/captions/reports_phantom/captions.parquet")["caption"]
+    assert captions.nunique() > 7
+    assert json.loads((clone / "metrics/captions/reports_phantom.json").read_text())["unusable_replies"] == {}
+    table = pd.read_csv(clone / "data/synthetic/lesiongen_reports-iii-0/metadata.csv")
+    assert table["prompt"].str.contains(f"(?:{'|'.join(COLOURS)})").all()
 
 
 def test_the_report_has_them_all(methods):

@@ -44,7 +44,7 @@ def by_local_model(params: LocalParams, study: Study) -> Captioned:
     asked = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
     folder = Path(params.location)
     settings = params.model_dump(include={"schema_name", "dtype", "max_reply_tokens", "batch_size"})
-    model = weights_digest(folder) if folder.is_dir() else f"{params.location}@{params.revision}"
+    model = _contents(folder) if folder.is_dir() else f"{params.location}@{params.revision}"
     code = code_version(__name__)
     keys = [
         item_key("local report", code, image=digest(image), instruction=text, model=model, **settings)
@@ -96,6 +96,12 @@ def new_reporter(params: LocalParams) -> Callable[[Sequence[Image.Image], Sequen
         return [stored_reply(text, "stop" if end else "length") for text, end in zip(said, ended, strict=True)]
 
     return reply
+
+
+def _contents(folder: Path) -> str:
+    """A name for what a model in ``folder`` answers by: configuration, weights and chat template."""
+    template = folder / "chat_template.jinja"
+    return weights_digest(folder) + (template.read_text("utf-8") if template.is_file() else "")
 
 
 def _load(params: LocalParams) -> tuple[Any, Any]:

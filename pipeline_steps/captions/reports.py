@@ -22,7 +22,7 @@ class ReportParams(ComposedParams):
     Above ``most_failures``, the share of images without a usable report, the stage fails.
     """
 
-    schema_name: Literal["dermaflux", "lesiongen"]
+    schema_name: Literal["dermaflux", "lesiongen", "marks"]
     reveal_condition: bool
     most_failures: float
 

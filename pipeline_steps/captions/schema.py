@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 # DermaFlux (arXiv 2603.16392, project page): asymmetry, border irregularity and colour. LesionGen (arXiv 2507.23001,
-# code): twelve entries. The explanations are ours.
+# code): twelve entries. The explanations are ours. What the shipped captioner knows of images (marks) is ours too.
 SCHEMAS: dict[str, dict[str, str]] = {
     "dermaflux": {
         "asymmetry": "how symmetric the lesion is",
@@ -25,6 +25,16 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "elevation": "flat, plaque, papule, nodule",
         "skin_type": "the tone of the skin around it",
         "other": "anything else that helps to recognise it",
+    },
+    "marks": {
+        "shape": "the shapes that are there",
+        "colour": "their colours",
+        "size": "their sizes: small, medium or large",
+        "texture": "the surface, such as smooth, scaly, crusted",
+        "elevation": "flat, nodule, nodules",
+        "arrangement": "how it is laid out, such as solitary, scattered, annular, serpiginous",
+        "count": "how many: one, two, several, many",
+        "skin_type": "the tone of the skin around it",
     },
 }
 _LONGEST = 120  # characters of an entry
