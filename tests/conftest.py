@@ -20,6 +20,15 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 
+# Files of whole pipelines, the longest first: begun last, one would run alone at the end.
+LONG = ("test_workers.py", "test_pipeline.py", "test_methods.py", "test_server.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first; the others fill the gaps."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def run(*command, cwd, check=True, env_extra=None, **options):
     """Run a command with this environment's Python first on the path; output as text."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
