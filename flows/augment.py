@@ -8,6 +8,7 @@ Cells of one group that nothing can change share one task: in a grid of hundreds
 
 import argparse
 import asyncio
+import gc
 import sys
 import time
 from dataclasses import dataclass
@@ -267,6 +268,7 @@ def main() -> None:
     parser.add_argument("--pool", default="", help="have the workers of this Prefect work pool run the stages")
     args = parser.parse_args()
     targets = tuple(args.target)
+    gc.set_threshold(200_000, 20, 20)  # a plan makes many small objects: a tenth of it was looking for cycles
     try:
         if args.dry_run:
             refresh_cells()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from dvc import output
 from dvc.dependency import param
 from dvc.lock import LockError
-from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 from dvc.rwlock import RWLockFileCorruptedError, rwlock
@@ -88,14 +88,25 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 @contextmanager
 def _each_thing_read_once() -> Iterator[None]:
-    """Within: DVC parses a file and hashes a path once, not for each stage that reads it: most of a plan's time.
+    """Within: DVC parses a file, places a path and hashes it once, not for each stage that reads it.
 
-    And it looks a parameter up by its name, where it would compare the name with every parameter's.
+    And it looks a parameter up by its name, where it would compare the name with every parameter's. Together that is
+    most of a plan's time.
     """
-    load, look, find = param.load_path, Output.get_hash, param.dpath.get
+    load, look, find, place = param.load_path, output.Output.get_hash, param.dpath.get, output.get_cloud_fs
     known: dict[tuple[str, str], Any] = {}
+    placed: dict[str, Any] = {}
 
-    def get_hash(out: Output) -> Any:
+    def get_cloud_fs(config: Any, url: str, **options: Any) -> Any:
+        """The file system of a path, its options and the path there; of one repository, within one plan."""
+        if options:
+            return place(config, url=url, **options)
+        if url not in placed:
+            placed[url] = place(config, url=url)
+        kind, settings, path = placed[url]
+        return kind, dict(settings), path
+
+    def get_hash(out: output.Output) -> Any:
         key = (out.fs_path, out.hash_name)
         if key not in known:
             known[key] = look(out)
@@ -109,11 +120,13 @@ def _each_thing_read_once() -> Iterator[None]:
             here = here[key]
         return here
 
-    param.load_path, Output.get_hash, param.dpath.get = cache(load), get_hash, get
+    param.load_path, output.Output.get_hash, param.dpath.get = cache(load), get_hash, get
+    output.get_cloud_fs = get_cloud_fs
     try:
         yield
     finally:
-        param.load_path, Output.get_hash, param.dpath.get = load, look, find
+        param.load_path, output.Output.get_hash, param.dpath.get = load, look, find
+        output.get_cloud_fs = place
 
 
 def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
