@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.reporting import figures, gallery
 from pipeline_steps.reporting.arms import spelled
-from pipeline_steps.reporting.leaderboard import contenders, leaderboard
+from pipeline_steps.reporting.leaderboard import MEASURES, contenders, leaderboard
 from pipeline_steps.reporting.results import (
     NO_MODEL,
     Results,
@@ -67,8 +68,8 @@ def accuracy_figures(r: Results) -> list[dict[str, str]]:
 def tests(r: Results, splits: dict[str, Any]) -> list[dict[str, Any]]:
     """Paired tests on every partition, formatted in percentage points."""
     rows = []
+    share = _test_share(r, splits)
     for partition in _PARTITIONS:
-        share = _test_share(splits, partition)
         for t in paired_tests(r, partition, share, Path("data/predictions")):
             low, high = _number(t["low"] * 100, 1), _number(t["high"] * 100, 1)
             interval = f"{low} to {high}" if low else ""
@@ -77,8 +78,13 @@ def tests(r: Results, splits: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _test_share(splits: dict[str, Any], partition: str) -> float:
-    shares = [n[partition] / max(n["train"], 1) for draws in splits.values() for n in draws.values()]
+def _test_share(r: Results, splits: dict[str, Any]) -> float:
+    """n_test / n_train, mean over the draws of the scenarios in the grid: what Nadeau and Bengio's correction takes.
+
+    Of the draws' own test splits on every partition, for those are what is drawn; the holdout is the same for all.
+    """
+    scenarios = set(r.classifiers["scenario"]) if len(r.classifiers) else set(splits)
+    shares = [n["test"] / max(n["train"], 1) for s in scenarios for n in splits[s].values()]
     return sum(shares) / len(shares)
 
 
@@ -108,16 +114,12 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
     model_free = sorted({c["augmenter"] for c in cells["generate"].values() if c["base"] == NO_MODEL})
     made = []
     for partition in ("holdout", "test"):
-        board = leaderboard(r, partition, minority, _test_share(splits, partition), model_free)
+        board = leaderboard(r, partition, minority, _test_share(r, splits), model_free)
         if board is None:
             continue
         rows = [
-            {**row, **{k: _number(row.get(k)) for k in ("fid", "kid", "precision", "recall")}}
-            | {
-                k: _number(_percent(row.get(k)), 1)
-                for k in ("accuracy", "minority", "worst_accuracy", "gap", "concepts")
-            }
-            | {k: _number(_percent(row.get(k)), 1) for k in ("mean", "low", "high", "rejected", "memorised")}
+            {**row, **{measure: _measured(row, measure) for measure in MEASURES}}
+            | {k: _number(_percent(row[k]), 1) for k in ("mean", "low", "high")}
             | {"p": _number(row["p_holm"])}
             for row in board.rows
         ]
@@ -126,6 +128,16 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
         head = {"partition": _PARTITIONS[partition], "minority": ", ".join(map(str, minority))}
         made.append({**head, "rows": rows, "baseline": _contender(board.baseline), "blocks": board.blocks, "png": png})
     return made
+
+
+def _measured(row: dict[str, Any], measure: str) -> dict[str, str]:
+    """A value and its interval, within what is possible; shares in percent."""
+    values = [row.get(f"{measure}{end}") for end in ("", "_low", "_high")]
+    if measure in ("fid", "kid", "precision", "recall"):
+        value, low, high = (_number(v) for v in values)
+    else:
+        value, low, high = (_number(_percent(None if v is None else np.clip(v, 0, 1)), 1) for v in values)
+    return {"value": value, "interval": f"{low} to {high}" if low else ""}
 
 
 def _contender(name: str) -> str:

@@ -36,15 +36,17 @@ def _results(draws=(0, 1, 2), gain=0.2):
         [
             {
                 "augmenter": "good",
+                "split": f"iii-{draw}",
                 "generated": 10,
                 "accepted": 8,
                 "rejected_memorised": 1,
-                "fid": 2.0,
+                "fid": 2.0 + draw,
                 "kid": None,
                 "precision": 0.5,
                 "recall": 0.5,
                 "concepts": 0.7,
             }
+            for draw in draws
         ]
     )
     return Results(pd.DataFrame(rows), images, pd.DataFrame())
@@ -57,9 +59,26 @@ def test_the_best_baseline_is_the_bar():
     best = board.rows[0]
     assert best["mean"] == pytest.approx(0.1)
     assert best["minority"] == pytest.approx(0.51)
-    assert (best["rejected"], best["memorised"], best["fid"]) == (pytest.approx(0.2), 0.1, 2.0)
+    assert (best["rejected"], best["memorised"], best["fid"]) == (pytest.approx(0.2), pytest.approx(0.1), 3.0)
     assert board.rows[1]["mean"] == 0
     assert board.ranks == {"real": 3.0, "classic": 2.0, "syn of good": 1.0, "syn of bad": 4.0}
+
+
+def test_every_measure_has_its_interval_over_draws():
+    row = leaderboard(_results(), "holdout", [5, 6], 0.3).rows[0]
+    half = stats.t.ppf(0.975, 2) * np.sqrt((1 / 3 + 0.3) * 1.0)  # FID 2, 3, 4
+    assert (row["fid_low"], row["fid_high"]) == (pytest.approx(3 - half), pytest.approx(3 + half))
+    assert row["minority_low"] < row["minority"] < row["minority_high"]
+    assert row["rejected_low"] == pytest.approx(row["rejected"])
+
+
+def test_who_missed_a_draw_is_not_ranked():
+    r = _results()
+    some = r.classifiers[(r.classifiers["augmenter"] != "bad") | (r.classifiers["draw"] == 0)]
+    board = leaderboard(Results(some, r.images, r.segmenters), "holdout", [5, 6], 0.3)
+    assert board.blocks == 3
+    assert set(board.ranks) == {"real", "classic", "syn of good"}
+    assert {row["name"] for row in board.rows} == {"real", "classic", "syn of good", "syn of bad"}
 
 
 def test_an_augmenter_without_a_model_is_a_baseline():

@@ -1,6 +1,6 @@
 """The methods head to head: a row an arm of an augmenter, against the best baseline that needs no generative model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,18 @@ from pipeline_steps.vision.scores import corrected_paired_test, holm
 BASELINES = ("real", "real_repeated", "classic")  # arms that train on real images alone
 _BLOCK = ["scenario", "architecture", "draw"]
 _MEASURES = ("accuracy", "minority", "worst_accuracy", "gap")
+_OF_IMAGES = ("fid", "kid", "precision", "recall", "concepts", "rejected", "memorised")
+MEASURES = (*_MEASURES, *_OF_IMAGES)
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """``rows``, best minority accuracy first; the ``baseline`` they are tested against; blocks that all took part in.
+    """``rows``, best minority accuracy first; the ``baseline`` they are tested against; blocks of the ranking.
 
-    ``ranks``: mean rank of each contender by minority accuracy over those blocks, and the least difference of mean
-    ranks that a Nemenyi test at 5 % tells apart (Demšar 2006, section 3.2.2); empty with fewer than two blocks.
+    Each of ``MEASURES`` in a row has its 95 % interval over draws beside it (``fid_low``, ``fid_high``), NaN with one.
+
+    ``ranks``: mean rank by minority accuracy of the contenders that took part in all blocks, and the least difference
+    of mean ranks that a Nemenyi test at 5 % tells apart (Demšar 2006, section 3.2.2); empty with fewer than two blocks.
     """
 
     rows: list[dict[str, Any]]
@@ -47,8 +51,10 @@ def leaderboard(
     rows = [_row(name, scores[name], scores[best], test_share) for name in scores]
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
-    rows = [row | _of_images(r.images, row["augmenter"]) for row in rows]
-    shared = pd.concat({name: table["minority"] for name, table in scores.items()}, axis=1, join="inner")
+    rows = [row | _of_images(r.images, row["augmenter"], test_share) for row in rows]
+    most = max(len(table) for table in scores.values())
+    whole = {name: table["minority"] for name, table in scores.items() if len(table) == most}
+    shared = pd.concat(whole, axis=1, join="inner")
     ranks, difference = mean_ranks(shared.to_numpy())
     names = dict(zip(shared.columns, ranks, strict=True)) if len(ranks) else {}
     rows.sort(key=lambda row: -row["minority"])
@@ -73,31 +79,35 @@ def contenders(r: Results, partition: str, minority: Sequence[int]) -> dict[str,
 
 
 def _row(name: str, mine: pd.DataFrame, best: pd.DataFrame, test_share: float) -> dict[str, Any]:
-    """Mean scores, and the difference of minority accuracy to the best baseline, paired over draws."""
+    """Scores with their intervals, and the difference of minority accuracy to the best baseline, paired over draws."""
     arm, _, augmenter = name.partition(" of ")
+    measured = {k: v for m in _MEASURES for k, v in _over_draws(mine[m].groupby(level="draw").mean(), m, test_share)}
     difference = (mine["minority"] - best["minority"]).dropna().groupby(level="draw").mean()
     test = corrected_paired_test(difference.to_numpy(np.float64), test_share) if len(difference) else {}
-    means = {measure: float(mine[measure].mean()) for measure in _MEASURES}
     nothing = {"mean": float("nan"), "low": float("nan"), "high": float("nan"), "p": float("nan"), "draws": 0}
-    return {"name": name, "arm": arm, "augmenter": augmenter, **means, **nothing, **test, "blocks": len(mine)}
+    return {"name": name, "arm": arm, "augmenter": augmenter, **measured, **nothing, **test, "blocks": len(mine)}
 
 
-def _of_images(images: pd.DataFrame, augmenter: str) -> dict[str, Any]:
-    """FID and the like of an augmenter, mean over its cells; shares of its images that were rejected."""
+def _over_draws(values: pd.Series, measure: str, test_share: float) -> Iterator[tuple[str, float]]:
+    """Mean of a value a draw, and its interval."""
+    known = values.dropna().to_numpy(np.float64)
+    if len(known):
+        found = corrected_paired_test(known, test_share)
+        yield from ((measure, found["mean"]), (f"{measure}_low", found["low"]), (f"{measure}_high", found["high"]))
+
+
+def _of_images(images: pd.DataFrame, augmenter: str, test_share: float) -> dict[str, float]:
+    """FID and the like of an augmenter, and the shares of its images that were rejected."""
     mine = images[images["augmenter"] == augmenter] if len(images) else images
     if not len(mine):
         return {}
-    generated = mine["generated"].sum()
-    return {
-        **{k: _mean(mine[k]) for k in ("fid", "kid", "precision", "recall", "concepts")},
-        "rejected": float(1 - mine["accepted"].sum() / generated),
-        "memorised": float(mine["rejected_memorised"].sum() / generated),
-    }
-
-
-def _mean(values: pd.Series) -> float | None:
-    known = values.dropna().astype(float)
-    return float(known.mean()) if len(known) else None
+    mine = mine.assign(
+        rejected=1 - mine["accepted"] / mine["generated"],
+        memorised=mine["rejected_memorised"] / mine["generated"],
+        draw=mine["split"].str.rsplit("-", n=1).str[1],
+    )
+    by_draw = mine.set_index("draw")[list(_OF_IMAGES)].astype(float).groupby(level="draw").mean()
+    return {k: v for m in _OF_IMAGES for k, v in _over_draws(by_draw[m], m, test_share)}
 
 
 def mean_ranks(scores: npt.NDArray[np.float64]) -> tuple[list[float], float]:
