@@ -34,7 +34,7 @@ from pipeline_steps.stage.params import Params, read_params, read_yaml
 from pipeline_steps.stage.run import parser, run
 
 METRICS = Path("metrics")
-_PARTITIONS = {"test": "test (dark)", "test_light": "test (light)", "holdout": "phantom holdout, all six types"}
+PARTITIONS = {"test": "test (dark)", "test_light": "test (light)", "holdout": "phantom holdout, all six types"}
 
 
 class ReportParams(Params):
@@ -58,7 +58,7 @@ def accuracy_figures(r: Results) -> list[dict[str, str]]:
     if not len(r.classifiers):
         return made
     for (scenario, architecture, partition), rows in r.classifiers.groupby(["scenario", "architecture", "partition"]):
-        title = f"Scenario {scenario}, {architecture}: {_PARTITIONS[str(partition)]}"
+        title = f"Scenario {scenario}, {architecture}: {PARTITIONS[str(partition)]}"
         n = int(rows.loc[rows["skin_type"] == "all", "n"].mean())
         caption = f"{n} images, {rows['draw'].nunique()} draw(s); bars: 95 % bootstrap over groups, mean over draws."
         made.append({"title": title, "caption": caption, "png": _uri(figures.accuracy_by_type(rows, title))})
@@ -69,7 +69,7 @@ def tests(r: Results, splits: dict[str, Any]) -> list[dict[str, Any]]:
     """Paired tests on every partition, formatted in percentage points."""
     rows = []
     share = _test_share(r, splits)
-    for partition in _PARTITIONS:
+    for partition in PARTITIONS:
         for t in paired_tests(r, partition, share, Path("data/predictions")):
             low, high = _number(t["low"] * 100, 1), _number(t["high"] * 100, 1)
             interval = f"{low} to {high}" if low else ""
@@ -101,7 +101,7 @@ def dose_figures(r: Results, splits: dict[str, Any]) -> list[dict[str, str]]:
             trained = [splits[s][str(d)]["train"] for s, d in zip(mine["scenario"], mine["draw"], strict=True)]
             mine = mine.assign(dose=[round(n / conditions) for n in trained])
             title = (
-                f"Dose-response, scenario {scenario}: {_PARTITIONS[partition]}, types {', '.join(map(str, minority))}"
+                f"Dose-response, scenario {scenario}: {PARTITIONS[partition]}, types {', '.join(map(str, minority))}"
             )
             caption = "Mean over architectures and draws; dots are single draws."
             made.append({"title": title, "caption": caption, "png": _uri(figures.dose_response(mine, title))})
@@ -119,13 +119,13 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
             continue
         rows = [
             {**row, **{measure: _measured(row, measure) for measure in MEASURES}}
-            | {k: _number(_percent(row[k]), 1) for k in ("mean", "low", "high")}
+            | {k: "" if pd.isna(row[k]) else f"{row[k] * 100:+.1f}" for k in ("mean", "low", "high")}
             | {"p": _number(row["p_holm"])}
             for row in board.rows
         ]
         ranks = {_contender(name): rank for name, rank in board.ranks.items()}
         png = _uri(figures.critical_difference(ranks, board.critical_difference)) if ranks else ""
-        head = {"partition": _PARTITIONS[partition], "minority": ", ".join(map(str, minority))}
+        head = {"partition": PARTITIONS[partition], "minority": ", ".join(map(str, minority))}
         made.append({**head, "rows": rows, "baseline": _contender(board.baseline), "blocks": board.blocks, "png": png})
     return made
 
@@ -174,7 +174,7 @@ def segmenters(r: Results) -> list[dict[Any, Any]]:
     for row in r.segmenters.to_dict("records") if len(r.segmenters) else []:
         shown: dict[Any, Any] = {k: _number(row[k]) for k in ("dice", "iou")}
         shown["interval"] = f"{_number(row['low'])} to {_number(row['high'])}"
-        made.append(row | shown | {"partition": _PARTITIONS[str(row["partition"])]})
+        made.append(row | shown | {"partition": PARTITIONS[str(row["partition"])]})
     return made
 
 
@@ -225,7 +225,7 @@ def page(r: Results, cells: dict[str, Any], params: ReportParams) -> str:
         classifiers=len(cells["train_classifier"]),
         augmenters=sorted({c["augmenter"] for c in cells["generate"].values()}),
         accuracy_figures=accuracy_figures(r) + dose_figures(r, splits),
-        table_2={words: rows for p, words in _PARTITIONS.items() if (rows := table_2(r, p))},
+        table_2={words: rows for p, words in PARTITIONS.items() if (rows := table_2(r, p))},
         boards=boards(r, splits, cells),
         tests=tests(r, splits),
         ablation=ablation(r),

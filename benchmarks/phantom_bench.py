@@ -1,0 +1,242 @@
+"""All methods head to head, in miniature: tables and pictures from a clone in which the bench has run.
+
+uv run python -m pipeline_steps.profile phantom_bench && uv run python -m flows.augment
+uv run python -m benchmarks.phantom_bench
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+
+from benchmarks.phantom_full import verdict
+from pipeline_steps import report
+from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
+from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results, gather, mask_agreement
+from pipeline_steps.stage.params import read_yaml
+
+DOCS = Path("docs")
+RUN_LOG = Path("runs/stages.jsonl")
+OF_CLASSIFIERS = {"minority": "V and VI", "accuracy": "all types", "worst_accuracy": "worst type", "gap": "gap"}
+OF_IMAGES = {
+    "fid": "FID",
+    "kid": "KID",
+    "precision": "precision",
+    "recall": "recall",
+    "concepts": "concept accuracy, %",
+    "memorised": "memorised, %",
+    "rejected": "rejected, %",
+}
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table in Markdown, its first column to the left."""
+    names = list(head)
+    lines = [f"| {' | '.join(names)} |", f"|---{'|---:' * (len(names) - 1)}|"]
+    return "\n".join([*lines, *(f"| {' | '.join(str(v) for v in row)} |" for row in rows)])
+
+
+def measured(m: dict[str, str]) -> str:
+    """A value with its interval."""
+    return f"{m['value']} ({m['interval']})" if m["interval"] else m["value"]
+
+
+def classifiers(board: dict[str, Any]) -> str:
+    """The leaderboard's half on classifiers: scores, and the difference to the best baseline."""
+    rows = [[_name(row), *(measured(row[m]) for m in OF_CLASSIFIERS), *_against(row, board)] for row in board["rows"]]
+    head = ["contender", *OF_CLASSIFIERS.values(), f"V and VI against {board['baseline']}", "interval lies", "p (Holm)"]
+    return table(head, rows)
+
+
+def _against(row: dict[str, Any], board: dict[str, Any]) -> list[str]:
+    """Difference to the best baseline, where its interval lies, and p."""
+    if _name(row) == board["baseline"]:
+        return ["", "the bar", ""]
+    if not row["low"]:
+        return [row["mean"], "", ""]
+    where = verdict(float(row["low"]), float(row["high"]))
+    return [f"{row['mean']} ({row['low']} to {row['high']})", where, row["p"]]
+
+
+def images(board: dict[str, Any]) -> str:
+    """The leaderboard's half on images, a row an augmenter."""
+    of = {row["augmenter"]: row for row in board["rows"] if row["augmenter"] and row["fid"]["value"]}
+    return table(
+        ["augmenter", *OF_IMAGES.values()], [[name, *(measured(row[m]) for m in OF_IMAGES)] for name, row in of.items()]
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{spelled(row['arm'])}, {row['augmenter']}" if row["augmenter"] else spelled(row["arm"])
+
+
+def cost(cells: dict[str, Any], log: pd.DataFrame) -> str:
+    """Processor seconds of a draw by method, and images a second, from the run log; medians over draws."""
+    seconds = log[log["status"] == "completed"].groupby(["stage", "out"])["cpu_s"].median()
+    rows, scored = [], {cells["train_classifier"][k]["augmenter"] for k in cells["train_classifier"]}
+    for name in sorted(scored - {""}):
+        mine = {k: c for k, c in cells["generate"].items() if c["augmenter"] == name}
+        known = [_seconds(seconds, key, cell) for key, cell in mine.items()]
+        spent = pd.DataFrame([k for k in known if k]).median()
+        made = pd.Series([len(pd.read_csv(f"data/synthetic/{key}/metadata.csv")) for key in mine]).median()
+        rate = f"{made / spent['generate']:.2f}"
+        numbers = [f"{spent[k]:.0f}" if spent[k] else "" for k in ("tokens", "adapter", "generate")]
+        rows.append([name, *numbers, f"{made:.0f}", rate])
+    return table(["augmenter", "tokens, s", "adapter, s", "generation, s", "images", "images a second"], rows)
+
+
+def _seconds(seconds: Any, key: str, cell: dict[str, str]) -> dict[str, float] | None:
+    """What a cell's trainings and its generation took; None where the log lacks one (restored, or cut off)."""
+    wanted = {"tokens": ("invert_tokens", cell["tokens"]), "adapter": ("finetune", cell["adapter"])}
+    asked = {what: at for what, at in wanted.items() if at[1] != NOTHING}
+    asked["generate"] = ("generate", f"data/synthetic/{key}")
+    if any(at not in seconds.index for at in asked.values()):
+        return None
+    return {"tokens": 0.0, "adapter": 0.0} | {what: float(seconds[at]) for what, at in asked.items()}
+
+
+def run_log() -> pd.DataFrame:
+    """Stages that ran: name, output, status, processor seconds."""
+    rows = [json.loads(line) for line in RUN_LOG.read_text("utf-8").splitlines()]
+    given = [dict(pairwise(row["arguments"])) for row in rows]
+    return pd.DataFrame(rows).assign(out=[flags.get("--out", "") for flags in given])
+
+
+def picture(r: Results, file: Path) -> None:
+    """Accuracy per skin type on the holdout: a panel an arm, a line an augmenter, mean and range over draws."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    held = r.classifiers[(r.classifiers["partition"] == "holdout") & (r.classifiers["skin_type"] != "all")]
+    arms = [arm for arm in ("syn", "real_syn") if arm in set(held["arm"])]
+    figure, axes = plt.subplots(1, len(arms), figsize=(5.2 * len(arms), 3.8), sharey=True, squeeze=False)
+    for axis, arm in zip(axes[0], arms, strict=True):
+        names = sorted(set(held.loc[held["arm"] == arm, "augmenter"]))
+        lines = {name: held[(held["arm"] == arm) & (held["augmenter"] == name)] for name in names}
+        alone = {spelled(a): held[held["arm"] == a] for a in ("real", "classic")}
+        for k, (name, rows) in enumerate({**alone, **lines}.items()):
+            by_type = rows.groupby(rows["skin_type"].astype(int))["accuracy"].agg(["mean", "min", "max"]) * 100
+            grey = {"color": ("#222222", "#999999")[k], "linestyle": "--"} if name in alone else {}
+            (line,) = axis.plot(by_type.index, by_type["mean"], marker="o", ms=3, lw=1.3, label=name, **grey)
+            axis.fill_between(by_type.index, by_type["min"], by_type["max"], alpha=0.1, color=line.get_color())
+        axis.set_title(spelled(arm))
+        axis.set_xticks(FITZPATRICK_TYPES, [ROMAN[t] for t in FITZPATRICK_TYPES])
+        axis.set_xlabel("Fitzpatrick type")
+        axis.grid(axis="y", alpha=0.25)
+    axes[0][0].set(ylabel="accuracy on phantom holdout, %", ylim=(0, 100))
+    axes[0][-1].legend(fontsize=7, frameon=False)
+    figure.tight_layout()
+    figure.savefig(file, dpi=110, metadata={"Software": None})
+
+
+def pictures(r: Results, board: dict[str, Any], cells: dict[str, Any]) -> str:
+    """Write the pictures; the caption of the wall."""
+    picture(r, DOCS / "phantom_bench.png")
+    if board["png"]:
+        (DOCS / "phantom_bench_ranks.png").write_bytes(base64.b64decode(board["png"].split(",")[1]))
+    first = [(k, Path("data/synthetic") / k) for k in cells["screen"] if k.endswith("-0")]
+    wall = gallery.wall(first, 64)
+    assert wall, "a bench has several augmenters"
+    (DOCS / "phantom_bench_wall.png").write_bytes(wall.png)
+    return wall.caption
+
+
+def learned(r: Results, cells: dict[str, Any]) -> str:
+    """Fine-tuned models beside their base models as they came."""
+    head = ["images", "its base model's", "FID", "base", "concept accuracy, %", "base"]
+    order = ("cell", "twin", "tuned_fid", "plain_fid", "tuned_concepts", "plain_concepts")
+    rows = [[row[k] for k in order] for row in report.learned(r, cells)]
+    return table(head, rows)
+
+
+def overlap(r: Results) -> str:
+    """Segmenters on the holdout."""
+    rows = [s for s in report.segmenters(r) if s["partition"] == report.PARTITIONS["holdout"]]
+    head = ["trained on", "Dice (95 %)", "IoU", "Dice by type"]
+    return table(head, [[_name(s), f"{s['dice']} ({s['interval']})", s["iou"], s["by_type"]] for s in rows])
+
+
+def main() -> None:
+    """Read a finished run, write the page."""
+    cells = read_yaml(Path("cells.yaml"))["cells"]
+    r = gather(cells, report.METRICS)
+    splits = json.loads((report.METRICS / "split.json").read_text())
+    board = report.boards(r, splits, cells)[0]
+    assert board["partition"] == report.PARTITIONS["holdout"]
+    draws = sorted(set(r.classifiers["draw"]))
+    masks = [
+        [m["cell"], m["images"], m["unavailable"] or f"{m['dice']:.3f}"] for m in mask_agreement(cells, report.METRICS)
+    ]
+    no_model = sorted({c["augmenter"] for c in cells["generate"].values() if c["base"] == NO_MODEL})
+    wall = pictures(r, board, cells)
+    text = f"""# All methods head to head, in miniature
+
+**Phantom results**: rendered images, small models. They test the methods' logic and this bench; they say nothing about
+patients, and little about how the methods rank at full size.
+
+Made by `uv run python -m pipeline_steps.profile phantom_bench && uv run python -m flows.augment`, then
+`uv run python -m benchmarks.phantom_bench`: {len(cells["train_classifier"])} classifiers, scenario iii (no dark image
+in training), draws {draws}. The profile says what was cut from the full grid.
+
+![accuracy per skin type](phantom_bench.png)
+
+Lines: mean over draws; bands: lowest and highest. Dashed: real images alone.
+
+## Classifiers
+
+Accuracy on the holdout in %, by the minority's; in brackets 95 % intervals over {len(draws)} draws (the difference is
+paired), the variance corrected for overlapping draws (Nadeau and Bengio 2003). {board["baseline"]} is the best of the
+baselines: real images alone, repeated or augmented, and {", ".join(no_model) or "none"}, which needs no model.
+
+{classifiers(board)}
+
+![mean ranks](phantom_bench_ranks.png)
+
+Mean ranks over {board["blocks"]} draws (Nemenyi, Demšar 2006), of the contenders that took part in all: indicative
+only, for the draws share images.
+
+## Images
+
+Against reference images of types V and VI that train nothing and test nothing.
+
+{images(board)}
+
+![one image of each condition and type](phantom_bench_wall.png)
+
+{wall} Draw 0, the first image made of each, screened or not.
+
+## What training changed
+
+Each fine-tuned model beside its base model as it came (draw 0); 95 % intervals over images, of concept accuracy over
+sources. One in seven is chance.
+
+{learned(r, cells)}
+
+## Masks
+
+U-Nets on images with masks (draw 0), their overlap with real masks of the holdout:
+
+{overlap(r)}
+
+How a segmenter trained on real images alone sees the generated pairs (Dice with their own masks):
+
+{table(["cell", "images", "Dice"], masks)}
+
+## What a method costs
+
+Processor seconds of a draw on one core (of two busy ones), medians over the draws; loading included.
+
+{cost(cells, run_log())}
+"""
+    (DOCS / "phantom_bench.md").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
