@@ -91,6 +91,16 @@ def test_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     assert not [f for f in tmp_path.rglob("*") if f.is_file()]
 
 
+def test_what_is_given_waits_for_the_disk_and_what_is_computed_does_not(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    store = ItemStore(tmp_path)
+    _through(store, _keys(3), [])
+    assert synced == []
+    store.put("ab" * 32, b"paid for")
+    assert len(synced) == 1
+
+
 def test_closure_follows_late_imports():
     closure = import_closure("pipeline_steps.train_classifier")
     assert "pipeline_steps/vision/loop.py" in closure

@@ -1,8 +1,9 @@
 """Content-addressed files: key = hash of everything the value depends on; checked on every read.
 
 A value lies at ``root/ab/abcdef...`` as its SHA-256 (32 bytes) followed by its bytes. Writers use a
-temporary name, sync and rename, so that readers see a whole value or none. A damaged value is moved to
-``root/quarantine`` and counts as absent.
+temporary name and rename, so that readers see a whole value or none. A damaged value is moved to
+``root/quarantine`` and counts as absent. So what can be computed again need not wait for the disk (a power cut may cost
+it); what was given, and perhaps paid for, does.
 """
 
 import hashlib
@@ -64,9 +65,8 @@ class ItemStore:
         return None
 
     def put(self, key: str, value: bytes) -> None:
-        """Store ``value`` whole or not at all."""
-        with whole_file(self.path(key)) as temporary:
-            temporary.write_bytes(hashlib.sha256(value).digest() + value)
+        """Store ``value`` whole or not at all; when this returns, it is on the disk."""
+        self._write(key, value, synced=True)
 
     def through(
         self, keys: Sequence[str], compute: Callable[[list[int]], list[bytes]], batch_size: int, what: str
@@ -83,10 +83,14 @@ class ItemStore:
         for batch in Track(batches, what, len(batches)):
             padded = batch + [batch[-1]] * (batch_size - len(batch))
             for i, value in zip(batch, compute(padded), strict=False):
-                self.put(keys[i], value)
+                self._write(keys[i], value, synced=False)
                 values[i] = value
         everything = [values[i] if i in values else values[first_of[key]] for i, key in enumerate(keys)]
         return everything, Use(len(keys) - len(absent), len(absent))
+
+    def _write(self, key: str, value: bytes, *, synced: bool) -> None:
+        with whole_file(self.path(key), synced=synced) as temporary:
+            temporary.write_bytes(hashlib.sha256(value).digest() + value)
 
     def collect_garbage(self, max_bytes: int) -> int:
         """Delete the values read or written longest ago until at most ``max_bytes`` remain; bytes freed."""

@@ -37,15 +37,19 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is synced and renamed to ``path``."""
+def whole_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is renamed to ``path``.
+
+    ``synced``: before that its bytes are on the disk, so that not even a power cut leaves a part under the name.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            with temporary.open("rb+") as written:
-                os.fsync(written.fileno())
+            if synced:
+                with temporary.open("rb+") as written:
+                    os.fsync(written.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
