@@ -7,37 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from pipeline_steps.diffusion.loop import Optimisation
-from pipeline_steps.stage.params import Params
+from pipeline_steps.diffusion.optimised import Optimised
 
 
-class Derivation(Params):
+class Derivation(Optimised):
     """How to train on so many ``images`` of generic marks, their captions dropped at times for guidance's sake."""
 
-    seed: int
     threads: int
     image_size: int
     images: int
     caption_dropout: float
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    max_grad_norm: float
-    ema_decay: float
 
     def optimisation(self) -> Optimisation:
         """The optimiser's settings; the learning rate falls along a cosine."""
-        return Optimisation(
-            self.steps,
-            self.learning_rate,
-            self.weight_decay,
-            self.warmup_steps,
-            "cosine",
-            self.max_grad_norm,
-            self.ema_decay,
-            self.seed,
-        )
+        return self.under("cosine")
 
 
 def write_provenance(out: Path, digest: str, p: Derivation, losses: Sequence[float]) -> None:

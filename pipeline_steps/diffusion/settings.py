@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.loop import Optimisation
+from pipeline_steps.diffusion.optimised import Optimised
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 
@@ -20,34 +21,17 @@ class BaseModelParams(Params):
     dtype: str
 
 
-class TrainingParams(Params):
-    """How a fine-tuning is optimised; ``learning_rate`` is the one that the optimiser sees."""
+class TrainingParams(Optimised):
+    """How a fine-tuning is optimised."""
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
     schedule: str
-    max_grad_norm: float
-    ema_decay: float
     snr_gamma: float
     validate_every: int
     checkpoint_every: int
-    seed: int
 
     def optimisation(self) -> Optimisation:
         """The part that the training loop needs."""
-        return Optimisation(
-            self.steps,
-            self.learning_rate,
-            self.weight_decay,
-            self.warmup_steps,
-            self.schedule,
-            self.max_grad_norm,
-            self.ema_decay,
-            self.seed,
-        )
+        return self.under(self.schedule)
 
 
 def read_base(name: str) -> BaseModel:
