@@ -22,7 +22,7 @@ from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_lo
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
-from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, widen
+from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, learn_scale, widen
 from pipeline_steps.diffusion.preview import Preview, quick_sampling
 from pipeline_steps.diffusion.regions import check_base, training_conditions
 from pipeline_steps.diffusion.sample import sample
@@ -122,6 +122,8 @@ def _one_adapter(
     adapters.detach(m.c.denoiser)
     prior = _prior(m, params, fits[0][0].latents)  # before anything is trained
     trainable = _attach(m.c.denoiser, params)
+    if params.task == "image_and_mask":
+        learn_scale(m.c.denoiser, m.f.scale(m.c, fits[0][0].latents.mean).chunk(2, dim=1)[1])
     validated: dict[int, float] = {}
     preview = _preview(m, rows[0]["condition"], fits[0], f"{names.cell}/{names.label}")
 

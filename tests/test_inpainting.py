@@ -13,7 +13,17 @@ from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_los
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Optimisation, optimise
-from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, mask_loss, overlap_loss, widen
+from pipeline_steps.diffusion.mask_channels import (
+    MaskTerms,
+    as_images,
+    learn_scale,
+    load_convolutions,
+    mask_loss,
+    normalised,
+    overlap_loss,
+    restored,
+    widen,
+)
 from pipeline_steps.diffusion.objectives import noisy, target
 from pipeline_steps.diffusion.regions import check_base, conditioning, for_inpainting, training_conditions
 from pipeline_steps.diffusion.sample import Sampling, denoised, sample
@@ -150,6 +160,36 @@ def test_image_and_mask_are_learned_saved_and_loaded(model, tiny_sd, tmp_path):
     assert sample(f, fresh, _sampling(), (e, e), (8, 8, 8), [1]).shape == (1, 16, 16, 3)
 
 
+def test_the_mask_half_is_noise_like_and_comes_back(model, tmp_path):
+    """Masks' latents, whose mean is far from 0, are seen with mean 0 and deviation 1; files and loading keep that."""
+    f, c = model
+    widen(c.denoiser)
+    latents = 3 * f.scale(c, f.encode(c, as_images(_masks()))[0]) + 5
+    learn_scale(c.denoiser, latents)
+    seen = normalised(c.denoiser, latents)
+    assert torch.allclose(seen.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-5)
+    assert torch.allclose(seen.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-5)
+    assert torch.allclose(restored(c.denoiser, seen), latents, atol=1e-4)
+    adapters.save(c.denoiser, tmp_path)
+    scale = c.denoiser.mask_scale
+    c.denoiser.mask_scale = (torch.zeros(1), torch.ones(1))
+    load_convolutions(c.denoiser, tmp_path)
+    assert all(torch.equal(one, other) for one, other in zip(scale, c.denoiser.mask_scale, strict=True))
+
+
+def test_the_loss_sees_normalised_masks(model, tmp_path):
+    f, c = model
+    widen(c.denoiser)
+    fit, e = _pairs(f, c, ItemStore(tmp_path)), _embeds(f, c, ["skin"] * 3)
+
+    def loss():
+        return float(denoising_loss(fit, torch.arange(3), e, torch.Generator().manual_seed(4)))
+
+    plain = loss()
+    learn_scale(c.denoiser, f.scale(c, fit.latents.mean).chunk(2, dim=1)[1])
+    assert loss() != pytest.approx(plain, rel=1e-3)
+
+
 def test_every_weight_can_be_trained_saved_and_loaded(model, tiny_sd, tmp_path):
     f, c = model
     store = ItemStore(tmp_path / "items")
@@ -174,6 +214,7 @@ def test_overlap_is_least_where_masks_agree():
 
 def test_the_mask_terms_act_at_low_noise_alone(model):
     f, c = model
+    widen(c.denoiser)
     truth = torch.from_numpy(_masks().astype(np.float32))
     x0 = f.scale(c, f.encode(c, as_images(_masks()))[0])
     noise, t = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)), torch.tensor([1, 20, 990])

@@ -58,7 +58,7 @@ def test_concepts_are_in_the_prompts(methods):
     captions = pd.read_parquet(clone / "data/captions/concepts/captions.parquet")["caption"]
     assert captions.nunique() > 7, "one caption a condition says nothing of an image"
     table = pd.read_csv(clone / "data/synthetic/lesiongen-iii-0/metadata.csv")
-    assert table["prompt"].str.contains("on (?:very )?dark skin").all()
+    assert table["prompt"].str.contains("on the skin of a (?:very )?dark-skinned individual").all()
 
 
 def test_the_shipped_captioner_looks_at_each_image(methods):

@@ -12,7 +12,7 @@ from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.loop import BatchLoss, step_generator
-from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss
+from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss, normalised
 from pipeline_steps.diffusion.objectives import min_snr_weights, noisy, target
 from pipeline_steps.records.errors import DataError
 
@@ -41,6 +41,9 @@ def denoising_loss(fit: Fit, rows: Tensor, embeds: Tensor, rng: torch.Generator)
     """Mean loss of predicting the objective's target on images ``rows`` under embeddings (B, L, D)."""
     c, o = fit.c, fit.c.objective
     x0 = fit.latents.draw(fit.f, c, rows, rng)
+    if fit.mask_terms is not None:
+        image_half, mask_half = x0.chunk(2, dim=1)
+        x0 = torch.cat([image_half, normalised(c.denoiser, mask_half)], dim=1)
     noise = torch.randn(x0.shape, generator=rng)
     timesteps = torch.randint(len(o.alpha), (len(rows),), generator=rng)
     x0, noise, timesteps = x0.to(c.device), noise.to(c.device), timesteps.to(c.device)

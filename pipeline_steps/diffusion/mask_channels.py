@@ -2,6 +2,8 @@
 
 The mask, as a grey image, goes through the same autoencoder; its latents are denoised beside the image's by one
 network whose first and last convolutions are widened. What they add starts at zero: the image half is the base model's.
+The latents of black and white lie far from those of photographs, so the mask half is normalised by channel, as any
+latents must be that are mixed with noise of unit variance.
 """
 
 from pathlib import Path
@@ -58,6 +60,7 @@ def widen(denoiser: Any) -> list[Tensor]:
         denoiser.conv_out = wider(denoiser.conv_out, out_channels=channels)
         denoiser.register_to_config(in_channels=channels, out_channels=channels)
         denoiser.widened = True
+        denoiser.mask_scale = (torch.zeros(1), torch.ones(1))
     return [*denoiser.conv_in.parameters(), *denoiser.conv_out.parameters()]
 
 
@@ -75,17 +78,37 @@ def wider(old: nn.Conv2d, in_channels: int | None = None, out_channels: int | No
     return new.requires_grad_(requires_grad=False)
 
 
+def learn_scale(denoiser: Any, latents: Tensor) -> None:
+    """Have the mask half normalised by what masks' scaled ``latents`` (N, C, h, w) have as mean and deviation."""
+    mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    denoiser.mask_scale = (mean.view(-1, 1, 1), std.clamp_min(1e-3).view(-1, 1, 1))
+
+
+def normalised(denoiser: Any, latents: Tensor) -> Tensor:
+    """Scaled latents of masks (B, C, h, w) as the denoiser sees them."""
+    mean, std = (v.to(latents) for v in denoiser.mask_scale)
+    return (latents - mean) / std
+
+
+def restored(denoiser: Any, latents: Tensor) -> Tensor:
+    """The mask half of what the denoiser sees, (B, C, h, w), as scaled latents."""
+    mean, std = (v.to(latents) for v in denoiser.mask_scale)
+    return latents * std + mean
+
+
 def save_convolutions(denoiser: Any, folder: Path) -> None:
-    """Write the widened convolutions beside the adapter."""
+    """Write the widened convolutions, and how masks are normalised, beside the adapter."""
     parts = {"conv_in": denoiser.conv_in, "conv_out": denoiser.conv_out}
     state = {f"{n}.{k}": v.detach().cpu().contiguous() for n, p in parts.items() for k, v in p.state_dict().items()}
-    save_file(state, folder / CONVOLUTIONS)
+    scale = dict(zip(("mask.mean", "mask.std"), denoiser.mask_scale, strict=True))
+    save_file({**state, **{k: v.contiguous() for k, v in scale.items()}}, folder / CONVOLUTIONS)
 
 
 def load_convolutions(denoiser: Any, folder: Path) -> None:
-    """Widen the denoiser and give it the trained convolutions of ``folder``."""
+    """Widen the denoiser and give it the trained convolutions of ``folder``, and its normalisation of masks."""
     widen(denoiser)
     state = load_file(folder / CONVOLUTIONS)
+    denoiser.mask_scale = (state["mask.mean"], state["mask.std"])
     for name in ("conv_in", "conv_out"):
         own = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
         getattr(denoiser, name).load_state_dict(own)
@@ -96,7 +119,7 @@ def mask_loss(
 ) -> Tensor:
     """The mask half's share of the loss, (B,).
 
-    ``truth``: masks (B, H, W) of 0 and 1; ``halves``: of the mask's latents (B, C, h, w) the noisy ones, the
+    ``truth``: masks (B, H, W) of 0 and 1; ``halves``: of the mask's normalised latents (B, C, h, w) the noisy ones, the
     prediction and its target, and the timesteps (B,). Decoded with gradients, at low noise alone: at high noise the
     clean mask that a prediction implies says nothing.
     """
@@ -107,7 +130,7 @@ def mask_loss(
     if terms.overlap > 0 and bool(near.any()):
         rows = near.nonzero()[:, 0]
         clean = clean_from_prediction(c.objective, x_t[rows], predicted[rows], timesteps[rows])
-        shown = f.pixels(c, clean).mean(dim=1).clamp(-1, 1) * 0.5 + 0.5  # (b, H, W) in [0, 1]
+        shown = f.pixels(c, restored(c.denoiser, clean)).mean(dim=1).clamp(-1, 1) * 0.5 + 0.5  # (b, H, W) in [0, 1]
         added = terms.overlap * overlap_loss(shown, truth[rows])
         loss = loss.index_add(0, rows, added)
     return loss

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
 from pipeline_steps.diffusion.families import Images
-from pipeline_steps.diffusion.mask_channels import makes_masks
+from pipeline_steps.diffusion.mask_channels import makes_masks, restored
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import mask_png, png_bytes
@@ -46,8 +46,9 @@ def _pair(m: Model, params: PairedParams, jobs: Sequence[Job]) -> Recipe:
     def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
         shape = (2 * channels, side[0], side[1])
         x = denoised(m.f, m.c, sampling(params, 1.0), embeds, shape, [jobs[i].seed for i in batch])
-        latents, mask_latents = x.chunk(2, dim=1)
-        images, grey = m.f.decode(m.c, latents), m.f.decode(m.c, mask_latents).mean(axis=-1)
+        latents, mask_half = x.chunk(2, dim=1)
+        grey = m.f.decode(m.c, restored(m.c.denoiser, mask_half)).mean(axis=-1)
+        images = m.f.decode(m.c, latents)
         masks = (grey > params.threshold * 255).astype(np.uint8) * 255
         return [png_bytes(np.dstack([image, mask])) for image, mask in zip(images, masks, strict=True)]
 
