@@ -79,7 +79,7 @@ def _name(row: dict[str, Any]) -> str:
 
 def cost(cells: dict[str, Any], log: pd.DataFrame) -> str:
     """Processor seconds of a draw by method, and images a second, from the run log; medians over draws."""
-    seconds = log[log["status"] == "completed"].groupby(["stage", "out"])["cpu_s"].median()
+    seconds = log[log["status"] == "completed"].groupby(["stage", "out"])["cpu_s"].last()
     rows, scored = [], {cells["train_classifier"][k]["augmenter"] for k in cells["train_classifier"]}
     for name in sorted(scored - {""}):
         mine = {k: c for k, c in cells["generate"].items() if c["augmenter"] == name}

@@ -130,13 +130,18 @@ def boards(r: Results, splits: dict[str, Any], cells: dict[str, Any]) -> list[di
     return made
 
 
+_DIGITS = {"fid": 1, "kid": 2, "precision": 2, "recall": 2}  # of measures that are no percentage
+_RANGES = {"fid": (0, None), "kid": (None, None)}  # of measures that can leave 0 to 1
+
+
 def _measured(row: dict[str, Any], measure: str) -> dict[str, str]:
     """A value and its interval, within what is possible; shares in percent."""
-    values = [row.get(f"{measure}{end}") for end in ("", "_low", "_high")]
-    if measure in ("fid", "kid", "precision", "recall"):
-        value, low, high = (_number(v) for v in values)
+    found = (row.get(f"{measure}{end}") for end in ("", "_low", "_high"))
+    values = [None if v is None else np.clip(v, *_RANGES.get(measure, (0, 1))) for v in found]
+    if measure in _DIGITS:
+        value, low, high = (_number(v, _DIGITS[measure]) for v in values)
     else:
-        value, low, high = (_number(_percent(None if v is None else np.clip(v, 0, 1)), 1) for v in values)
+        value, low, high = (_number(_percent(v), 1) for v in values)
     return {"value": value, "interval": f"{low} to {high}" if low else ""}
 
 
