@@ -39,21 +39,23 @@ OF_IMAGES = {
 ABOUT = """
 ## How it came about
 
-Draw 0 ran first, and showed two faults: LesionGen's skin stayed light (444 of 670 images rejected for it) and SkinDualGen's
-images were noise. What was mended by looking at images, skin tones and distances to the reference images: how concept captions
-name the skin, 300 steps in place of 150 for LesionGen, and the normalisation of masks (methods.md says why). Then draw 0
-of those two ran again, and draws 1 and 2 ran once. So draw 0 was seen before these settings were final; the other two were
-not. The other methods' draw 0 is from before the mending, which does not touch them.
+Draw 0 ran first, and showed two faults: LesionGen's skin stayed light (444 of 670 images rejected for it) and
+SkinDualGen's images were noise. What was mended by looking at images, skin tones and distances to the reference
+images: how concept captions name the skin, 300 steps in place of 150 for LesionGen, and the normalisation of masks
+(methods.md says why). Then draw 0 of those two ran again, and draws 1 and 2 ran once. So draw 0 was seen before these
+settings were final; the other two were not. The other methods' draw 0 is from before the mending, which does not
+touch them.
 
 ## What it shows, and what it cannot
 
-Where dark images are missing, learned tokens with image-to-image are ahead by a wide margin here; SkinDualGen's gain over the
-best baseline is small, its interval just above 0, and not significant once all comparisons are counted (Holm); LesionGen and
-DermaFlux do not help classifiers at this size, although their training brings images nearer to real dark ones. Keeping the
-lesion's pixels and changing the skin around (Sagers et al. 2022, and by colour alone) does not help, as on the phantom the
-lesion itself looks different on dark skin. Masks of SkinDualGen teach a segmenter about as much about types V and VI as real
-light images do. It cannot show how the methods rank on patients or at full size: models are small, training is minutes,
-fine-tuning settings are not tuned alike for each, one scenario and one network stand for all, and three draws are few.
+Where dark images are missing, learned tokens with image-to-image are ahead by a wide margin here; SkinDualGen's gain
+over the best baseline is small, its interval just above 0, and not significant once all comparisons are counted
+(Holm); LesionGen and DermaFlux do not help classifiers at this size, although their training brings images nearer to
+real dark ones. Keeping the lesion's pixels and changing the skin around (Sagers et al. 2022, and by colour alone)
+does not help, as on the phantom the lesion itself looks different on dark skin. Masks of SkinDualGen teach a
+segmenter about as much about types V and VI as real light images do. It cannot show how the methods rank on patients
+or at full size: models are small, training is minutes, fine-tuning settings are not tuned alike for each, one
+scenario and one network stand for all, and three draws are few.
 """
 
 
