@@ -93,7 +93,7 @@ def test_the_image_is_shown_and_neighbours_change_nothing(tiny_vlm):
 def test_a_reply_that_is_cut_off_is_counted(tiny_vlm, tmp_path):
     made = by_local_model(_params(tiny_vlm, max_reply_tokens=5, most_failures=1.0), _study(tmp_path))
     assert made.counts["unusable_replies"] == {"cut off at max_reply_tokens": 3}
-    assert set(made.captions) == {"{token}, on {tone} skin"}
+    assert set(made.captions) == {"An image of {token} on the skin of {tone} individual"}
     with pytest.raises(DataError, match="3 of 3 images have no usable report"):
         by_local_model(_params(tiny_vlm, max_reply_tokens=5), _study(tmp_path))
 
