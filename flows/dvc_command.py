@@ -1,11 +1,18 @@
-"""DVC's command line as the flow calls it: the same, but for how it reads and writes the lock."""
+"""DVC's command line as the flow calls it: the same, but for how it reads and writes the lock, and a quicker start."""
 
+import atexit
+import gc
 import sys
 
-from dvc.cli import main
+# Importing DVC and building its stages make many small objects, none of them garbage: looking for cycles among them
+# was a quarter of what such a command takes.
+gc.set_threshold(200_000, 20, 20)
+atexit.register(gc.freeze)
 
-from flows.lockfile import write_stages_in_place
-from flows.parsed import lock_parsed_once
+from dvc.cli import main  # noqa: E402
+
+from flows.lockfile import write_stages_in_place  # noqa: E402
+from flows.parsed import lock_parsed_once  # noqa: E402
 
 if __name__ == "__main__":
     write_stages_in_place()

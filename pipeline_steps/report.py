@@ -156,10 +156,10 @@ def _percent(value: Any) -> Any:
 
 def learned(r: Results, cells: dict[str, Any]) -> list[dict[str, str]]:
     """Images of each fine-tuned model beside those of its base model as it came, formatted."""
-    modes = {name: a["mode"] for name, a in read_yaml(Path("params.yaml"))["augmenters"].items()}
+    augmenters = read_yaml(Path("params.yaml"))["augmenters"]
     rows = {str(row["cell"]): row for row in r.images.to_dict("records")}
     made = []
-    for key, twin in untrained_twins(cells, modes).items():
+    for key, twin in untrained_twins(cells, augmenters).items():
         shown = {"cell": key, "twin": twin}
         for side, row in (("tuned", rows[key]), ("plain", rows[twin])):
             shown[f"{side}_fid"] = _with_interval(row, "fid", _number)

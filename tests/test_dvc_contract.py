@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import gc
 import json
 import re
 
@@ -36,6 +37,7 @@ from pipeline_steps.profile import overlaid
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage import params as stage_params
 from pipeline_steps.stage.params import read_params, read_tagged, read_yaml
+from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import Threads
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.segmentation import SegmenterParams
@@ -275,3 +277,15 @@ def test_params_that_would_build_objects_are_refused(tmp_path):
     file.write_text("compute: {threads: two, extra: 1}\n")
     with pytest.raises(ValueError, match=r"compute\.threads.*\n.*compute\.extra"):
         read_params(Threads, "compute", file)
+
+
+def test_a_stage_collects_garbage_while_it_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    usual, seen = gc.get_threshold(), []
+    gc.set_threshold(200_000, 20, 20)  # as `python -m pipeline_steps.…` imports
+    try:
+        run(lambda: seen.append(gc.get_threshold()))
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*usual)
+    assert seen == [usual]

@@ -135,8 +135,21 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
         "plain_text": cell("plain_text"),
         "plain_image": cell("plain_image"),
         "unseen": cell("unseen", base="flux"),
+        "around": cell("around", adapter="models/adapters/r"),
+        "within": cell("within", adapter="models/adapters/r"),
+        "plain_around": cell("plain_around"),
+        "plain_within": cell("plain_within"),
     }
     modes = {"tuned": "img2img", "words": "txt2img", "pairs": "image_and_mask", "flux": "txt2img", "colour": "tone"}
     modes |= {"plain_text": "txt2img", "plain_image": "img2img", "unseen": "txt2img"}
+    augmenters = {name: {"mode": mode} for name, mode in modes.items()}
+    for name in ("around", "within"):
+        augmenters[name] = augmenters[f"plain_{name}"] = {"mode": "inpaint", "passes": [{"region": name}]}
     cells = {"generate": generate, "screen": {key: {} for key in generate if key != "unseen"}}
-    assert untrained_twins(cells, modes) == {"tuned": "plain_image", "words": "plain_text", "pairs": "plain_text"}
+    assert untrained_twins(cells, augmenters) == {
+        "tuned": "plain_image",
+        "words": "plain_text",
+        "pairs": "plain_text",
+        "around": "plain_around",
+        "within": "plain_within",
+    }

@@ -110,22 +110,26 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
     }
 
 
-def untrained_twins(cells: dict[str, Any], modes: dict[str, str]) -> dict[str, str]:
+def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
 
-    ``modes``: the mode of each augmenter; of several such cells the one of the same mode, else of text-to-image.
+    ``augmenters``: their settings; of several such cells the one of the same mode and passes, else of text-to-image.
     """
 
     def plain(cell: dict[str, str]) -> bool:
         return cell["base"] != NO_MODEL and cell["tokens"] == cell["adapter"] == NOTHING
+
+    def way(cell: dict[str, str]) -> tuple[str, Any]:
+        settings = augmenters[cell["augmenter"]]
+        return settings["mode"], settings.get("passes")
 
     scored = {key: cells["generate"][key] for key in cells["screen"]}
     twins: dict[str, str] = {}
     for key, cell in scored.items():
         if plain(cell) or cell["base"] == NO_MODEL:
             continue
-        same = [(modes[c["augmenter"]], k) for k, c in scored.items() if plain(c) and _of_one_kind(c, cell)]
-        best = [k for wanted in (modes[cell["augmenter"]], "txt2img") for mode, k in same if mode == wanted]
+        same = [(way(c), k) for k, c in scored.items() if plain(c) and _of_one_kind(c, cell)]
+        best = [k for wanted in (way(cell), ("txt2img", None)) for its, k in same if its == wanted]
         twins |= {key: best[0]} if best else {}
     return twins
 

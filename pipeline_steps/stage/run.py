@@ -1,6 +1,7 @@
 """Run a stage's ``main``: one line an error, and a log of what it cost."""
 
 import argparse
+import gc
 import hashlib
 import json
 import logging
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pipeline_steps
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.outputs import OutputError
 from pipeline_steps.stage.params import ParamsError
@@ -20,6 +22,8 @@ RUN_LOG = Path("runs/stages.jsonl")
 
 def run(main: Callable[[], None]) -> None:
     """Call ``main``; errors that a person must mend end as one line and exit status 1."""
+    gc.freeze()  # what is imported by now stays
+    gc.set_threshold(*pipeline_steps.COLLECTION)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore", "PIL", "matplotlib", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
