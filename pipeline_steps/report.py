@@ -88,23 +88,29 @@ def _test_share(r: Results, splits: dict[str, Any]) -> float:
     return sum(shares) / len(shares)
 
 
+def doses(r: Results, splits: dict[str, Any], partition: str) -> dict[str, pd.DataFrame]:
+    """By scenario of which several doses are in the grid: contender, dose, draw and the measures, a row a classifier."""
+    found = contenders(r, partition, read_yaml(Path("params.yaml"))["subset"]["minority"])
+    tables = [t.reset_index().assign(contender=_contender(name)) for name, t in found.items()]
+    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])
+    conditions, made = len(read_json(METRICS / "subset.json")["counts"]), {}
+    for scenario in sorted({s.split("_n")[0] for s in rows["scenario"] if "_n" in s}):
+        mine = rows[rows["scenario"].str.split("_n").str[0] == scenario]
+        trained = [splits[s][str(d)]["train"] for s, d in zip(mine["scenario"], mine["draw"], strict=True)]
+        made[scenario] = mine.assign(dose=[round(n / conditions) for n in trained])
+    return made
+
+
 def dose_figures(r: Results, splits: dict[str, Any]) -> list[dict[str, str]]:
     """Dose-response, where several doses of a scenario are in the grid."""
     minority, made = read_yaml(Path("params.yaml"))["subset"]["minority"], []
-    conditions = len(read_json(METRICS / "subset.json")["counts"])
     for partition in ("holdout", "test"):
-        found = contenders(r, partition, minority)
-        tables = [t.reset_index().assign(contender=_contender(name)) for name, t in found.items()]
-        rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])
-        for scenario in sorted({s.split("_n")[0] for s in rows["scenario"] if "_n" in s}):
-            mine = rows[rows["scenario"].str.split("_n").str[0] == scenario]
-            trained = [splits[s][str(d)]["train"] for s, d in zip(mine["scenario"], mine["draw"], strict=True)]
-            mine = mine.assign(dose=[round(n / conditions) for n in trained])
+        for scenario, rows in doses(r, splits, partition).items():
             title = (
                 f"Dose-response, scenario {scenario}: {PARTITIONS[partition]}, types {', '.join(map(str, minority))}"
             )
             caption = "Mean over architectures and draws; dots are single draws."
-            made.append({"title": title, "caption": caption, "png": _uri(figures.dose_response(mine, title))})
+            made.append({"title": title, "caption": caption, "png": _uri(figures.dose_response(rows, title))})
     return made
 
 

@@ -1,0 +1,58 @@
+"""The dose-response in miniature: a table and a picture from a clone in which its grid has run.
+
+uv run python -m pipeline_steps.profile phantom_dose && uv run python -m flows.augment
+uv run python -m benchmarks.phantom_dose
+"""
+
+import json
+from pathlib import Path
+
+from benchmarks.phantom_bench import table
+from pipeline_steps import report
+from pipeline_steps.reporting.figures import dose_response
+from pipeline_steps.reporting.results import gather
+from pipeline_steps.stage.params import read_yaml
+
+DOCS = Path("docs")
+
+# Written by hand after the run whose page is committed; write it anew with another.
+ABOUT = ""
+
+
+def main() -> None:
+    """Read a finished run, write the page."""
+    cells = read_yaml(Path("cells.yaml"))["cells"]
+    r = gather(cells, report.METRICS)
+    splits = json.loads((report.METRICS / "split.json").read_text())
+    ((scenario, rows),) = report.doses(r, splits, "holdout").items()
+    draws = sorted(set(rows["draw"]))
+    (DOCS / "phantom_dose.png").write_bytes(dose_response(rows, "types V and VI of the phantom's holdout"))
+    wide = rows.groupby(["contender", "dose"])["minority"].mean().mul(100).unstack()
+    everyone = rows.groupby(["contender", "dose"])["accuracy"].mean().mul(100).unstack()
+    head = ["trained on", *(f"{dose} real" for dose in wide.columns)]
+    by_dose = [table(head, [[name, *(f"{v:.1f}" for v in t.loc[name])] for name in t.index]) for t in (wide, everyone)]
+    text = f"""# Dose-response in miniature
+
+**Phantom results**: rendered images, small models; nothing here is about patients.
+
+Made by `uv run python -m pipeline_steps.profile phantom_dose && uv run python -m flows.augment`, then
+`uv run python -m benchmarks.phantom_dose`: {len(cells["train_classifier"])} classifiers, scenario {scenario}, draws {draws}. Sagers et
+al. 2023 ask how much generated images add to how many real ones; here real images of each condition (all of light skin;
+smaller doses are subsets of larger ones, and teach tokens and adapter, too) against one or two generated images of each,
+with the duplication control: real images repeated as often.
+
+![dose-response](phantom_dose.png)
+
+Accuracy on types V and VI of the holdout, %, by the mean number of real images of each condition (one in seven is chance):
+
+{by_dose[0]}
+
+The same over all types:
+
+{by_dose[1]}
+{ABOUT}"""
+    (DOCS / "phantom_dose.md").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
