@@ -31,19 +31,22 @@ def main() -> None:
     everyone = rows.groupby(["contender", "dose"])["accuracy"].mean().mul(100).unstack()
     head = ["trained on", *(f"{dose} real" for dose in wide.columns)]
     by_dose = [table(head, [[name, *(f"{v:.1f}" for v in t.loc[name])] for name in t.index]) for t in (wide, everyone)]
+    count = len(cells["train_classifier"])
     text = f"""# Dose-response in miniature
 
 **Phantom results**: rendered images, small models; nothing here is about patients.
 
 Made by `uv run python -m pipeline_steps.profile phantom_dose && uv run python -m flows.augment`, then
-`uv run python -m benchmarks.phantom_dose`: {len(cells["train_classifier"])} classifiers, scenario {scenario}, draws {draws}. Sagers et
-al. 2023 ask how much generated images add to how many real ones; here real images of each condition (all of light skin;
-smaller doses are subsets of larger ones, and teach tokens and adapter, too) against one or two generated images of each,
-with the duplication control: real images repeated as often.
+`uv run python -m benchmarks.phantom_dose`: {count} classifiers, scenario {scenario}, draws {draws}.
+
+Sagers et al. 2023 ask how much generated images add to how many real ones. Here: real images of each condition, all of
+light skin, against one or two generated images of each, with the duplication control (real images repeated as often).
+Smaller doses are subsets of larger ones, and teach tokens and adapter, too.
 
 ![dose-response](phantom_dose.png)
 
-Accuracy on types V and VI of the holdout, %, by the mean number of real images of each condition (one in seven is chance):
+Accuracy on types V and VI of the holdout in %, by the mean number of real images of each condition (chance: one in
+seven):
 
 {by_dose[0]}
 

@@ -153,6 +153,9 @@ def _resources(stage: Any) -> dict[str, Any]:
 
 def _reasons(stage: Any, entries: list[Any]) -> Iterator[str]:
     """What changed since the stage last ran, in words; parameters with their old and new values."""
+    if entries and not any(thing.hash_info for thing in (*stage.deps, *stage.outs)):
+        yield "dvc.lock knows no run of it"
+        return
     for entry in entries:
         if isinstance(entry, str):
             yield entry

@@ -89,7 +89,7 @@ def _test_share(r: Results, splits: dict[str, Any]) -> float:
 
 
 def doses(r: Results, splits: dict[str, Any], partition: str) -> dict[str, pd.DataFrame]:
-    """By scenario of which several doses are in the grid: contender, dose, draw and the measures, a row a classifier."""
+    """By scenario of which several doses are in the grid: contender, dose, draw and measures, a row a classifier."""
     found = contenders(r, partition, read_yaml(Path("params.yaml"))["subset"]["minority"])
     tables = [t.reset_index().assign(contender=_contender(name)) for name, t in found.items()]
     rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])

@@ -431,3 +431,15 @@ def test_a_lock_with_a_conflict_is_left_to_its_owner(tmp_path):
     lock.write_text(text)
     assert run(sys.executable, "-c", PLAN, cwd=clone, check=False).returncode != 0
     assert lock.read_text() == text
+
+
+def test_a_stage_that_never_ran_is_called_so(tmp_path):
+    clone = _with_a_lock(tmp_path / "clone")
+    pipeline = clone / "dvc.yaml"
+    new = "  new:\n    cmd: exec python work.py write out/new\n    deps: [out/short, work.py]\n    outs: [out/new]\n"
+    pipeline.write_text(pipeline.read_text() + new)
+    planned = run(sys.executable, "-c", PLAN, cwd=clone).stdout
+    assert planned == "{'long': (), 'short': (), 'new': ('dvc.lock knows no run of it',)}\n"
+    run("dvc", "repro", "new", cwd=clone)
+    (clone / "out/new").unlink()
+    assert "'new': ('deleted output out/new',)" in run(sys.executable, "-c", PLAN, cwd=clone).stdout
