@@ -245,14 +245,14 @@ async def _call_workers(pool: str) -> str:
 def show_plan(plan: list[Stage]) -> str:
     """The plan as a table: what would run, why, and how long it took before."""
     stale: set[str] = set()
-    seconds = Estimates()
-    lines = [f"{'stage':60} {'seconds':>8}  why"]
+    seconds, width = Estimates(), max((len(stage.name) for stage in plan), default=0)
+    lines = [f"{'stage':{width}} {'seconds':>8}  why"]
     for stage in plan:
         upstream = [need for need in stage.needs if need in stale]
         reasons = stage.why or tuple(f"{need} may change" for need in upstream)
         if reasons:
             stale.add(stage.name)
-            lines.append(f"{stage.name:60} {seconds.of(stage.name):>8}  {_briefly(reasons)}")
+            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {_briefly(reasons)}")
     return "\n".join([*lines, f"{len(stale)} of {len(plan)} stages may run"])
 
 
