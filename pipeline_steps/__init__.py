@@ -1,6 +1,5 @@
 """The stages of the pipeline, one verb a module, and the libraries they share."""
 
-import atexit
 import ctypes
 import gc
 import os
@@ -8,17 +7,17 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+IS_STAGE = sys.argv[:1] == ["-m"]  # this process is `python -m pipeline_steps.…`
+COLLECTION = gc.get_threshold()
 
-# Here, before the heavy imports, and only for `python -m pipeline_steps.…`: when dvc is killed with SIGKILL its stage
-# must die too, or it would go on writing into outputs that the next run commits.
-if sys.platform == "linux" and sys.argv[:1] == ["-m"]:
+# Here, before the heavy imports: when dvc is killed with SIGKILL its stage must die too, or it would go on writing into
+# outputs that the next run commits.
+if sys.platform == "linux" and IS_STAGE:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:
         sys.exit("the process that started this stage is gone")
 
-# A stage's imports make a million objects that stay: looking for cycles among them, again and again while they load and
-# once more at the end, was a third of the time that it takes to start and to leave.
-COLLECTION = gc.get_threshold()  # stage.run goes back to it once all is imported
-if sys.argv[:1] == ["-m"]:
+# A stage's imports make a million objects that stay: looking for cycles among them again and again while they load was
+# a fifth of the time that it takes to start. stage.run goes back to COLLECTION once all is imported.
+if IS_STAGE:
     gc.set_threshold(200_000, 20, 20)
-    atexit.register(gc.freeze)

@@ -44,6 +44,13 @@ def test_two_clones_give_equal_digests_by_dvc_and_by_the_flow(toy, tmp_path):
     assert first == second
 
 
+def test_a_stage_leaves_quietly_and_its_last_words_are_heard(toy_copy):
+    """A stage that is done ends at once, without taking all apart; what it said to a pipe must not be lost."""
+    done = run("dvc", "repro", "--force", "--single-item", "generate@majority_to_minority-iii-0", cwd=toy_copy)
+    assert re.search(r"^images: \d+ computed, \d+ reused$", done.stdout, re.MULTILINE)
+    assert "leaked" not in done.stdout + done.stderr
+
+
 def test_touching_and_rewriting_a_file_runs_nothing(toy_copy):
     for file in (toy_copy / "pipeline_steps").rglob("*.py"):
         os.utime(file)
