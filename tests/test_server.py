@@ -144,7 +144,7 @@ def test_a_person_sees_the_run_in_a_browser(server, ended, page):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{server.url}/runs/flow-run/{ended[3]['id']}")
     page.get_by_text("7 Task runs").wait_for()
-    page.get_by_text("stale: modified dependency work.py").first.wait_for()
+    page.get_by_text("stale: dvc.lock knows no run of it").first.wait_for()
     page.locator("canvas").first.wait_for()  # the graph
     page.get_by_text("Task Runs", exact=True).click()
     for stage in ("source", "needs_it", "starves"):
