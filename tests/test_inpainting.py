@@ -123,6 +123,16 @@ def test_what_is_kept_keeps_its_bits_and_the_rest_is_new():
     assert (blended(images, made, ~mask, feather=0.0)[~mask] == made[~mask]).all()
 
 
+def test_where_both_parts_are_painted_nothing_of_the_source_stays():
+    mask = _masks()
+    source, dark = np.full_like(_images(), 255), np.zeros_like(_images())
+    for feather in (0.0, 1.0, 3.0):
+        lesion = blended(source, dark, mask, feather, edge="outside")
+        assert (blended(lesion, dark, ~mask, feather, edge="outside") == 0).all()
+    rim = blended(blended(source, dark, mask, feather=1.0), dark, ~mask, feather=1.0)
+    assert rim.any(), "an edge that is soft inside would leave a pale rim"
+
+
 def test_regions_are_encoded_once(model, tmp_path):
     f, c = model
     for_inpainting(c.denoiser)

@@ -29,6 +29,8 @@ class InpaintParams(LearnedParams):
 
     ``passes`` follow one another: surroundings alone keep the pathology (2022); lesion, then surroundings, is "in-then-
     outpainting" (2023). ``grow`` (pixels) widens the lesion's mask, ``feather`` (pixels) is the softness of its edge.
+    Around a lesion that stays, the edge is soft outside it, so that its pixels stay; where both parts are painted, it
+    is soft beyond each, so that nothing of the source's light skin stays between them.
     """
 
     mode: Literal["inpaint"]
@@ -46,10 +48,14 @@ def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: 
         DataError: the base model is not one for inpainting, or a source has no mask.
     """
     made = follow(_repaint, params, inputs, jobs)
-    if any(p.region == "lesion" for p in params.passes):
+    if _lesion_is_painted(params):
         return made
     masks = _masks(inputs, jobs)
     return Made(made.files, made.prompts, made.origin, made.maker, made.reused, made.computed, masks)
+
+
+def _lesion_is_painted(params: InpaintParams) -> bool:
+    return any(p.region == "lesion" for p in params.passes)
 
 
 def _masks(inputs: Inputs, jobs: Sequence[Job]) -> list[bytes]:
@@ -61,7 +67,9 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> Recipe:
     ids = [j.source_id for j in jobs]
     sources, masks = m.dataset.images(ids), m.dataset.masks_of(ids)
     lesions = np.stack([grown(mask, params.grow) for mask in masks])
-    how = {"passes": [p.model_dump() for p in params.passes], "grow": params.grow, "feather": params.feather}
+    edge: Literal["inside", "outside"] = "outside" if _lesion_is_painted(params) else "inside"
+    passes = [p.model_dump() for p in params.passes]
+    how = {"passes": passes, "grow": params.grow, "feather": params.feather, "edge": edge}
 
     def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
         images = sources[batch]
@@ -71,7 +79,7 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> Recipe:
             latents = m.f.scale(m.c, m.f.encode(m.c, images)[0])
             beside = conditioning(m.f, m.c, images, regions)
             x = denoised(m.f, m.c, sampling(params, each.strength), embeds, latents, seeds, beside=beside)
-            images = blended(images, m.f.decode(m.c, x), regions, params.feather)
+            images = blended(images, m.f.decode(m.c, x), regions, params.feather, edge)
         return [png_bytes(image) for image in images]
 
     return Recipe(__name__, [{**how, "mask": digest(mask)} for mask in masks], make)

@@ -1,5 +1,7 @@
 """Lesion masks as weights of pixels, and how far they overlap."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, gaussian_filter
@@ -20,9 +22,15 @@ def soft(mask: Mask, feather: float) -> npt.NDArray[np.float32]:
     return np.maximum(np.clip(2 * blurred, 0, 1), mask).astype(np.float32)
 
 
-def blended(images: Images, made: Images, regions: Mask, feather: float) -> Images:
-    """``made`` within ``regions`` (B, H, W), ``images`` (B, H, W, 3) elsewhere but for a soft edge."""
-    weight = np.stack([1 - soft(~region, feather) for region in regions])[..., None]
+def blended(
+    images: Images, made: Images, regions: Mask, feather: float, edge: Literal["inside", "outside"] = "inside"
+) -> Images:
+    """``made`` within ``regions`` (B, H, W), ``images`` (B, H, W, 3) elsewhere but for a soft edge.
+
+    Inside the regions, it leaves every pixel beside them as it was; outside, it leaves nothing of ``images`` in them.
+    """
+    weights = [1 - soft(~region, feather) if edge == "inside" else soft(region, feather) for region in regions]
+    weight = np.stack(weights)[..., None]
     return np.round(weight * made + (1 - weight) * images).astype(np.uint8)
 
 
