@@ -129,10 +129,12 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
         "tuned": cell("tuned", adapter="models/adapters/a"),
         "words": cell("words", tokens="models/tokens/t"),
         "pairs": cell("pairs", adapter="models/adapters/p"),
+        "concepts": cell("concepts", adapter="models/adapters/c"),
         "other": cell("tuned", adapter="models/adapters/a", split="ii-0"),
         "flux": cell("flux", base="flux", adapter="models/adapters/f"),
         "colour": cell("colour", base="none"),
         "plain_text": cell("plain_text"),
+        "plain_concepts": cell("plain_concepts"),
         "plain_image": cell("plain_image"),
         "unseen": cell("unseen", base="flux"),
         "around": cell("around", adapter="models/adapters/r"),
@@ -142,7 +144,8 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
     }
     modes = {"tuned": "img2img", "words": "txt2img", "pairs": "image_and_mask", "flux": "txt2img", "colour": "tone"}
     modes |= {"plain_text": "txt2img", "plain_image": "img2img", "unseen": "txt2img"}
-    augmenters = {name: {"mode": mode} for name, mode in modes.items()}
+    augmenters = {name: {"mode": mode, "captioner": "template"} for name, mode in modes.items()}
+    augmenters["concepts"] = augmenters["plain_concepts"] = {"mode": "txt2img", "captioner": "concepts"}
     for name in ("around", "within"):
         augmenters[name] = augmenters[f"plain_{name}"] = {"mode": "inpaint", "passes": [{"region": name}]}
     cells = {"generate": generate, "screen": {key: {} for key in generate if key != "unseen"}}
@@ -150,6 +153,7 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
         "tuned": "plain_image",
         "words": "plain_text",
         "pairs": "plain_text",
+        "concepts": "plain_concepts",
         "around": "plain_around",
         "within": "plain_within",
     }

@@ -113,7 +113,8 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
 def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
 
-    ``augmenters``: their settings; of several such cells the one of the same mode and passes, else of text-to-image.
+    ``augmenters``: their settings. Of several such cells, one of the same mode and passes, else of text-to-image; of
+    those one with the same captions, if there is one, for training must beat what the base model makes of them.
     """
 
     def plain(cell: dict[str, str]) -> bool:
@@ -123,14 +124,18 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
         settings = augmenters[cell["augmenter"]]
         return settings["mode"], settings.get("passes")
 
+    def nearness(one: dict[str, str], other: dict[str, str]) -> tuple[bool, bool]:
+        captioners = {augmenters[cell["augmenter"]].get("captioner") for cell in (one, other)}
+        return way(one) == way(other), len(captioners) == 1
+
     scored = {key: cells["generate"][key] for key in cells["screen"]}
     twins: dict[str, str] = {}
     for key, cell in scored.items():
         if plain(cell) or cell["base"] == NO_MODEL:
             continue
-        same = [(way(c), k) for k, c in scored.items() if plain(c) and _of_one_kind(c, cell)]
-        best = [k for wanted in (way(cell), ("txt2img", None)) for its, k in same if its == wanted]
-        twins |= {key: best[0]} if best else {}
+        same = {k: c for k, c in scored.items() if plain(c) and _of_one_kind(c, cell)}
+        fit = [k for k, c in same.items() if way(c) in (way(cell), ("txt2img", None))]
+        twins |= {key: max(fit, key=lambda k: nearness(same[k], cell))} if fit else {}
     return twins
 
 
