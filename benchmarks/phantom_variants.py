@@ -1,0 +1,76 @@
+"""The methods' other forms on one draw: a page and a wall of images from a clone in which their grid has run.
+
+uv run python -m pipeline_steps.profile phantom_variants && uv run python -m flows.augment
+uv run python -m benchmarks.phantom_variants
+"""
+
+import json
+from pathlib import Path
+
+from benchmarks.phantom_bench import classifiers, images, learned
+from pipeline_steps import report
+from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting.results import gather
+from pipeline_steps.stage.params import read_yaml
+
+DOCS = Path("docs")
+
+# Written by hand after the run whose page is committed; write it anew with another.
+ABOUT = ""
+
+
+def main() -> None:
+    """Read a finished run, write the page."""
+    cells = read_yaml(Path("cells.yaml"))["cells"]
+    r = gather(cells, report.METRICS)
+    splits = json.loads((report.METRICS / "split.json").read_text())
+    board = report.boards(r, splits, cells)[0]
+    assert board["partition"] == report.PARTITIONS["holdout"]
+    wall = gallery.wall([(k, Path("data/synthetic") / k) for k in cells["screen"]], 64)
+    assert wall, "the grid has several augmenters"
+    (DOCS / "phantom_variants_wall.png").write_bytes(wall.png)
+    text = f"""# The methods' other forms, in miniature
+
+**Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
+small differences between classifiers mean nothing.
+
+Made by `uv run python -m pipeline_steps.profile phantom_variants && uv run python -m flows.augment`, then
+`uv run python -m benchmarks.phantom_variants`: {len(cells["train_classifier"])} classifiers on draw 0 of scenario iii
+(no dark image in training). The methods as published are in [phantom_bench.md](phantom_bench.md).
+
+| entry | what differs |
+|---|---|
+| lesiongen | nothing: LesionGen on expert concepts |
+| lesiongen_labels | captions name the condition and the skin alone |
+| lesiongen_reports | captions are what the shipped captioner sees |
+| skindualgen_concepts | SkinDualGen on LesionGen's captions |
+| sagers_in_out | the lesion is painted anew, then its surroundings (Sagers et al. 2023) |
+
+## What training changed
+
+Each fine-tuned model beside its base model as it came, on the same captions where they were run; 95 % intervals over
+images, of concept accuracy over sources. One in seven is chance.
+
+{learned(r, cells)}
+
+![one image of each condition and type](phantom_variants_wall.png)
+
+{wall.caption} The first image made of each, screened or not.
+
+## Images
+
+Against reference images of types V and VI that train nothing and test nothing.
+
+{images(board)}
+
+## Classifiers
+
+Accuracy on the holdout in %, by the minority's, types V and VI.
+
+{classifiers(board)}
+{ABOUT}"""
+    (DOCS / "phantom_variants.md").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
