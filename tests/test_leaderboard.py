@@ -133,6 +133,7 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
         "other": cell("tuned", adapter="models/adapters/a", split="ii-0"),
         "flux": cell("flux", base="flux", adapter="models/adapters/f"),
         "colour": cell("colour", base="none"),
+        "plain_light": cell("plain_light"),
         "plain_text": cell("plain_text"),
         "plain_concepts": cell("plain_concepts"),
         "plain_image": cell("plain_image"),
@@ -148,6 +149,10 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
     augmenters["concepts"] = augmenters["plain_concepts"] = {"mode": "txt2img", "captioner": "concepts"}
     for name in ("around", "within"):
         augmenters[name] = augmenters[f"plain_{name}"] = {"mode": "inpaint", "passes": [{"region": name}]}
+    augmenters = {name: {"target_types": [5, 6], **settings} for name, settings in augmenters.items()}
+    augmenters["plain_light"] = {"mode": "img2img", "captioner": "template", "target_types": [1, 2]}
+    generate["light"] = cell("light", adapter="models/adapters/a")
+    augmenters["light"] = {"mode": "img2img", "captioner": "template", "target_types": [1, 2]}
     cells = {"generate": generate, "screen": {key: {} for key in generate if key != "unseen"}}
     assert untrained_twins(cells, augmenters) == {
         "tuned": "plain_image",
@@ -156,4 +161,5 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
         "concepts": "plain_concepts",
         "around": "plain_around",
         "within": "plain_within",
+        "light": "plain_light",
     }

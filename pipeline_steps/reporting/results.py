@@ -113,12 +113,16 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
 def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
 
-    ``augmenters``: their settings. Of several such cells, one of the same mode and passes, else of text-to-image; of
-    those one with the same captions, if there is one, for training must beat what the base model makes of them.
+    ``augmenters``: their settings. Of several such cells for the same skin types, one of the same mode and passes, else
+    of text-to-image; of those one with the same captions, if there is one, for training must beat what the base model
+    makes of them.
     """
 
     def plain(cell: dict[str, str]) -> bool:
         return cell["base"] != NO_MODEL and cell["tokens"] == cell["adapter"] == NOTHING
+
+    def aim(cell: dict[str, str]) -> tuple[str, str, Any]:
+        return cell["base"], cell["split"], augmenters[cell["augmenter"]]["target_types"]
 
     def way(cell: dict[str, str]) -> tuple[str, Any]:
         settings = augmenters[cell["augmenter"]]
@@ -133,14 +137,10 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
     for key, cell in scored.items():
         if plain(cell) or cell["base"] == NO_MODEL:
             continue
-        same = {k: c for k, c in scored.items() if plain(c) and _of_one_kind(c, cell)}
+        same = {k: c for k, c in scored.items() if plain(c) and aim(c) == aim(cell)}
         fit = [k for k, c in same.items() if way(c) in (way(cell), ("txt2img", None))]
         twins |= {key: max(fit, key=lambda k: nearness(same[k], cell))} if fit else {}
     return twins
-
-
-def _of_one_kind(one: dict[str, str], other: dict[str, str]) -> bool:
-    return (one["base"], one["split"]) == (other["base"], other["split"])
 
 
 def _by_type(consistency: dict[str, dict[str, float]]) -> str:
