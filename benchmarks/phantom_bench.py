@@ -59,20 +59,23 @@ With 900 steps and guidance classifiers gained +5.4 (-5.2 to +15.9) on its image
 real ones, over the same baseline; without guidance they were not all trained.
 
 sagers_in_out (Sagers et al. 2023: the lesion is painted anew, then its surroundings) and its untrained twin ran on
-draw 0 alone, after the others.
+draw 0 alone, after the others; its soft edge left some of the source's light skin between lesion and surroundings then,
+and was mended afterwards. LesionGen's twin here read names, not its captions; concepts_vanilla, which reads them, came
+into the grid afterwards. [phantom_variants.md](phantom_variants.md) has both as they are now, on this draw.
 
 ## What it shows, and what it cannot
 
 Where dark images are missing, learned tokens with image-to-image are ahead by a wide margin here; SkinDualGen's gain
 over the best baseline is small, its interval just above 0, and not significant once all comparisons are counted
-(Holm); LesionGen and DermaFlux do not help classifiers at this size, although their training brings images nearer to
-real dark ones. Keeping the lesion's pixels and changing the skin around (Sagers et al. 2022, and by colour alone)
-does not help, as on the phantom the lesion itself looks different on dark skin. Where the lesion is painted anew,
-training makes it recognisable (10 to 41 %), yet FID grows: a pale rim of the source's light skin stays at its edge, as
-the wall shows for all three. Masks of SkinDualGen teach a segmenter about as much about types V and VI as real light
-images do; of those looked at, images with an empty mask show no lesion. It cannot show how the methods rank on
-patients or at full size: models are small, training is minutes, fine-tuning settings are not tuned alike for each, one
-scenario and one network stand for all, and three draws are few.
+(Holm); LesionGen and DermaFlux do not help classifiers at this size, although their images are nearer to real dark
+ones than their base models' (LesionGen's by its captions, rather than its training). Keeping the lesion's pixels and
+changing the skin around (Sagers et al. 2022, and by colour alone) does not help, as on the phantom the lesion itself
+looks different on dark skin. Where the lesion is painted anew, training makes it recognisable (10 to 41 %), yet FID
+grows: what it learned to paint are lesions as light skin shows them. What training taught apart from this step to
+dark skin is in [phantom_learned.md](phantom_learned.md). Masks of SkinDualGen teach a segmenter about as much about
+types V and VI as real light images do; of those looked at, images with an empty mask show no lesion. It cannot show
+how the methods rank on patients or at full size: models are small, training is minutes, fine-tuning settings are not
+tuned alike for each, one scenario and one network stand for all, and three draws are few.
 """
 
 
