@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+# Nothing here needs the hub; without a network, to ask it for what is missing takes most of a minute.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 # Two test processes share two cores: OpenMP threads of both would wait for each other in busy loops.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
