@@ -5,6 +5,7 @@ Reads: base model, data set, split, captions, tokens. Writes: ``models/adapters/
 training curve.
 """
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -34,7 +35,7 @@ from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import whole_file, whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -124,21 +125,31 @@ def _one_adapter(
     trainable = _attach(m.c.denoiser, params)
     if params.task == "image_and_mask":
         learn_scale(m.c.denoiser, m.f.scale(m.c, fits[0][0].latents.mean).chunk(2, dim=1)[1])
-    validated: dict[int, float] = {}
+    save = Checkpointing(Path("runs/checkpoints") / f"{m.key}-{names.label}.pt", t.checkpoint_every)
+    record = save.path.with_suffix(".json")  # of validation losses: a resumed training does not measure them again
+    validated = _validated(record)
     preview = _preview(m, rows[0]["condition"], fits[0], f"{names.cell}/{names.label}")
 
     def after_step(step: int) -> None:
         if (step + 1) % t.validate_every == 0 and len(rows[1]):
             validated[step + 1] = validation_loss(*fits[1], seed=t.seed)
+            with whole_file(record) as temporary:
+                temporary.write_text(json.dumps(validated), "utf-8")
         if params.preview_every and (step + 1) % params.preview_every == 0:
             preview.draw(step + 1)
 
-    save = Checkpointing(Path("runs/checkpoints") / f"{m.key}-{names.label}.pt", t.checkpoint_every)
     loss, what = adapter_loss(*fits[0], prior=prior), f"{params.method} {names.label}"
     losses = optimise(trainable, loss, t.optimisation(), what, save, after_step)
     adapters.save(m.c.denoiser, folder)
     write_history(folder / "history.csv", losses, validated)
-    save.path.unlink(missing_ok=True)
+    for file in (save.path, record):
+        file.unlink(missing_ok=True)
+
+
+def _validated(record: Path) -> dict[int, float]:
+    """What an interrupted training measured, by step."""
+    known = json.loads(record.read_text("utf-8")) if record.exists() else {}
+    return {int(step): value for step, value in known.items()}
 
 
 def _preview(m: Material, conditions: pd.Series, of: tuple[Fit, list[str], dict[str, Tensor]], name: str) -> Preview:  # type: ignore[type-arg]

@@ -229,7 +229,7 @@ def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy):
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(toy_copy):
-    overlay = {"preview_every": 0, "training": {"steps": 12, "checkpoint_every": 3, "validate_every": 6}}
+    overlay = {"preview_every": 0, "training": {"steps": 12, "checkpoint_every": 3, "validate_every": 3}}
     params = toy_copy / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"adapters": {"lora_tokens": overlay}}))
     stage = next(s for s in read_yaml(toy_copy / "dvc.lock")["stages"] if s.startswith("finetune@lora_tokens"))

@@ -43,6 +43,9 @@ def run(main: Callable[[], None]) -> None:
 
 def _leave() -> NoReturn:
     """End this process at once: outputs are written, and to take apart all that was imported takes over a second."""
+    # A table of compile times, laid out for no reader.
+    if dump := getattr(sys.modules.get("torch._dynamo.utils"), "dump_compile_times", None):
+        atexit.unregister(dump)
     atexit._run_exitfuncs()  # noqa: SLF001
     sys.stdout.flush()
     sys.stderr.flush()
