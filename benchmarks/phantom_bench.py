@@ -184,10 +184,14 @@ def pictures(r: Results, board: dict[str, Any], cells: dict[str, Any]) -> str:
     picture(r, DOCS / "phantom_bench.png")
     if board["png"]:
         (DOCS / "phantom_bench_ranks.png").write_bytes(base64.b64decode(board["png"].split(",")[1]))
-    first = [(k, Path("data/synthetic") / k) for k in cells["screen"] if k.endswith("-0")]
-    wall = gallery.wall(first, 64)
-    assert wall, "a bench has several augmenters"
-    (DOCS / "phantom_bench_wall.png").write_bytes(wall.png)
+    return sample_wall([k for k in cells["screen"] if k.endswith("-0")], DOCS / "phantom_bench_wall.png")
+
+
+def sample_wall(keys: Iterable[str], file: Path) -> str:
+    """Write the first image of each condition and type that each cell made; the picture's caption."""
+    wall = gallery.wall([(key, Path("data/synthetic") / key) for key in keys], 64)
+    assert wall, "the grid has several augmenters"
+    file.write_bytes(wall.png)
     return wall.caption
 
 

@@ -6,9 +6,8 @@ uv run python -m benchmarks.phantom_learned
 
 from pathlib import Path
 
-from benchmarks.phantom_bench import learned, table
+from benchmarks.phantom_bench import learned, sample_wall, table
 from pipeline_steps import report
-from pipeline_steps.reporting import gallery
 from pipeline_steps.reporting.results import gather
 from pipeline_steps.stage.params import read_yaml
 
@@ -35,9 +34,7 @@ def main() -> None:
     """Read a finished run, write the page."""
     cells = read_yaml(Path("cells.yaml"))["cells"]
     r = gather(cells, report.METRICS)
-    wall = gallery.wall([(k, Path("data/synthetic") / k) for k in cells["screen"]], 64)
-    assert wall, "the grid has several augmenters"
-    (DOCS / "phantom_learned_wall.png").write_bytes(wall.png)
+    wall = sample_wall(cells["screen"], DOCS / "phantom_learned_wall.png")
     kept = [[row["augmenter"], row["generated"], row["accepted"]] for row in r.images.to_dict("records")]
     text = f"""# What training taught, on skin that it saw
 
@@ -56,7 +53,7 @@ One in seven is chance.
 
 ![one image of each condition and type](phantom_learned_wall.png)
 
-{wall.caption} The first image made of each, screened or not.
+{wall} The first image made of each, screened or not.
 
 {table(["augmenter", "generated", "accepted"], kept)}
 {ABOUT}"""

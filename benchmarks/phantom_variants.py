@@ -7,9 +7,8 @@ uv run python -m benchmarks.phantom_variants
 import json
 from pathlib import Path
 
-from benchmarks.phantom_bench import classifiers, images, learned
+from benchmarks.phantom_bench import classifiers, images, learned, sample_wall
 from pipeline_steps import report
-from pipeline_steps.reporting import gallery
 from pipeline_steps.reporting.results import gather
 from pipeline_steps.stage.params import read_yaml
 
@@ -38,9 +37,7 @@ def main() -> None:
     splits = json.loads((report.METRICS / "split.json").read_text())
     board = report.boards(r, splits, cells)[0]
     assert board["partition"] == report.PARTITIONS["holdout"]
-    wall = gallery.wall([(k, Path("data/synthetic") / k) for k in cells["screen"]], 64)
-    assert wall, "the grid has several augmenters"
-    (DOCS / "phantom_variants_wall.png").write_bytes(wall.png)
+    wall = sample_wall(cells["screen"], DOCS / "phantom_variants_wall.png")
     text = f"""# The methods' other forms, in miniature
 
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
@@ -67,7 +64,7 @@ images, of concept accuracy over sources. One in seven is chance.
 
 ![one image of each condition and type](phantom_variants_wall.png)
 
-{wall.caption} The first image made of each, screened or not.
+{wall} The first image made of each, screened or not.
 
 ## Images
 
