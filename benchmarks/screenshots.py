@@ -23,8 +23,14 @@ URL = f"http://127.0.0.1:{PORT}"
 
 
 def newest(what: str, **body: object) -> dict[str, str]:
-    """The newest record of a kind."""
+    """The newest record of a kind.
+
+    Raises:
+        SystemExit: there is none.
+    """
     rows = httpx.post(f"{URL}/api/{what}/filter", json={"limit": 1, **body}, timeout=30).json()
+    if not rows:
+        sys.exit(f"error: the flow left no {what} to photograph, for nothing of it was stale; add --force finetune")
     return dict(rows[0])
 
 
