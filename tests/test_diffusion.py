@@ -21,6 +21,7 @@ from pipeline_steps.diffusion.fit import Fit, Inversion, adapter_loss, inversion
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.objectives import (
     clean_from_prediction,
     diffusion_objective,
@@ -300,6 +301,26 @@ def test_previews_change_no_bit_of_the_training(tiny_sd, tmp_path, monkeypatch):
     pictures = sorted((tmp_path / "runs/previews/cell").glob("*.png"))
     assert len(pictures) == HOW.steps
     assert pictures[0].read_bytes() != pictures[-1].read_bytes()
+
+
+@pytest.mark.parametrize(("dtype", "merges"), [("float32", True), ("bfloat16", False)])
+def test_merging_an_adapter_says_the_same_and_leaves_no_trace(tiny_sd, dtype, merges):
+    base = BaseModel("stable_diffusion", str(tiny_sd), None, dtype)
+    f = family(base)
+    c = f.load(base)
+    plain = _predict(f, c)
+    for weight in adapters.attach(c.denoiser, LORA, 0):
+        torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(1))
+    base_weights = {k: v.clone() for k, v in c.denoiser.state_dict().items()}
+    apart = _predict(f, c)
+    assert not torch.allclose(apart, plain, atol=1e-2)
+    with merged(c.denoiser):
+        inside = _predict(f, c)
+        changed = [k for k, v in c.denoiser.state_dict().items() if not torch.equal(v, base_weights[k])]
+    assert torch.allclose(inside, apart, atol=1e-4)
+    assert bool(changed) == merges
+    assert all(torch.equal(v, base_weights[k]) for k, v in c.denoiser.state_dict().items())
+    assert torch.equal(_predict(f, c), apart)
 
 
 def test_a_16_bit_base_trains_a_32_bit_adapter(tiny_sd):

@@ -15,6 +15,7 @@ from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prom
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import encode_images
+from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.sample import Sampler, sample, sampling
 from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.items.closure import code_version
@@ -107,7 +108,9 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
             adapters.load(c, weights)
         m = Model(f, c, tokens, weights, dataset)
         chosen = [jobs[i] for i in mine]
-        done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], prepare(m, params, chosen))
+        recipe = prepare(m, params, chosen)
+        with merged(c.denoiser):
+            done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], recipe)
         reused += known
         for i, file in zip(mine, done, strict=True):
             files[i], origin[i] = file, m.origin
@@ -151,6 +154,7 @@ def _through_store(
     pixels = m.dataset.manifest.set_index("image_id")["sha256"]
     sampler = {name: getattr(params, name) for name in Sampler.model_fields}
     shared = {**m.origin, "sampler": sampler, "batch": params.batch_size, "dtype": str(m.c.dtype), "mode": params.mode}
+    shared["merging"] = code_version(merged.__module__)
     code = code_version(recipe.module)
     keys = [
         item_key("image", code, prompt=p, seed=j.seed, source=pixels[j.source_id], **shared, **extra)
