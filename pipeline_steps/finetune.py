@@ -53,8 +53,9 @@ class AdapterParams(Params):
     """One entry of ``adapters`` in params.yaml.
 
     ``task``: what is denoised: images, parts of images (by a base model for inpainting), or images with their masks.
-    ``method``: LoRA on ``target_modules``, or ``full``: all weights of the denoiser. ``lesion_weight``: how much the
-    error within a lesion's mask counts (1: masks are not read).
+    ``method``: LoRA on ``target_modules``, or ``full``: all weights of the denoiser. ``gradient_checkpointing``:
+    compute activations twice rather than keep them (Chen et al. 2016). ``lesion_weight``: how much the error within a
+    lesion's mask counts (1: masks are not read).
     """
 
     base: str
@@ -66,6 +67,7 @@ class AdapterParams(Params):
     rank: int
     alpha: int
     target_modules: tuple[str, ...]
+    gradient_checkpointing: bool
     lesion_weight: float
     mask_terms: MaskTerms
     prior: PriorParams
@@ -201,6 +203,8 @@ def _with_masks(m: Material, task: str, images: Images, rows: pd.DataFrame, late
 def _attach(denoiser: Any, params: AdapterParams) -> list[Tensor]:
     """Make trainable what ``params`` says; those tensors."""
     wider = widen(denoiser) if params.task == "image_and_mask" else []
+    if params.gradient_checkpointing:
+        denoiser.enable_gradient_checkpointing()
     if params.method == "full":
         return adapters.unfreeze(denoiser)
     lora = adapters.Lora(params.rank, params.alpha, params.target_modules)

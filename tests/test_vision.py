@@ -80,7 +80,7 @@ def test_predictions_do_not_depend_on_the_last_batch():
 
 
 def test_identity_augmentation_changes_nothing():
-    x = pixels(_coloured(4).images)
+    x = pixels(_coloured(4).images, torch.device("cpu"))
     still = HOW.model_copy(update={"crop_scale": (1.0, 1.0), "rotation_degrees": 0, "horizontal_flip": False})
     assert torch.allclose(augment(x, still, np.random.default_rng(0)), x, atol=1e-4)
     mirrored = still.model_copy(update={"horizontal_flip": True})

@@ -128,6 +128,8 @@ def _clip(folder: Path) -> Extractor:
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} holds no CLIP model; set features.location to a local copy")
     network = CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32).eval()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
     side = network.config.image_size
     resize = make_resizer("PIL", quantize_after=False, filter="bicubic", output_size=(side, side))
     mean, std = torch.tensor([0.4815, 0.4578, 0.4082]), torch.tensor([0.2686, 0.2613, 0.2758])
@@ -135,7 +137,8 @@ def _clip(folder: Path) -> Extractor:
     def extract(images: Images) -> Features:
         batch = torch.from_numpy(np.stack([resize(i) for i in images])) / 255
         with torch.no_grad():
-            return network(((batch - mean) / std).permute(0, 3, 1, 2)).image_embeds.numpy()
+            embeds = network(((batch - mean) / std).permute(0, 3, 1, 2).to(device)).image_embeds
+            return embeds.float().cpu().numpy()
 
     return Extractor("clip", _file_digest(folder / "model.safetensors"), extract)
 

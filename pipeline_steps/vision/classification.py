@@ -30,10 +30,11 @@ def fit_classifier(
     def loss(rng: np.random.Generator, update: int) -> Tensor:
         rows = np.array([rng.choice(pools[k]) for k in rng.integers(len(pools), size=how.batch_size)])
         policy_seed, mix_seed = (int(s) for s in np.random.default_rng([how.seed, update, 1]).integers(2**62, size=2))
-        x = augment(pixels(under_policy(train.images[rows], classic, policy_seed)), how, rng)
-        x, wanted = mixed_batch(x, torch.from_numpy(train.labels[rows]), classes, classic, mix_seed)
         device = next(network.parameters()).device
-        return F.cross_entropy(network(x.to(device)), wanted.to(device))
+        x = augment(pixels(under_policy(train.images[rows], classic, policy_seed), device), how, rng)
+        labels = torch.from_numpy(train.labels[rows]).to(device)
+        x, wanted = mixed_batch(x, labels, classes, classic, mix_seed)
+        return F.cross_entropy(network(x), wanted)
 
     def accuracy() -> float:
         return float((predict(network, validation.images, how.input_size).argmax(1) == validation.labels).mean())

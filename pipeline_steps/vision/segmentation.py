@@ -50,9 +50,9 @@ def fit_segmenter(network: nn.Module, train: Labelled, validation: Labelled, how
 
     def loss(rng: np.random.Generator, _update: int) -> Tensor:
         rows = rng.integers(len(train.images), size=how.batch_size)
-        x, wanted = _turned(train.images[rows], train.labels[rows], how, rng)
         device = next(network.parameters()).device
-        logits, truth = network(x.to(device))[:, 0], wanted.to(device)
+        x, truth = _turned(pixels(train.images[rows], device), train.labels[rows], how, rng)
+        logits = network(x)[:, 0]
         return soft_dice_loss(logits.sigmoid(), truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
 
     def score() -> float:
@@ -61,10 +61,9 @@ def fit_segmenter(network: nn.Module, train: Labelled, validation: Labelled, how
     return fit(network, Task(loss, score, "dice"), how, what)
 
 
-def _turned(images: Images, masks: Masks, how: Supervision, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _turned(x: Tensor, masks: Masks, how: Supervision, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Images (B, 3, S, S) and masks (B, S, S) under the same random crops, turns and flips."""
-    both = torch.cat([pixels(images), torch.from_numpy(masks[:, None].astype(np.float32))], dim=1)
-    turned = augment(both, how, rng)
+    turned = augment(torch.cat([x, torch.from_numpy(masks[:, None]).to(x)], dim=1), how, rng)
     return turned[:, :3], (turned[:, 3] > 0.5).float()
 
 

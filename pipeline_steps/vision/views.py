@@ -23,10 +23,13 @@ class Labelled:
     labels: npt.NDArray[Any]
 
 
-def pixels(images: Images) -> Tensor:
-    """(B, H, W, 3) uint8 to (B, 3, H, W) normalised by ImageNet's mean and standard deviation."""
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+def pixels(images: Images, device: torch.device) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) on ``device``, normalised by ImageNet's mean and standard deviation.
+
+    Bytes travel, not floats, and what follows is done where the network is: a GPU waits for no CPU.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(v, device=device) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     return (x - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
@@ -44,7 +47,9 @@ def augment(x: Tensor, how: Supervision, rng: np.random.Generator) -> Tensor:
     theta[:, 0, 0], theta[:, 0, 1] = side * np.cos(angle) * flip, -side * np.sin(angle)
     theta[:, 1, 0], theta[:, 1, 1] = side * np.sin(angle) * flip, side * np.cos(angle)
     theta[:, :, 2] = shift
-    grid = F.affine_grid(torch.from_numpy(theta), [n, 3, how.input_size, how.input_size], align_corners=False)
+    grid = F.affine_grid(
+        torch.from_numpy(theta).to(x.device), [n, 3, how.input_size, how.input_size], align_corners=False
+    )
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
@@ -62,5 +67,5 @@ def outputs(network: nn.Module, images: Images, input_size: int, batch_size: int
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-        yield network(resized(pixels(padded), input_size).to(device)).float()[: len(batch)]
+        yield network(resized(pixels(padded, device), input_size)).float()[: len(batch)]
     network.train(was_training)

