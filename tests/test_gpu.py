@@ -44,10 +44,15 @@ SUPERVISION = Supervision(
 
 
 @pytest.fixture(autouse=True)
-def exact(monkeypatch):
+def exact():
     """32-bit products in 32 bits, so that both devices can be compared."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    settings = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [s.allow_tf32 for s in settings]
+    for s in settings:
+        s.allow_tf32 = False
+    yield
+    for s, value in zip(settings, before, strict=True):
+        s.allow_tf32 = value
 
 
 def _images(n=8, side=16):
