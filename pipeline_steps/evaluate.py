@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from safetensors.torch import load_file
 
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
+from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
@@ -41,7 +41,7 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict
     classes, size = config["classes"], config["input_size"]
     network = new_network(config["architecture"], len(classes), size, pretrained=False, seed=0)
     network.load_state_dict(load_file(model / "model.safetensors"))
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(best_device())
     probabilities = predict(network, dataset.images(tests["image_id"]), size)
     columns = pd.DataFrame(probabilities, columns=[_PROBABILITY + c for c in classes])
     predicted = [classes[k] for k in probabilities.argmax(1)]

@@ -14,6 +14,7 @@ from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Optimisation, optimise
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.stage import device
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.loop import Supervision
@@ -44,8 +45,9 @@ SUPERVISION = Supervision(
 
 
 @pytest.fixture(autouse=True)
-def exact():
+def exact(monkeypatch):
     """32-bit products in 32 bits, so that both devices can be compared."""
+    monkeypatch.setattr(device, "prepare_cuda", lambda: None)
     settings = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [s.allow_tf32 for s in settings]
     for s in settings:

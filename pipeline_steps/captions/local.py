@@ -21,6 +21,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.weights import weights_digest
+from pipeline_steps.stage.device import best_device
 
 
 class LocalParams(ReportParams):
@@ -108,7 +109,7 @@ def _load(params: LocalParams) -> tuple[Any, Any]:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     place = {"revision": params.revision or "main"}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     try:
         processor = AutoProcessor.from_pretrained(params.location, **place)
         model = AutoModelForImageTextToText.from_pretrained(

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import flux
-from pipeline_steps.diffusion.hub import BaseModel, Components, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, resolve
 from pipeline_steps.diffusion.objectives import diffusion_objective
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.weights import weights_digest
+from pipeline_steps.stage.device import best_device
 
 Images = npt.NDArray[np.uint8]
 # Up to this latent side, plain products beat the fused attention kernel on CPUs: its backward pass is slow there.
@@ -70,7 +71,7 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
 
     logging.set_verbosity_error()
     folder = resolve(base)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     dtype = getattr(torch, base.dtype)
     tiny = "AutoencoderTiny" in (folder / "model_index.json").read_text("utf-8")
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
@@ -114,8 +115,7 @@ def _embed(c: Components, ids: Tensor) -> Tensor:
 
 
 def _predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> Tensor:
-    # A 16-bit base computes in 16 bits also where an adapter's trainable weights are kept in 32.
-    with torch.autocast(c.device.type, c.dtype, enabled=c.dtype != torch.float32):
+    with autocast(c):
         predicted: Tensor = c.denoiser(x_t, timesteps, embeds).sample
     return predicted
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.hub import BaseModel, Components, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, resolve
 from pipeline_steps.diffusion.objectives import Objective
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.weights import weights_digest
+from pipeline_steps.stage.device import best_device
 
 _TRAINING_GUIDANCE = 1.0  # what a guidance-distilled model is told while it is fine-tuned, as diffusers' trainers do
 
@@ -27,7 +28,7 @@ def load_flux(base: BaseModel) -> Components:
 
     logging.set_verbosity_error()
     folder = resolve(base)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     dtype = getattr(torch, base.dtype)
     tiny = "AutoencoderTiny" in (folder / "model_index.json").read_text("utf-8")
     text, image = {"dtype": dtype, "use_safetensors": True}, {"torch_dtype": dtype, "use_safetensors": True}
@@ -94,7 +95,7 @@ def _velocity(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor, gui
     indices = not timesteps.is_floating_point()
     sigma = c.objective.sigma.to(x_t.device)[timesteps] if indices else timesteps / len(c.objective.sigma)
     words = embeds[:, 1:]
-    with torch.autocast(c.device.type, c.dtype, enabled=c.dtype != torch.float32):
+    with autocast(c):
         packed: Tensor = c.denoiser(
             hidden_states=pack(x_t),
             encoder_hidden_states=words,

@@ -48,6 +48,12 @@ class Components:
         return self.text_encoders[0]
 
 
+def autocast(c: Components) -> torch.autocast:
+    """A 16-bit base computes in 16 bits also while weights are trained that are kept in 32; nothing where none are."""
+    mixed = c.dtype != torch.float32 and any(p.dtype != c.dtype for p in c.denoiser.parameters())
+    return torch.autocast(c.device.type, c.dtype, enabled=mixed)
+
+
 def resolve(base: BaseModel) -> Path:
     """The local folder of a base model; a hub id is looked up in the cache or downloaded.
 

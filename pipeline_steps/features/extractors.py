@@ -21,6 +21,7 @@ from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, Use, item_key
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
+from pipeline_steps.stage.device import best_device
 
 Images = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
@@ -108,7 +109,7 @@ def _inception(file: Path) -> Extractor:
     from cleanfid.inception_torchscript import InceptionV3W
     from cleanfid.resize import build_resizer
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     network = InceptionV3W(str(file.parent), download=False, resize_inside=False).to(device).eval()
     resize = build_resizer("clean")
 
@@ -128,7 +129,7 @@ def _clip(folder: Path) -> Extractor:
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} holds no CLIP model; set features.location to a local copy")
     network = CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32).eval()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     network.to(device)
     side = network.config.image_size
     resize = make_resizer("PIL", quantize_after=False, filter="bicubic", output_size=(side, side))

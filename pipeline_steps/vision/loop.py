@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
@@ -53,7 +54,7 @@ def fit(network: nn.Module, task: Task, how: Supervision, what: str) -> Fitted:
     Raises:
         FloatingPointError: the loss became NaN or infinite.
     """
-    network.to("cuda" if torch.cuda.is_available() else "cpu").train()
+    network.to(best_device()).train()
     optimiser = torch.optim.AdamW(network.parameters(), how.learning_rate, weight_decay=how.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, how))
     best, history, running = Fitted({}, 0, []), [], 0.0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.records.masks import soft_dice_loss
+from pipeline_steps.stage.device import best_device
 from pipeline_steps.vision.loop import Fitted, Supervision, Task, fit
 from pipeline_steps.vision.views import Images, Labelled, augment, outputs, pixels
 
@@ -42,7 +43,7 @@ def load_segmenter(folder: Path) -> nn.Module:
     config = json.loads((folder / "config.json").read_text())
     network = new_segmenter(config["encoder"], config["depth"], pretrained=False, seed=0)
     network.load_state_dict(load_file(folder / "model.safetensors"))
-    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+    return network.to(best_device())
 
 
 def fit_segmenter(network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str) -> Fitted:
