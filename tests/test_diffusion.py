@@ -134,7 +134,7 @@ def model(tiny_sd):
 
 def _predict(f, c, seed=0):
     rng = torch.Generator().manual_seed(seed)
-    x = torch.randn(2, 4, 8, 8, generator=rng)
+    x = torch.randn(2, 4, 8, 8, generator=rng).to(c.dtype)
     with torch.no_grad():
         return f.predict(c, x, torch.tensor([10, 500]), f.embed(c, prompt_ids(c, ["an image of psoriasis", ""])))
 
