@@ -89,7 +89,7 @@ def read_source(params: IngestParams) -> Source:
 
 def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
     """Decode every image once into ``out``; returns the counts that go into the metrics."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(source.threads) as pool:
         jobs = pool.map(lambda i: _try(source, i), range(len(source.table)))
         outcomes = list(Track(jobs, "ingest", len(source.table)))
     loaded = [o for o in outcomes if not isinstance(o, str)]

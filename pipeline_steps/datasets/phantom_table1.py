@@ -49,7 +49,7 @@ def read(seed: int, scale: float, minimum: int, holdout_per_cell: int, size: int
         for c, t, s in zip(table["condition"], table["fitzpatrick_scale"], seeds, strict=True)
     ]
     table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
-    return Source(table[list(COLUMNS)], load, {"rows": len(table)})
+    return Source(table[list(COLUMNS)], load, {"rows": len(table)}, threads=1)
 
 
 def _row(condition: str, skin_type: int, number: int, i: int, seed: int, role: str) -> dict[str, str | int]:

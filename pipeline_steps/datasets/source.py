@@ -30,9 +30,11 @@ class Source:
     """``table`` has ``COLUMNS``; ``load(position)`` gives pixels (S, S, 3) and mask (S, S) or None.
 
     ``load`` raises FileNotFoundError where there is no file and BadImageError where it can't be used.
-    ``report`` counts what the adapter noticed in the table.
+    ``report`` counts what the adapter noticed in the table. ``threads``: how many ``load`` at once; more than one slows
+    what is computed in Python.
     """
 
     table: pd.DataFrame
     load: Callable[[int], Loaded]
     report: dict[str, int]
+    threads: int

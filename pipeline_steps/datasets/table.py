@@ -86,7 +86,7 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
         "label_blank": int(blank.sum()),
     }
     masks = [m.mask.format(**row) for row in rows] if m.mask else []
-    return Source(table, _loader(m, list(table["file"]), masks, decoding), report)
+    return Source(table, _loader(m, list(table["file"]), masks, decoding), report, threads=2)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

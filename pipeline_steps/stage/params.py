@@ -42,8 +42,8 @@ def read_yaml(path: Path) -> Any:
 
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> Any:
-    """Parsing takes a fifth of a second, and a stage asks for several sections."""
-    return YAML(typ="safe", pure=True).load(text)
+    """A stage asks for several sections of one file."""
+    return YAML(typ="safe").load(text)
 
 
 def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
