@@ -52,7 +52,7 @@ def copy_tree(to: Path) -> Path:
     # Forced, for the placeholders of empty folders lie where git ignores what is new.
     for args in (
         ["init", "-q"],
-        ["add", "-A", "-f"],
+        ["-c", "core.compression=0", "add", "-A", "-f"],  # weights do not compress, and trying takes seconds
         ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"],
     ):
         run("git", *args, cwd=to)
