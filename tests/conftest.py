@@ -1,6 +1,7 @@
 """Clones of the working tree in which whole pipelines run, and small models built from configs."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from warm import environment
 
 # Nothing here needs the hub; without a network, to ask it for what is missing takes most of a minute.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -42,6 +44,12 @@ def run(*command, cwd, check=True, env_extra=None, **options):
     return done
 
 
+def repro(clone: Path, *arguments: str) -> set[str]:
+    """``dvc repro`` in a clone, its stages forked from a process that is warm; the names of those that ran."""
+    done = run("dvc", "repro", *arguments, cwd=clone, env_extra=environment())
+    return set(re.findall(r"Running stage '([^']+)'", done.stdout))
+
+
 def copy_tree(to: Path) -> Path:
     """The working tree (tracked and new files) as a fresh repository with one commit."""
     listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()
@@ -70,7 +78,7 @@ def toy(tmp_path_factory):
             shutil.rmtree(clone, ignore_errors=True)
             copy_tree(clone)
             run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
-            run("dvc", "repro", cwd=clone)
+            repro(clone)
             done.touch()
     return clone
 

@@ -1,7 +1,6 @@
 """Every method runs from end to end by its name in the grid, at toy scale."""
 
 import json
-import re
 import sys
 
 import datasets
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import copy_of, run
+from conftest import copy_of, repro, run
 from diffusers import FluxPipeline
 from PIL import Image
 
@@ -39,7 +38,7 @@ def methods(toy, tmp_path_factory):
     params = clone / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"grid": GRID}))
     run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
-    return clone, set(re.findall(r"Running stage '([^']+)'", run("dvc", "repro", cwd=clone).stdout))
+    return clone, repro(clone)
 
 
 def test_what_needs_no_model_waits_for_none(methods):

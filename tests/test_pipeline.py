@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import copy_tree, run
+from conftest import copy_tree, repro, run
 
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.profile import overlaid
@@ -22,21 +22,13 @@ from pipeline_steps.stage.params import read_tagged, read_yaml
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
-def _ran(output):
-    return set(re.findall(r"Running stage '([^']+)'", output))
-
-
-def _repro(clone, *args):
-    return _ran(run("dvc", "repro", *args, cwd=clone).stdout)
-
-
 def _stale(clone):
     """Stages that would run next, by what has changed so far."""
     return set(json.loads(run("dvc", "status", "--json", cwd=clone).stdout))
 
 
 def test_a_second_run_runs_nothing(toy):
-    assert _repro(toy) == set()
+    assert repro(toy) == set()
     changed = {line.split()[-1] for line in run("git", "status", "--porcelain", cwd=toy).stdout.splitlines()}
     assert changed == {"cells.yaml", "dvc.lock", "metrics/summary.json", "params.yaml"}
 
@@ -60,7 +52,7 @@ def test_touching_and_rewriting_a_file_runs_nothing(toy_copy):
     for file in (toy_copy / "pipeline_steps").rglob("*.py"):
         os.utime(file)
     (toy_copy / "data/subset.parquet").touch()
-    assert _repro(toy_copy) == set()
+    assert repro(toy_copy) == set()
 
 
 def test_guidance_changes_generation_and_what_follows(toy_copy):
@@ -70,7 +62,7 @@ def test_guidance_changes_generation_and_what_follows(toy_copy):
     changed = text[:start] + text[start:].replace("guidance_scale: 2.0", "guidance_scale: 3.0", 1)
     params.write_text(changed)
     cell = "majority_to_minority-iii-0"
-    assert _repro(toy_copy, f"screen@{cell}") == {f"generate@{cell}", f"screen@{cell}"}
+    assert repro(toy_copy, f"screen@{cell}") == {f"generate@{cell}", f"screen@{cell}"}
     stale = _stale(toy_copy)
     assert {f"score_fid@{cell}", "train_classifier@syn-majority_to_minority-resnet_small-iii-0", "report"} <= stale
     stages = {name.split("@")[0] for name in stale}
@@ -82,7 +74,7 @@ def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_co
     params = toy_copy / "params.yaml"
     new = "condition_templates: {psoriasis: 'A scaly {token} on the skin of {tone} individual'}"
     params.write_text(params.read_text().replace("condition_templates: {}", new))
-    assert _repro(toy_copy, "caption") == {"caption@template"}
+    assert repro(toy_copy, "caption") == {"caption@template"}
     stale = {name for name in _stale(toy_copy) if name.startswith(("finetune", "invert_tokens"))}
     assert stale == {"finetune@lora_tokens-iii-0"}
     captions = pd.read_parquet(toy_copy / "data/captions/template/captions.parquet")
@@ -295,7 +287,7 @@ def test_a_hub_layout_base_and_an_adapter_for_each_condition(toy_copy, tiny_sd):
     params["adapters"]["lora_tokens"]["training"].update(snr_gamma=5.0, ema_decay=0.5)
     yaml.dump(params, toy_copy / "params.yaml")
     run(sys.executable, "-m", "pipeline_steps.cells", cwd=toy_copy)
-    assert "ingest" not in _repro(toy_copy, "generate")
+    assert "ingest" not in repro(toy_copy, "generate")
     adapters = toy_copy / "models/adapters/lora_tokens-iii-0"
     assert len(list(adapters.glob("*/pytorch_lora_weights.safetensors"))) == 7
     assert "validation_loss" in (adapters / "psoriasis/history.csv").read_text()

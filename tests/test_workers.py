@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -111,7 +111,8 @@ class Lab:
         """As when a machine loses power: the worker and all that it started are gone at once."""
         family = [worker_ := psutil.Process(worker.pid), *worker_.children(recursive=True)]
         for process in family:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+                process.send_signal(signal.SIGKILL)
         worker.wait()
 
     def run(self, *options):
