@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm
 from filelock import FileLock
-from warm import environment
 
 # Nothing here needs the hub; without a network, to ask it for what is missing takes most of a minute.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -46,7 +46,7 @@ def run(*command, cwd, check=True, env_extra=None, **options):
 
 def repro(clone: Path, *arguments: str) -> set[str]:
     """``dvc repro`` in a clone, its stages forked from a process that is warm; the names of those that ran."""
-    done = run("dvc", "repro", *arguments, cwd=clone, env_extra=environment())
+    done = run("dvc", "repro", *arguments, cwd=clone, env_extra=warm.environment())
     return set(re.findall(r"Running stage '([^']+)'", done.stdout))
 
 

@@ -22,11 +22,6 @@ from pipeline_steps.stage.params import read_tagged, read_yaml
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
-def _stale(clone):
-    """Stages that would run next, by what has changed so far."""
-    return set(json.loads(run("dvc", "status", "--json", cwd=clone).stdout))
-
-
 def test_a_second_run_runs_nothing(toy):
     assert repro(toy) == set()
     changed = {line.split()[-1] for line in run("git", "status", "--porcelain", cwd=toy).stdout.splitlines()}
@@ -61,26 +56,27 @@ def test_guidance_changes_generation_and_what_follows(toy_copy):
     start = text.index("  majority_to_minority:", text.index("augmenters:\n  majority"))
     changed = text[:start] + text[start:].replace("guidance_scale: 2.0", "guidance_scale: 3.0", 1)
     params.write_text(changed)
+    ran = repro(toy_copy)
     cell = "majority_to_minority-iii-0"
-    assert repro(toy_copy, f"screen@{cell}") == {f"generate@{cell}", f"screen@{cell}"}
-    stale = _stale(toy_copy)
-    assert {f"score_fid@{cell}", "train_classifier@syn-majority_to_minority-resnet_small-iii-0", "report"} <= stale
-    stages = {name.split("@")[0] for name in stale}
+    assert {f"generate@{cell}", f"screen@{cell}", f"score_fid@{cell}", "report"} <= ran
+    assert "train_classifier@syn-majority_to_minority-resnet_small-iii-0" in ran
+    stages = {name.split("@")[0] for name in ran}
     assert not stages & {"ingest", "audit", "select_subset", "split", "caption", "invert_tokens", "finetune"}
-    assert "train_classifier@real-resnet_small-iii-0" not in stale
+    assert "train_classifier@real-resnet_small-iii-0" not in ran
 
 
 def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_copy):
     params = toy_copy / "params.yaml"
     new = "condition_templates: {psoriasis: 'A scaly {token} on the skin of {tone} individual'}"
     params.write_text(params.read_text().replace("condition_templates: {}", new))
-    assert repro(toy_copy, "caption") == {"caption@template"}
-    stale = {name for name in _stale(toy_copy) if name.startswith(("finetune", "invert_tokens"))}
-    assert stale == {"finetune@lora_tokens-iii-0"}
+    ran = repro(toy_copy, "finetune")
+    assert ran == {"caption@template", "finetune@lora_tokens-iii-0"}
     captions = pd.read_parquet(toy_copy / "data/captions/template/captions.parquet")
     subset = pd.read_parquet(toy_copy / "data/subset.parquet")
     scaly = captions.merge(subset[["image_id", "condition"]], on="image_id").query("caption.str.contains('scaly')")
     assert set(scaly["condition"]) == {"psoriasis"}
+    log = [json.loads(line) for line in (toy_copy / "runs/stages.jsonl").read_text().splitlines()]
+    assert log[-1]["stage"] == "finetune"
 
 
 def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, tiny_sd):
