@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.serve import start_server
+from flows.server import start_server
 
 DOCS = Path("docs")
 BURN = "import sys, time\nwhile time.process_time() < 20:\n    pass\nopen(sys.argv[1], 'w').write(sys.argv[1])\n"

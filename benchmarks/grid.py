@@ -15,7 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.flow import timed
-from flows.serve import start_server
+from flows.server import start_server
 from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.serve import start_server
+from flows.server import start_server
 
 DOCS = Path("docs")
 KINDS = ("flow KILL", "flow TERM", "flow INT", "dvc KILL", "stage KILL")

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from flows.serve import start_server
+from flows.server import start_server
 
 DOCS = Path("docs")
 PORT = 4271

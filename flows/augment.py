@@ -9,10 +9,13 @@ Cells of one group that nothing can change share one task: in a grid of hundreds
 import argparse
 import asyncio
 import gc
+import os
+import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from prefect import allow_failure, flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -31,9 +34,11 @@ from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, reproduce, restore
 from flows.progress import Listener
 from flows.remote import MisfitError, revision
+from flows.server import ServerError, temporary_server
 from flows.slots import Slots, machine
 from flows.usage import Usage, watched
 
+_LAST_WORDS_SECONDS = 5
 _UNCHANGED = "nothing it reads has changed"
 
 
@@ -256,6 +261,16 @@ def show_plan(plan: list[Stage]) -> str:
     return "\n".join([*lines, f"{len(stale)} of {len(plan)} stages may run"])
 
 
+def interrupted() -> NoReturn:
+    """End after Ctrl-C: once Prefect has sent what it still has to, within seconds; asked for again, at once."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    last = threading.Timer(_LAST_WORDS_SECONDS, os._exit, (130,))
+    last.daemon = True
+    last.start()
+    print("\ninterrupted: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
+    sys.exit(130)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -275,8 +290,11 @@ def main() -> None:
             print(show_plan(read_plan(targets)))
         else:
             changes = {"overrides": tuple(args.set_param), "experiment": args.name, "pool": args.pool}
-            asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
-    except (ValueError, PipelineFailedError, StageFailedError, MisfitError) as error:
+            with temporary_server():
+                asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
+    except KeyboardInterrupt:
+        interrupted()
+    except (ValueError, PipelineFailedError, StageFailedError, MisfitError, ServerError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -1,46 +1,16 @@
 """Server, UI and flow in one command: ``python -m flows.serve``, then open http://127.0.0.1:4200.
 
 Starts a Prefect server on this machine's loopback address (nothing leaves it, no telemetry) and serves the flow, so
-that runs can be started, watched and cancelled in the UI. Ctrl-C ends both.
+that runs can be started, watched and cancelled in the UI. ``--run`` starts one at once; when it ends, well or not, the
+server stays, so that there is something to look at. Ctrl-C ends both.
 """
 
 import argparse
-import os
-import subprocess
+import asyncio
+import atexit
 import sys
-import time
 
-import httpx
-
-from flows import child
-
-_HOST = "127.0.0.1"
-_START_SECONDS = 60
-
-
-def start_server(port: int) -> subprocess.Popen[bytes]:
-    """A server that answers on loopback ``port``; this process talks to it from now on.
-
-    Raises:
-        RuntimeError: it ended, or did not answer in time.
-    """
-    os.environ |= {
-        "PREFECT_SERVER_API_HOST": _HOST,
-        "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_API_URL": f"http://{_HOST}:{port}/api",
-    }
-    command = child.command(sys.executable, "-m", "prefect", "server", "start")
-    server = subprocess.Popen(command, start_new_session=True)  # noqa: S603
-    for _ in range(_START_SECONDS * 2):
-        if server.poll() is not None:
-            raise RuntimeError(f"the server ended with status {server.returncode}; is port {port} taken?")
-        try:
-            if httpx.get(f"http://{_HOST}:{port}/api/health", timeout=1).is_success:
-                return server
-        except httpx.HTTPError:
-            time.sleep(0.5)
-    server.terminate()
-    raise RuntimeError(f"the server did not answer on port {port} within {_START_SECONDS} s")
+from flows.server import HOST, ServerError, start_server, stop_server
 
 
 def main() -> None:
@@ -51,19 +21,21 @@ def main() -> None:
     args = parser.parse_args()
     try:
         server = start_server(args.port)
-    except RuntimeError as error:
+    except ServerError as error:
         sys.exit(f"error: {error}")
+    atexit.register(stop_server, server)  # once Prefect has sent it the last words
+    print(f"The UI is at http://{HOST}:{args.port}. Ctrl-C ends it.", flush=True)
+    from flows.augment import PipelineFailedError, augment, interrupted  # reads the server's address when imported
+
     try:
-        from flows.augment import augment  # reads the server's address when it is imported
-
         if args.run:
-            import asyncio
-
-            asyncio.run(augment())
+            try:
+                asyncio.run(augment())
+            except (PipelineFailedError, ValueError) as error:
+                print(f"error: {error}\nThe run stays in the UI; Ctrl-C ends it.", file=sys.stderr, flush=True)
         augment.serve(name="pipeline", limit=1)  # type: ignore[unused-coroutine]
-    finally:
-        server.terminate()
-        server.wait()
+    except KeyboardInterrupt:
+        interrupted()
 
 
 if __name__ == "__main__":

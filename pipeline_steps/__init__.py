@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from types import TracebackType
 
 _PR_SET_PDEATHSIG = 1
 IS_STAGE = sys.argv[:1] == ["-m"]  # this process is `python -m pipeline_steps.…`
@@ -21,3 +22,19 @@ if sys.platform == "linux" and IS_STAGE:
 # a fifth of the time that it takes to start. stage.run goes back to COLLECTION once all is imported.
 if IS_STAGE:
     gc.set_threshold(200_000, 20, 20)
+
+
+def _on_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A person who presses Ctrl-C asked for the end, not for where it came."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    sys.stdout.flush()
+    print(
+        "\ninterrupted: what was finished is kept; run the same command again, it goes on", file=sys.stderr, flush=True
+    )
+    os._exit(130)
+
+
+if IS_STAGE:
+    sys.excepthook = _on_error

@@ -13,7 +13,7 @@ import httpx
 import psutil
 from conftest import ROOT, copy_tree
 
-from flows.serve import start_server
+from flows.server import start_server
 
 
 class Server:

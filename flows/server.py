@@ -1,0 +1,113 @@
+"""A Prefect server of this project's own: one that a person watches, or a temporary one for a single run.
+
+It lives in a process group of its own, so that Ctrl-C in a terminal reaches the flow alone: a flow whose server has
+gone waits for it for minutes. It dies with the process that started it, and its log is ``runs/server.log``.
+"""
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from flows import child
+
+HOST = "127.0.0.1"
+LOG = Path("runs/server.log")
+_START_SECONDS = 180  # on a busy machine
+_END_SECONDS = 5
+
+
+class ServerError(RuntimeError):
+    """There is no server to be had; the message says why."""
+
+
+def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
+    """Start a server on loopback ``port`` and wait until it answers; this process's children talk to it from now on.
+
+    Raises:
+        ServerError: something else holds the port, or the server ended or did not answer in time.
+    """
+    if not is_free(port):
+        raise ServerError(f"port {port} is held by another program; stop that one, or choose another with --port")
+    os.environ |= {
+        "PREFECT_SERVER_API_HOST": HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+    }
+    command = child.command(sys.executable, "-m", "prefect", "server", "start", *options)
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.open("ab") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+    try:
+        _wait(server, port)
+    except BaseException:
+        stop_server(server)
+        raise
+    return server
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on loopback ``port``."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _wait(server: subprocess.Popen[bytes], port: int) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        if server.poll() is not None:
+            raise ServerError(f"Prefect's server ended with status {server.returncode}; {LOG} says why")
+        try:
+            if httpx.get(f"http://{HOST}:{port}/api/health", timeout=5).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    raise ServerError(f"Prefect's server did not answer on port {port} within {_START_SECONDS} s; {LOG} may say why")
+
+
+def stop_server(server: subprocess.Popen[bytes]) -> None:
+    """End a server, at once if it does not end by itself."""
+    server.terminate()
+    try:
+        server.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+@contextmanager
+def temporary_server() -> Iterator[None]:
+    """Within: there is a server to talk to; the one that Prefect's settings name, else one that ends with this process.
+
+    Not with the block: what Prefect still has to send when Python ends would wait for a server that is gone.
+
+    Raises:
+        ServerError: as ``start_server``.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    if PREFECT_API_URL.value():
+        yield
+        return
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    print(
+        "starting a server for this run ('python -m flows.serve' keeps one, with its UI)", file=sys.stderr, flush=True
+    )
+    atexit.register(stop_server, start_server(port, "--no-services"))
+    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        yield
