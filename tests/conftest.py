@@ -28,10 +28,24 @@ REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "
 # Files of whole pipelines, the longest first: begun last, one would run alone at the end.
 LONG = ("test_workers.py", "test_pipeline.py", "test_methods.py", "test_server.py")
 
+# What a machine may lack. Where EQUIDERM_STRICT_SKIPS is set, as in CI, another reason to skip a test is a failure.
+EXPECTED_SKIPS = ("no CUDA GPU", "no real data")
+
 
 def pytest_collection_modifyitems(items):
     """Long files first; the others fill the gaps."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_sessionfinish(session):
+    """Fail a strict session that skipped what it should have run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("EQUIDERM_STRICT_SKIPS") or reporter is None or hasattr(session.config, "workerinput"):
+        return
+    reasons = {str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])}
+    if unexpected := sorted(r for r in reasons if not r.startswith(EXPECTED_SKIPS)):
+        reporter.write_line(f"unexpected skips: {'; '.join(unexpected)}", red=True)
+        session.exitstatus = 1
 
 
 def run(*command, cwd, check=True, env_extra=None, **options):

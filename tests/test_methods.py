@@ -17,6 +17,8 @@ from pipeline_steps.profile import overlaid
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import read_yaml
 
+pytestmark = pytest.mark.slow
+
 GRID = {
     "comparison": {"augmenters": ["lesiongen", "tone_transfer"], "arms": ["real", "classic", "syn"]},
     "masks": {

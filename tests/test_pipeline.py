@@ -28,6 +28,7 @@ def test_a_second_run_runs_nothing(toy):
     assert changed == {"cells.yaml", "dvc.lock", "metrics/summary.json", "params.yaml"}
 
 
+@pytest.mark.slow
 def test_two_clones_give_equal_digests_by_dvc_and_by_the_flow(toy, tmp_path):
     other = copy_tree(tmp_path / "other")
     run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=other)
@@ -50,6 +51,7 @@ def test_touching_and_rewriting_a_file_runs_nothing(toy_copy):
     assert repro(toy_copy) == set()
 
 
+@pytest.mark.slow
 def test_guidance_changes_generation_and_what_follows(toy_copy):
     params = toy_copy / "params.yaml"
     text = params.read_text()
@@ -65,6 +67,7 @@ def test_guidance_changes_generation_and_what_follows(toy_copy):
     assert "train_classifier@real-resnet_small-iii-0" not in ran
 
 
+@pytest.mark.slow
 def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_copy):
     params = toy_copy / "params.yaml"
     new = "condition_templates: {psoriasis: 'A scaly {token} on the skin of {tone} individual'}"
@@ -79,6 +82,7 @@ def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_co
     assert log[-1]["stage"] == "finetune"
 
 
+@pytest.mark.slow
 def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, tiny_sd):
     import numpy as np
 
@@ -201,6 +205,7 @@ def test_outputs_hold_no_time_and_no_place(toy):
         assert time.strftime("%Y-%m-%d") not in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
 def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy):
     params = toy_copy / "params.yaml"
@@ -220,6 +225,7 @@ def test_killing_dvc_leaves_no_writer_and_the_next_run_mends(toy_copy):
     assert read_yaml(toy_copy / "dvc.lock")["stages"][stage]["outs"] == before
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_from_its_checkpoint(toy_copy):
     overlay = {"preview_every": 0, "training": {"steps": 12, "checkpoint_every": 3, "validate_every": 3}}
     params = toy_copy / "params.yaml"
@@ -271,6 +277,7 @@ def test_a_missing_base_model_is_one_clear_line(toy_copy):
     assert not (toy_copy / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_hub_layout_base_and_an_adapter_for_each_condition(toy_copy, tiny_sd):
     from diffusers import StableDiffusionPipeline
     from ruamel.yaml import YAML
@@ -300,6 +307,7 @@ def test_a_hub_layout_base_and_an_adapter_for_each_condition(toy_copy, tiny_sd):
     assert len(set(adapter_of.values())) == 7
 
 
+@pytest.mark.slow
 def test_the_flow_runs_stages_and_fails_with_them(toy_copy, tmp_path):
     elsewhere = [p for p in os.environ["PATH"].split(":") if p != str(Path(sys.executable).parent)]
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "PATH": ":".join(elsewhere)}

@@ -139,6 +139,7 @@ def page():
         browser.close()
 
 
+@pytest.mark.slow
 def test_a_person_sees_the_run_in_a_browser(server, ended, page):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -163,6 +164,7 @@ def test_a_person_sees_the_run_in_a_browser(server, ended, page):
     assert [url for url in asked if not url.startswith(here)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
 def test_a_killed_flow_leaves_no_orphan_and_is_marked_by_the_next(server, tmp_path):
     clone = small_clone(tmp_path / "slow", SLOW)
@@ -180,6 +182,7 @@ def test_a_killed_flow_leaves_no_orphan_and_is_marked_by_the_next(server, tmp_pa
     assert httpx.get(f"{server.url}/api/flow_runs/{killed['id']}", timeout=30).json()["state_type"] == "CRASHED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_ends_the_stage_too(server, tmp_path, sign):
     clone = small_clone(tmp_path / "slow", SLOW)
@@ -192,6 +195,7 @@ def test_interrupting_ends_the_stage_too(server, tmp_path, sign):
     assert not (clone / "out/slow").exists()
 
 
+@pytest.mark.slow
 def test_the_deployments_of_a_lab_deploy(server, tmp_path):
     clone = small_clone(tmp_path / "lab", SLOW)
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]

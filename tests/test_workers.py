@@ -20,6 +20,8 @@ from server import Server, living_stages, small_clone, until
 from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 
+pytestmark = pytest.mark.slow
+
 GRID_PROFILE = os.environ.get("EQUIDERM_GRID_PROFILE", "toy")
 SHORT = GRID_PROFILE == "toy"  # then the grid ends at the adapters
 BRANCHES = """
