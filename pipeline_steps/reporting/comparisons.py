@@ -71,7 +71,7 @@ def paired_tests(r: Results, partition: str, study: Study, predictions: Path) ->
     for (scenario, architecture), same in whole.groupby(["scenario", "architecture"]) if len(whole) else ():
         real = same[same["arm"] == REAL].set_index("draw")[["accuracy", "cell"]]
         for (arm, augmenter), other in same[same["arm"] != REAL].groupby(["arm", "augmenter"]):
-            both = other.set_index("draw")[["accuracy", "cell", "n"]].join(real, how="inner", rsuffix="_real")
+            both = other.set_index("draw")[["accuracy", "cell", "n"]].join(real.add_suffix("_real"), how="inner")
             if not len(both):
                 continue
             head = {"scenario": scenario, "architecture": architecture, "arm": arm, "augmenter": augmenter}

@@ -49,7 +49,7 @@ def accuracy_by_type(points: pd.DataFrame, title: str, conditions: int, floors: 
     n = by_type.groupby("skin_type").agg({"fewest": "min", "most": "max"})
     axes.set_xticks(range(len(types)), [f"{ROMAN[int(t)]}\nn {counts(n.loc[t])}" for t in types])
     axes.set(xlabel="Fitzpatrick skin type, test images", ylabel="accuracy, %", title=title, ylim=(0, 103))
-    axes.axhline(100 / conditions, color="#cccccc", lw=0.8, zorder=0)
+    axes.axhline(100 / conditions, color="#aaaaaa", lw=0.8, zorder=0)
     axes.grid(axis="y", alpha=0.25)
     axes.legend(frameon=False, ncols=2, fontsize=8)
     return _png(figure)

@@ -101,7 +101,8 @@ def measured(row: Mapping[str, Any], measure: str) -> dict[str, str]:
         return {"value": value, "beside": between(low, high)}
     if not value or row[f"{measure}_draws"] < 2:
         return {"value": value, "beside": ""}
-    return {"value": value, "beside": between(*(spell(row[f"{measure}_{end}"]) for end in ("least", "most")))}
+    least, most = (row[f"{measure}_{end}"] for end in ("least", "most"))
+    return {"value": value, "beside": "in all draws" if least == most else between(spell(least), spell(most))}
 
 
 def learned(r: Results, cells: Mapping[str, Any], augmenters: dict[str, dict[str, Any]]) -> list[dict[str, str]]:

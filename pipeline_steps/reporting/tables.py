@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline_steps.reporting.arms import in_order
@@ -65,12 +66,14 @@ def _overall(r: Results, partition: str) -> pd.DataFrame:
 
 
 def _mean_std(rows: pd.DataFrame) -> str:
-    """Such as ``71.0 ± 2.3 (3 draws)``; of one draw no deviation. ``rows``: a row a draw."""
+    """Such as ``71.0 ± 2.3 (3 draws)``; of one draw, or of draws without spread, no deviation. ``rows``: a row a draw."""
     if not len(rows):
         return ""
     percent = rows["accuracy"].to_numpy(float) * 100
-    deviation = f" ± {percent.std(ddof=1):.1f}" if len(percent) > 1 else ""
-    return f"{percent.mean():.1f}{deviation} ({_draws(len(percent))})"
+    counted = _draws(len(percent))
+    if len(percent) > 1 and np.ptp(percent) > 0:
+        return f"{percent.mean():.1f} ± {percent.std(ddof=1):.1f} ({counted})"
+    return f"{percent.mean():.1f} ({counted}{', no spread' if len(percent) > 1 else ''})"
 
 
 def _draws(count: int) -> str:
