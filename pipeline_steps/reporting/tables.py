@@ -66,7 +66,7 @@ def _overall(r: Results, partition: str) -> pd.DataFrame:
 
 
 def _mean_std(rows: pd.DataFrame) -> str:
-    """Such as ``71.0 ± 2.3 (3 draws)``; of one draw, or of draws without spread, no deviation. ``rows``: a row a draw."""
+    """Such as ``71.0 ± 2.3 (3 draws)``; no deviation of one draw, or of draws without spread. A row a draw."""
     if not len(rows):
         return ""
     percent = rows["accuracy"].to_numpy(float) * 100
