@@ -99,6 +99,7 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         "split": cell["split"],
         "generated": screened["generated"],
         "accepted": screened["accepted"],
+        "reference": fid["all"]["real"],
         **{f"rejected_{reason}": n for reason, n in screened["rejected"].items()},
         "class_consistency": _by_type(screened["class_consistency"]),
         "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
