@@ -61,7 +61,7 @@ def _segmenters(cells: dict[str, Any], metrics: Path) -> pd.DataFrame:
             by_type = ", ".join(f"{t}: {_overlap(found)}" for t, found in scores["by_type"].items())
             named = {"cell": key, "partition": partition, **{k: cell[k] for k in ("arm", "augmenter", "split")}}
             rows.append({**named, **numbers, "low": low, "high": high, "by_type": by_type})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"low": float, "high": float}) if rows else pd.DataFrame()
 
 
 def _overlap(found: dict[str, Any]) -> str:
