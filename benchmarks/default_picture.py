@@ -1,6 +1,7 @@
 """The README's picture, from the outputs of the default run: ``python -m benchmarks.default_picture``."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.reporting.figures import accuracy_by_type, read_image
+from pipeline_steps.reporting.intervals import accuracy_points
+from pipeline_steps.reporting.study import read_study
+from pipeline_steps.stage.params import read_yaml
 
 CELL = "majority_to_minority-iii-0"
 WIDTH, SIDE, GAP, MARGIN = 1120, 72, 4, 150
@@ -40,9 +44,13 @@ def pairs() -> Image.Image:
 
 def main() -> None:
     """Compose the picture."""
-    rows = pd.read_csv("report/accuracy.csv", dtype={"skin_type": str}, keep_default_na=False)
-    rows = rows[rows["partition"] == "holdout"].astype({"accuracy": float, "low": float, "high": float})
-    chart = Image.open(io.BytesIO(accuracy_by_type(rows, "Accuracy on the phantom holdout (phantom results)")))
+    none = dict.fromkeys(("low", "high"), "")  # where there is no interval; an empty augmenter is a name
+    rows = pd.read_csv("report/accuracy.csv", dtype={"skin_type": str}, keep_default_na=False, na_values=none)
+    rows = rows[rows["partition"] == "holdout"]
+    study = read_study(json.loads(Path("metrics/split.json").read_text()), read_yaml(Path("cells.yaml"))["cells"])
+    points = accuracy_points(rows, float("nan"), study.evaluation.minimum_level_images)  # one draw: nothing to correct
+    title = "Accuracy on the phantom holdout (phantom results)"
+    chart = Image.open(io.BytesIO(accuracy_by_type(points, title, study.conditions, study.floors)))
     top = pairs()
     top = top.resize((WIDTH, round(top.height * WIDTH / top.width)), Image.Resampling.LANCZOS)
     bottom = chart.convert("RGB").resize((WIDTH * 3 // 4, round(chart.height * WIDTH * 3 / 4 / chart.width)))

@@ -17,7 +17,7 @@ import pandas as pd
 from benchmarks.phantom_full import verdict
 from pipeline_steps import report
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting import gallery, shown
 from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results, gather, mask_agreement
 from pipeline_steps.stage.params import read_yaml
@@ -87,8 +87,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def measured(m: dict[str, str]) -> str:
-    """A value with its interval."""
-    return f"{m['value']} ({m['interval']})" if m["interval"] else m["value"]
+    """A value with its interval, or with the lowest and the highest draw."""
+    return f"{m['value']} ({m['beside']})" if m["beside"] else m["value"]
 
 
 def classifiers(board: dict[str, Any]) -> str:
@@ -205,7 +205,7 @@ def learned(r: Results, cells: dict[str, Any]) -> str:
 
 def overlap(r: Results) -> str:
     """Segmenters on the holdout."""
-    rows = [s for s in report.segmenters(r) if s["partition"] == report.PARTITIONS["holdout"]]
+    rows = [s for s in shown.segmenters(r) if s["partition"] == report.PARTITIONS["holdout"]]
     head = ["trained on", "Dice (95 %)", "IoU", "Dice by type"]
     return table(head, [[_name(s), f"{s['dice']} ({s['interval']})", s["iou"], s["by_type"]] for s in rows])
 
@@ -251,7 +251,8 @@ only, for the draws share images.
 
 ## Images
 
-Against reference images of types V and VI that train nothing and test nothing.
+Against reference images of types V and VI that train nothing and test nothing; in brackets the lowest and the highest
+draw.
 
 {images(board)}
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from benchmarks.phantom_bench import table
 from pipeline_steps import report
 from pipeline_steps.reporting.figures import dose_response
+from pipeline_steps.reporting.plates import doses
 from pipeline_steps.reporting.results import gather
+from pipeline_steps.reporting.study import read_study
 from pipeline_steps.stage.params import read_yaml
 
 DOCS = Path("docs")
@@ -36,7 +38,7 @@ def main() -> None:
     cells = read_yaml(Path("cells.yaml"))["cells"]
     r = gather(cells, report.METRICS)
     splits = json.loads((report.METRICS / "split.json").read_text())
-    ((scenario, rows),) = report.doses(r, splits, "holdout").items()
+    ((scenario, rows),) = doses(r, read_study(splits, cells), "holdout").items()
     draws = sorted(set(rows["draw"]))
     (DOCS / "phantom_dose.png").write_bytes(dose_response(rows, "types V and VI of the phantom's holdout"))
     wide = rows.groupby(["contender", "dose"])["minority"].mean().mul(100).unstack()

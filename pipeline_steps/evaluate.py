@@ -2,7 +2,8 @@
 
 Reads: data set, split, a trained network. Writes: ``data/predictions/<cell>.parquet`` and
 ``metrics/classification/<cell>.json``, or of a segmenter ``data/overlaps/<cell>.parquet`` and
-``metrics/segmentation/<cell>.json``. Intervals resample whole groups (near-duplicates, patients, lesions).
+``metrics/segmentation/<cell>.json``. Intervals resample whole groups (near-duplicates, patients, lesions) of test
+images: they say nothing about another draw or training seed.
 """
 
 import json
@@ -10,30 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from safetensors.torch import load_file
 
-from pipeline_steps.records.groups import cluster_interval
+from pipeline_steps.records.groups import cluster_interval, share_interval
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
-from pipeline_steps.vision.scores import classification_scores, scores_by_type
+from pipeline_steps.vision.scores import EvaluationParams, classification_scores, scores_by_type
 
 _PROBABILITY = "p:"
-
-
-class EvaluationParams(Params):
-    """``evaluation`` in params.yaml."""
-
-    bootstrap_draws: int
-    seed: int
 
 
 def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[str, Any]) -> pd.DataFrame:
@@ -53,7 +48,9 @@ def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     columns = [c for c in table.columns if c.startswith(_PROBABILITY)]
     probabilities = table[columns].rename(columns=lambda c: c.removeprefix(_PROBABILITY))
     correct = (table["predicted"] == table["condition"]).to_numpy()
-    by_type = scores_by_type(table["condition"], table["predicted"], table["fitzpatrick_scale"])
+    by_type = scores_by_type(
+        table["condition"], table["predicted"], table["fitzpatrick_scale"], params.minimum_level_images
+    )
     intervals = {
         str(t): _accuracy_interval(correct[rows], table["group"][rows], params)
         for t in sorted(set(table["fitzpatrick_scale"]))
@@ -100,11 +97,10 @@ def _overlap(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
 TASKS = {"classification": (predictions, score), "segmentation": (overlaps, score_overlaps)}
 
 
-def _accuracy_interval(correct: np.ndarray, groups: pd.Series, params: EvaluationParams) -> list[float]:  # type: ignore[type-arg]
-    low, high = cluster_interval(
-        lambda rows: float(correct[rows].mean()), list(groups), params.bootstrap_draws, params.seed
-    )
-    return [low, high]
+def _accuracy_interval(
+    correct: npt.NDArray[np.bool_], groups: pd.Series, params: EvaluationParams
+) -> tuple[float, float]:
+    return share_interval(correct, list(groups), params.bootstrap_draws, params.seed)
 
 
 def main() -> None:

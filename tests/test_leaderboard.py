@@ -5,55 +5,65 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from pipeline_steps.reporting.comparisons import contenders
+from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.figures import _cliques, critical_difference
-from pipeline_steps.reporting.leaderboard import contenders, leaderboard, mean_ranks
+from pipeline_steps.reporting.leaderboard import leaderboard, mean_ranks
 from pipeline_steps.reporting.results import Results, untrained_twins
+from pipeline_steps.reporting.study import Study, correction_share
+from pipeline_steps.vision.scores import EvaluationParams
+
+SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
+    "iii": {str(d): {"train": 100, "test": 30, "test_light": 0} for d in range(5)},
+    "i": {str(d): {"train": 1400, "test": 56, "test_light": 28} for d in range(5)},
+}
+STUDY = Study(
+    minority=(5, 6),
+    conditions=7,
+    sizes=SIZES,
+    baselines=frozenset({"real", "classic"}),
+    model_free=frozenset(),
+    floors={"real_again": "real"},
+    evaluation=EvaluationParams(bootstrap_draws=200, seed=0, minimum_level_images=10),
+)
+ARMS = (("real", "", 0.0), ("classic", "", 0.1), ("syn", "good", 0.2), ("syn", "bad", -0.1))
 
 
-def _results(draws=(0, 1, 2), gain=0.2):
-    """``syn of good`` gains ``gain`` on types 5 and 6 over ``real``; ``classic`` gains half of it."""
+def _classifiers(draws=(0, 1, 2), arms=ARMS, scenario="iii", slope=0.01):
+    """Each arm's accuracy on types 5 and 6 is 0.3 and its gain, and ``slope`` more in every draw."""
     rows = []
     for draw in draws:
-        for arm, augmenter, extra in (
-            ("real", "", 0.0),
-            ("classic", "", gain / 2),
-            ("syn", "good", gain),
-            ("syn", "bad", -0.1),
-        ):
-            head = {"arm": arm, "augmenter": augmenter, "scenario": "iii", "architecture": "a", "draw": draw}
-            few = 0.3 + extra + 0.01 * draw
-            whole = {
-                "skin_type": "all",
-                "n": 40,
-                "accuracy": (0.8 * 10 + few * 30) / 40,
-                "worst_accuracy": few,
-                "gap": 0.8 - few,
-            }
-            by_type = [("1", 10, 0.8), ("5", 20, few), ("6", 10, few)]
-            rows.append({**head, "partition": "holdout", **whole})
+        for arm, augmenter, gain in arms:
+            head = {"arm": arm, "augmenter": augmenter, "scenario": scenario, "architecture": "a", "draw": draw}
+            few = 0.3 + gain + slope * draw
+            whole = {"n": 400, "accuracy": (0.8 * 100 + few * 300) / 400, "worst_accuracy": few, "gap": 0.8 - few}
+            by_type = [("1", 100, 0.8), ("5", 200, few), ("6", 100, few)]
+            rows.append({**head, "partition": "holdout", "skin_type": "all", **whole})
             rows += [{**head, "partition": "holdout", "skin_type": t, "n": n, "accuracy": a} for t, n, a in by_type]
-    images = pd.DataFrame(
-        [
-            {
-                "augmenter": "good",
-                "split": f"iii-{draw}",
-                "generated": 10,
-                "accepted": 8,
-                "rejected_memorised": 1,
-                "fid": 2.0 + draw,
-                "kid": None,
-                "precision": 0.5,
-                "recall": 0.5,
-                "concepts": 0.7,
-            }
-            for draw in draws
-        ]
-    )
-    return Results(pd.DataFrame(rows), images, pd.DataFrame())
+    return pd.DataFrame(rows)
+
+
+def _images(draws=(0, 1, 2), scenario="iii", fid=2.0):
+    fixed = {"generated": 10, "accepted": 8, "rejected_memorised": 1, "kid": None, "precision": 0.5, "recall": 0.5}
+    rows = [{"augmenter": "good", "split": f"{scenario}-{d}", "fid": fid + d, "concepts": 0.7, **fixed} for d in draws]
+    return pd.DataFrame(rows)
+
+
+def _results(**how):
+    images = _images(how.get("draws", (0, 1, 2)))
+    return Results(_classifiers(**how), images, pd.DataFrame())
+
+
+def _board(r, study=STUDY, scenario="iii"):
+    return leaderboard(r, "holdout", scenario, study)
+
+
+def _row(board, name):
+    return next(row for row in board.rows if row["name"] == name)
 
 
 def test_the_best_baseline_is_the_bar():
-    board = leaderboard(_results(), "holdout", [5, 6], 0.3)
+    board = _board(_results())
     assert board.baseline == "classic"
     assert [row["name"] for row in board.rows] == ["syn of good", "classic", "real", "syn of bad"]
     best = board.rows[0]
@@ -61,39 +71,110 @@ def test_the_best_baseline_is_the_bar():
     assert best["minority"] == pytest.approx(0.51)
     assert (best["rejected"], best["memorised"], best["fid"]) == (pytest.approx(0.2), pytest.approx(0.1), 3.0)
     assert board.rows[1]["mean"] == 0
+    assert board.images == "300"
     assert board.ranks == {"real": 3.0, "classic": 2.0, "syn of good": 1.0, "syn of bad": 4.0}
 
 
-def test_every_measure_has_its_interval_over_draws():
-    row = leaderboard(_results(), "holdout", [5, 6], 0.3).rows[0]
-    half = stats.t.ppf(0.975, 2) * np.sqrt((1 / 3 + 0.3) * 1.0)  # FID 2, 3, 4
-    assert (row["fid_low"], row["fid_high"]) == (pytest.approx(3 - half), pytest.approx(3 + half))
-    assert row["minority_low"] < row["minority"] < row["minority_high"]
-    assert row["rejected_low"] == pytest.approx(row["rejected"])
+def test_each_scenario_is_corrected_by_its_own_share():
+    """Draws of 0.50, 0.51, 0.52 on the minority, so variance 1 point², with n_test / n_train 0.3 and 0.04."""
+    rows = pd.concat([_classifiers(), _classifiers(scenario="i")])
+    r = Results(rows, pd.DataFrame(), pd.DataFrame())
+    for scenario, share in (("iii", 0.3), ("i", 0.04)):
+        row = _row(_board(r, scenario=scenario), "syn of good")
+        half = stats.t.ppf(0.975, 2) * np.sqrt(1 / 3 + share) * 0.01
+        assert row["minority_high"] - row["minority"] == pytest.approx(half), scenario
+    assert correction_share(SIZES, "i", "test_light", [0, 1]) == 0.02, "of the partition's own images"
+    assert correction_share(SIZES, "i", "holdout", [0, 1]) == 0.04
+
+
+def test_nothing_is_averaged_over_scenarios():
+    """A scenario in which all arms are equal must not dilute another's differences, nor its FID."""
+    same = tuple((arm, augmenter, 0.0) for arm, augmenter, _ in ARMS)
+    rows = pd.concat([_classifiers(), _classifiers(scenario="i", arms=same)])
+    r = Results(rows, pd.concat([_images(), _images(scenario="i", fid=100.0)]), pd.DataFrame())
+    row = _row(_board(r), "syn of good")
+    assert (row["mean"], row["fid"], row["draws"]) == (pytest.approx(0.1), 3.0, 3)
+    other = _row(_board(r, scenario="i"), "syn of good")
+    assert (other["mean"], other["fid"]) == (0, 101.0)
+
+
+def test_of_image_measures_stand_the_lowest_and_the_highest_draw():
+    row = _row(_board(_results()), "syn of good")
+    assert (row["fid"], row["fid_least"], row["fid_most"], row["fid_draws"]) == (3.0, 2.0, 4.0, 3)
+    assert "fid_low" not in row, "an interval over draws is not earned"
+    assert "kid" not in row
+
+
+def test_a_draw_without_a_gap_leaves_none_over_draws():
+    r = _results()
+    few = r.classifiers.assign(gap=r.classifiers["gap"].where(r.classifiers["draw"] > 0))
+    row = _row(_board(Results(few, r.images, r.segmenters)), "syn of good")
+    assert np.isnan(row["gap"])
+    assert row["worst_accuracy"] == pytest.approx(0.51)
+
+
+def test_a_second_seed_is_no_contender_and_no_baseline():
+    """It is better than every baseline here, and must neither be the bar nor have a rank, a row or a test."""
+    r = _results(arms=(*ARMS, ("real_again", "", 0.15)))
+    board = _board(r)
+    assert board.baseline == "classic"
+    assert "real_again" not in {row["name"] for row in board.rows} | set(board.ranks)
+    assert board.ranks["syn of good"] == 1.0
+    (floor,) = board.floors
+    assert (floor["arm"], floor["repeats"], floor["blocks"]) == ("real_again", "real", 3)
+    assert (floor["mean"], floor["largest"]) == (pytest.approx(0.15), pytest.approx(0.15))
+
+
+def test_a_baseline_of_fewer_blocks_is_not_the_bar():
+    """Lucky in the one draw that it took part in: the others' draws say more."""
+    r = _results()
+    one = _classifiers(draws=(2,), arms=(("lucky", "", 0.19),))
+    study = STUDY.__class__(**{**STUDY.__dict__, "baselines": STUDY.baselines | {"lucky"}})
+    board = _board(Results(pd.concat([r.classifiers, one]), r.images, r.segmenters), study)
+    assert board.baseline == "classic"
+    assert _row(board, "lucky")["draws"] == 1
+
+
+def test_baselines_are_not_tested_and_the_family_is_the_whole_page():
+    """Two contenders on each of two boards and one other test are five; the baselines' rows are none."""
+    rows = pd.concat([_classifiers(arms=(arm,), slope=0.01 * (k + 1)) for k, arm in enumerate(ARMS)])
+    board = _board(Results(rows, _images(), pd.DataFrame()))
+    assert {row["name"] for row in board.rows if not np.isnan(row["p"])} == {"syn of good", "syn of bad"}
+    assert _row(board, "real")["mean"] == pytest.approx(-0.11)
+    assert np.isnan(_row(board, "real")["low"])
+    compared = as_one_family([{"p": 1e-6}], [board, board], [])
+    assert compared.family == 5
+    assert compared.tests[0]["p_holm"] == pytest.approx(5e-6)
+    by_size = sorted(row["p"] for b in compared.boards for row in b.rows if not row["baseline"])
+    adjusted = sorted(row["p_holm"] for b in compared.boards for row in b.rows if not row["baseline"])
+    assert adjusted[0] == pytest.approx(min(1, 4 * by_size[0]))
+    assert all(np.isnan(row["p_holm"]) for b in compared.boards for row in b.rows if row["baseline"])
 
 
 def test_who_missed_a_draw_is_not_ranked():
     r = _results()
     some = r.classifiers[(r.classifiers["augmenter"] != "bad") | (r.classifiers["draw"] == 0)]
-    board = leaderboard(Results(some, r.images, r.segmenters), "holdout", [5, 6], 0.3)
+    board = _board(Results(some, r.images, r.segmenters))
     assert board.blocks == 3
     assert set(board.ranks) == {"real", "classic", "syn of good"}
     assert {row["name"] for row in board.rows} == {"real", "classic", "syn of good", "syn of bad"}
 
 
 def test_an_augmenter_without_a_model_is_a_baseline():
-    board = leaderboard(_results(), "holdout", [5, 6], 0.3, model_free=["good"])
-    assert board.baseline == "syn of good"
-    assert leaderboard(_results(), "holdout", [5, 6], 0.3, model_free=["good", "bad"]) is None
+    def study(*names):
+        return STUDY.__class__(**{**STUDY.__dict__, "model_free": frozenset(names)})
+
+    assert _board(_results(), study("good")).baseline == "syn of good"
+    assert _board(_results(), study("good", "bad")) is None
 
 
 def test_minority_accuracy_counts_images_not_types():
     scores = contenders(_results(draws=(0,)), "holdout", [1, 6])
-    assert scores["real"]["minority"].iloc[0] == pytest.approx((0.8 * 10 + 0.3 * 10) / 20)
+    assert scores["real"]["minority"].iloc[0] == pytest.approx((0.8 * 100 + 0.3 * 100) / 200)
 
 
 def test_one_draw_gives_no_interval_and_no_ranks():
-    board = leaderboard(_results(draws=(0,)), "holdout", [5, 6], 0.3)
+    board = _board(_results(draws=(0,)))
     assert np.isnan(board.rows[0]["low"])
     assert board.ranks == {}
 
@@ -101,8 +182,8 @@ def test_one_draw_gives_no_interval_and_no_ranks():
 def test_without_a_baseline_or_a_method_there_is_no_board():
     r = _results()
     real = r.classifiers[r.classifiers["augmenter"] == ""]
-    assert leaderboard(Results(real, r.images, r.segmenters), "holdout", [5, 6], 0.3) is None
-    assert leaderboard(r, "test", [5, 6], 0.3) is None
+    assert _board(Results(real, r.images, r.segmenters)) is None
+    assert leaderboard(r, "test", "iii", STUDY) is None
 
 
 def test_the_critical_difference_is_demsars():

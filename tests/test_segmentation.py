@@ -78,7 +78,7 @@ def test_overlaps_are_reported_by_type_with_intervals():
             "group": list("abcd"),
         }
     )
-    scores = score_overlaps(table, EvaluationParams(bootstrap_draws=50, seed=0))
+    scores = score_overlaps(table, EvaluationParams(bootstrap_draws=100, seed=0, minimum_level_images=2))
     assert scores["dice"] == pytest.approx(0.5)
     assert scores["by_type"]["6"]["dice"] == pytest.approx(0.7)
     assert scores["dice_interval"][0] < 0.5 < scores["dice_interval"][1]

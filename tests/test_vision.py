@@ -1,25 +1,15 @@
-"""Classifiers, mixtures and statistics."""
+"""Classifiers and mixtures."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from scipy import stats
-from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
 from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import SMALL, new_network
-from pipeline_steps.vision.scores import (
-    classification_scores,
-    corrected_paired_test,
-    holm,
-    scores_by_type,
-)
 from pipeline_steps.vision.views import Labelled, augment, pixels
 
 HOW = Supervision(
@@ -138,43 +128,3 @@ def test_arms_are_paired_by_seed():
     assert (
         cell_seed(0, "iii-0", "vgg_small") == cell_seed(0, "iii-0", "vgg_small") != cell_seed(0, "iii-1", "vgg_small")
     )
-
-
-def test_scores_agree_with_sklearn():
-    rng = np.random.default_rng(0)
-    classes = ["a", "b", "c"]
-    truth = pd.Series(rng.choice(classes, 60))
-    probabilities = pd.DataFrame(rng.dirichlet(np.ones(3), 60), columns=classes)
-    scores = classification_scores(truth, probabilities)
-    assert scores["f1"] == pytest.approx(f1_score(truth, probabilities.idxmax(axis=1), average="macro"))
-    assert scores["auc"] == pytest.approx(roc_auc_score(truth, probabilities, multi_class="ovr"))
-
-
-def test_gaps_by_type():
-    truth = pd.Series(["a", "b"] * 10)
-    predicted = truth.where(pd.Series([True] * 10 + [False] * 10), "a")
-    by_type = scores_by_type(truth, predicted, pd.Series([1] * 10 + [6] * 10))
-    assert by_type["accuracy"] == {"1": 1.0, "6": 0.5}
-    assert by_type["worst_type"] == "6"
-    assert by_type["gap"] == 0.5
-    assert by_type["equalised_odds_gap"] == 1.0
-
-
-def test_clusters_widen_intervals():
-    values = np.repeat(np.random.default_rng(0).random(12) < 0.5, 10).astype(float)
-    alone = cluster_interval(lambda r: values[r].mean(), [str(i) for i in range(120)], 400, 0)
-    grouped = cluster_interval(lambda r: values[r].mean(), [str(i // 10) for i in range(120)], 400, 0)
-    assert grouped[1] - grouped[0] > 2 * (alone[1] - alone[0])
-
-
-def test_corrected_paired_test_is_the_formula():
-    d = np.array([0.02, 0.05, 0.03, 0.04, 0.01])
-    t = corrected_paired_test(d, 0.2)
-    error = np.sqrt((1 / 5 + 0.2) * d.var(ddof=1))
-    assert t["p"] == pytest.approx(2 * stats.t.sf(d.mean() / error, 4))
-    assert t["p"] > stats.ttest_1samp(d, 0).pvalue
-    assert np.isnan(corrected_paired_test(d[:1], 0.2)["p"])
-
-
-def test_holm_agrees_with_the_step_down_by_hand():
-    assert holm([0.01, 0.04, 0.03, float("nan")])[:3] == pytest.approx([0.03, 0.06, 0.06])

@@ -1,7 +1,9 @@
 """Figures of the report as PNG bytes: equal data give equal bytes."""
 
 import io
+from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -10,53 +12,77 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline_steps.records.skin_types import ROMAN
 from pipeline_steps.reporting.arms import in_order, spelled
+from pipeline_steps.reporting.intervals import counts
 
-_COLOURS = {"real": "#4d4d4d", "real_repeated": "#9a9a9a", "syn": "#d95f02", "real_syn": "#1b7f79"}
+_COLOURS = {"real": "#4d4d4d", "syn": "#d95f02", "real_syn": "#1b7f79"}
+_FAINT: dict[str, Any] = {"color": "#b0b0b0", "linestyle": ":", "lw": 1.2, "zorder": 1}  # the noise floor
+Series = tuple[str, str]  # arm, augmenter
 
 
-def accuracy_by_type(rows: pd.DataFrame, title: str) -> bytes:
-    """Accuracy by skin type with 95 % intervals, one line an arm of an augmenter.
+def accuracy_by_type(points: pd.DataFrame, title: str, conditions: int, floors: Container[str]) -> bytes:
+    """Accuracy by skin type with 95 % intervals, one line an arm of an augmenter; arms in ``floors`` dotted, without.
 
-    ``rows``: of one scenario, architecture and partition.
+    ``points``: what ``accuracy_points`` gives. Skin types with few images have hollow dots. Chance is to guess each of
+    so many ``conditions`` equally often, as class-balanced training without a signal would.
     """
-    types = sorted(t for t in set(rows["skin_type"]) if t != "all")
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
-    by_type = rows[rows["skin_type"] != "all"]
+    by_type = points[points["skin_type"] != "all"]
+    types = sorted(set(by_type["skin_type"]))
+    found = {key: mine.set_index("skin_type") for key, mine in by_type.groupby(["arm", "augmenter"])}
     arms = in_order(by_type["arm"])
-    series = sorted(set(zip(by_type["arm"], by_type["augmenter"], strict=True)), key=lambda s: (arms.index(s[0]), s[1]))
-    several = len({augmenter for _, augmenter in series if augmenter}) > 1
-    others = [key for key in series if several or key[0] not in _COLOURS]
-    for k, (arm, augmenter) in enumerate(series):
-        mine = by_type[(by_type["arm"] == arm) & (by_type["augmenter"] == augmenter)]
-        means = mine.groupby("skin_type")[["accuracy", "low", "high"]].mean().loc[types] * 100
-        x = np.arange(len(types)) + (k - (len(series) - 1) / 2) * min(0.12, 0.8 / len(series))
-        errors = np.abs(means[["low", "high"]].to_numpy().T - means["accuracy"].to_numpy())
-        own = (arm, augmenter) in others
-        colour = plt.get_cmap("tab20")(others.index((arm, augmenter)) % 20) if own else _COLOURS[arm]
-        label = f"{spelled(arm)}, {augmenter}" if several and augmenter else spelled(arm)
-        axes.errorbar(x, means["accuracy"], errors, fmt="o-", color=colour, label=label, capsize=2, lw=1.2)
-    axes.set_xticks(range(len(types)), [ROMAN[int(t)] for t in types])
-    axes.set(xlabel="Fitzpatrick skin type", ylabel="accuracy, %", title=title, ylim=(0, 103))
-    axes.axhline(100 / 7, color="#cccccc", lw=0.8, zorder=0)
+    lines: list[Series] = sorted(found, key=lambda s: (arms.index(s[0]), s[1]))  # type: ignore[arg-type]
+    several = len({augmenter for _, augmenter in lines if augmenter}) > 1
+    solid = [key for key in lines if key[0] not in floors]
+    for key in (key for key in lines if key[0] in floors):
+        level = found[key]["accuracy"].reindex(types).to_numpy(float) * 100
+        axes.plot(range(len(types)), level, label=spelled(key[0]), **_FAINT)
+    for k, key in enumerate(solid):
+        x = np.arange(len(types)) + (k - (len(solid) - 1) / 2) * min(0.12, 0.8 / len(solid))
+        label = f"{spelled(key[0])}, {key[1]}" if several and key[1] else spelled(key[0])
+        _line(axes, x, found[key].reindex(types), _colour(key, solid, several=several), label)
+    n = by_type.groupby("skin_type").agg({"fewest": "min", "most": "max"})
+    axes.set_xticks(range(len(types)), [f"{ROMAN[int(t)]}\nn {counts(n.loc[t])}" for t in types])
+    axes.set(xlabel="Fitzpatrick skin type, test images", ylabel="accuracy, %", title=title, ylim=(0, 103))
+    axes.axhline(100 / conditions, color="#aaaaaa", lw=0.8, zorder=0)
     axes.grid(axis="y", alpha=0.25)
     axes.legend(frameon=False, ncols=2, fontsize=8)
     return _png(figure)
 
 
-def dose_response(rows: pd.DataFrame, title: str) -> bytes:
-    """Accuracy on the minority by real images of each condition; ``rows``: contender, dose, draw, minority.
+def _line(axes: Axes, x: npt.NDArray[np.floating[Any]], mine: pd.DataFrame, colour: Any, label: str) -> None:
+    """Dots, joined; bars where there is an interval; hollow where there are few images."""
+    y = mine["accuracy"].to_numpy(float) * 100
+    bars = np.abs(mine[["low", "high"]].to_numpy(float).T * 100 - y)
+    known = np.isfinite(bars).all(0)
+    axes.plot(x, y, "-", color=colour, lw=1.2, label=label)
+    axes.errorbar(x[known], y[known], bars[:, known], fmt="none", ecolor=colour, capsize=2, elinewidth=1.2)
+    face = ["white" if few else colour for few in mine["few"].eq(True)]
+    axes.scatter(x, y, s=30, c=face, edgecolors=[colour], zorder=3)
 
-    Lines are means over draws, dots the draws.
+
+def _colour(key: Series, solid: list[Series], *, several: bool) -> Any:
+    others = [k for k in solid if several or k[0] not in _COLOURS]
+    return plt.get_cmap("tab20")(others.index(key) % 20) if key in others else _COLOURS[key[0]]
+
+
+def dose_response(rows: pd.DataFrame, title: str) -> bytes:
+    """Accuracy on the minority by real images of each condition; ``rows``: contender, floor, dose, draw, minority.
+
+    Lines are means over draws, dots the draws; of a noise floor a dotted line.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     for k, (name, mine) in enumerate(rows.groupby("contender", sort=True)):
         colour = plt.get_cmap("tab10")(k % 10)
         means = mine.groupby("dose")["minority"].mean() * 100
+        if mine["floor"].any():
+            axes.plot(means.index, means, label=str(name), **_FAINT)
+            continue
         axes.plot(means.index, means, "-", color=colour, lw=1.4, label=str(name))
         axes.plot(mine["dose"], mine["minority"] * 100, ".", color=colour, ms=4, alpha=0.6)
     axes.set_xscale("log", base=2)

@@ -1,4 +1,4 @@
-"""Scores of classifiers, per skin type; paired tests across draws."""
+"""Scores of classifiers, per skin type; tests across draws."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from fairlearn.metrics import MetricFrame
+from fairlearn.metrics import MetricFrame, equal_opportunity_difference, equalized_odds_difference
+from pydantic import Field
 from scipy import stats
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support, recall_score, roc_auc_score
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support, roc_auc_score
+
+from pipeline_steps.stage.params import Params
 
 Floats = npt.NDArray[np.float64]
+_ROUNDING = 3e-6  # metrics are written with six digits, so differences of equal values can be 2e-6 apart
+
+
+class EvaluationParams(Params):
+    """``evaluation`` in params.yaml."""
+
+    bootstrap_draws: int = Field(ge=100)  # of fewer, 2.5 % are less than three
+    seed: int
+    minimum_level_images: int = Field(ge=2)
 
 
 def classification_scores(truth: pd.Series, probabilities: pd.DataFrame) -> dict[str, float]:
@@ -37,45 +49,74 @@ def _auc(truth: pd.Series, probabilities: pd.DataFrame, present: list[str]) -> f
     return float(np.mean(one_vs_rest))
 
 
-def scores_by_type(truth: pd.Series, predicted: pd.Series, skin_type: pd.Series) -> dict[str, Any]:
-    """Accuracy of each skin type, the worst, the gap, and the equalised-odds gap.
+def scores_by_type(truth: pd.Series, predicted: pd.Series, skin_type: pd.Series, minimum: int) -> dict[str, Any]:
+    """Accuracy of each skin type, the worst, the gap between best and worst, and how far the types' odds differ.
 
-    The equalised-odds gap of several classes is the largest difference between types in any class's recall
-    (Hardt et al. 2016, definition 2.1, class against rest; recall side).
+    Types with fewer than ``minimum`` images have an accuracy and an ``n``, but are not ``compared``: no worst, gap or
+    odds come from them. NaN (and None as the worst type) where fewer than two types are left to compare.
     """
     frame = MetricFrame(metrics=accuracy_score, y_true=truth, y_pred=predicted, sensitive_features=skin_type)
-    gaps = [
-        MetricFrame(
-            metrics=lambda t, p: recall_score(t, p, zero_division=0),
-            y_true=truth == c,
-            y_pred=predicted == c,
-            sensitive_features=skin_type,
-        ).difference()
-        for c in sorted(set(truth))
-        if all(((truth == c) & (skin_type == t)).any() for t in set(skin_type))
-    ]
+    n = skin_type.value_counts().sort_index()
+    enough = frame.by_group[n.index[n >= minimum]].astype(float)
+    several = len(enough) > 1
     return {
         "accuracy": {str(t): float(a) for t, a in frame.by_group.items()},
-        "n": {str(t): int(n) for t, n in skin_type.value_counts().sort_index().items()},
-        "worst_type": str(frame.by_group.idxmin()),
-        "worst_accuracy": float(frame.group_min()),
-        "gap": float(frame.difference()),
-        "equalised_odds_gap": float(max(gaps)) if gaps else float("nan"),
+        "n": {str(t): int(k) for t, k in n.items()},
+        "compared": [str(t) for t in enough.index],
+        "worst_type": str(enough.idxmin()) if several else None,
+        "worst_accuracy": float(enough.min()) if several else float("nan"),
+        "gap": float(enough.max() - enough.min()) if several else float("nan"),
+        **odds_differences(truth, predicted, skin_type, minimum),
+    }
+
+
+def odds_differences(truth: pd.Series, predicted: pd.Series, skin_type: pd.Series, minimum: int) -> dict[str, Any]:
+    """Fairlearn's equal-opportunity and equalized-odds differences, the worst over classes (each against the rest).
+
+    Equal opportunity compares recall (Hardt et al. 2016, definition 2.2), equalized odds recall and false-positive rate
+    (definition 2.1): the difference of a class is that between the highest and the lowest type, of equalized odds the
+    larger one of the two. A rate is taken of ``minimum`` images or more: a class is compared between the types that
+    have as many of it and of the others, and left out where those are fewer than two. NaN where no class is left;
+    ``classes_compared`` are those that were.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for c in sorted(set(truth)):
+        count = (truth == c).groupby(skin_type).agg(["sum", "size"])
+        kept = count.index[(count["sum"] >= minimum) & (count["size"] - count["sum"] >= minimum)]
+        if len(kept) > 1:
+            rows = skin_type.isin(kept)
+            of = {"y_true": (truth[rows] == c).astype(int), "y_pred": (predicted[rows] == c).astype(int)}
+            differences = (
+                measure(**of, sensitive_features=skin_type[rows])
+                for measure in (equal_opportunity_difference, equalized_odds_difference)
+            )
+            found[str(c)] = tuple(float(d) for d in differences)  # type: ignore[assignment]
+    opportunity, odds = zip(*found.values(), strict=True) if found else ([float("nan")],) * 2
+    return {
+        "equal_opportunity_difference": max(opportunity),
+        "equalized_odds_difference": max(odds),
+        "classes_compared": list(found),
     }
 
 
 def corrected_paired_test(differences: Floats, test_share: float) -> dict[str, float]:
-    """Mean, 95 % interval and p of paired differences over overlapping draws (Nadeau and Bengio 2003, eq. 9).
+    """Mean, 95 % interval and p of a measure (or of paired differences of one) over overlapping draws.
 
-    The variance is multiplied by 1/J + n_test/n_train in place of 1/J; ``test_share`` is n_test / n_train.
-    With fewer than two draws there is no interval and p is NaN.
+    The corrected resampled t-test of Nadeau and Bengio (2003): the variance over J draws is multiplied by
+    1/J + n_test/n_train in place of 1/J; ``test_share`` is n_test / n_train. It is made for random splits of one sample
+    into training and test images, whose correlation it takes for n_test / (n_test + n_train): right if the error hung
+    on the number of training images alone, else a guess, for no estimate from the splits themselves is unbiased.
+    (Bouckaert and Frank 2004 tried it on random splits and repeated cross-validation of benchmark data.) Draws here
+    are flexible subsets, whose training and test images overlap otherwise, so it is a heuristic.
+
+    NaN where nothing can be said: no interval and no p of fewer than two draws, or of draws without spread.
     """
-    j, mean = len(differences), float(np.mean(differences))
-    if j < 2:
-        return {"mean": mean, "low": float("nan"), "high": float("nan"), "p": float("nan"), "draws": j}
+    j, mean, unknown = len(differences), float(np.mean(differences)), float("nan")
+    if j < 2 or np.ptp(differences) <= _ROUNDING:
+        return {"mean": mean, "low": unknown, "high": unknown, "p": unknown, "draws": j}
     error = float(np.sqrt((1 / j + test_share) * np.var(differences, ddof=1)))
     half = float(stats.t.ppf(0.975, j - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, j - 1)) if error > 0 else float(mean == 0)
+    p = float(2 * stats.t.sf(abs(mean) / error, j - 1))
     return {"mean": mean, "low": mean - half, "high": mean + half, "p": p, "draws": j}
 
 

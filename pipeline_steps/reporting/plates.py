@@ -1,0 +1,77 @@
+"""The report's figures with their words: accuracy by skin type, and dose-response."""
+
+import pandas as pd
+
+from pipeline_steps.reporting import figures
+from pipeline_steps.reporting.arms import contender, in_order, spelled
+from pipeline_steps.reporting.comparisons import contenders
+from pipeline_steps.reporting.intervals import accuracy_points, counts
+from pipeline_steps.reporting.results import Results
+from pipeline_steps.reporting.shown import uri
+from pipeline_steps.reporting.study import PARTITIONS, Study, correction_share
+
+Plate = dict[str, str]
+
+
+def accuracy_plates(r: Results, study: Study) -> list[Plate]:
+    """A figure for each scenario, architecture and partition."""
+    made: list[Plate] = []
+    if not len(r.classifiers):
+        return made
+    for (scenario, architecture, partition), rows in r.classifiers.groupby(["scenario", "architecture", "partition"]):
+        title = f"Scenario {scenario}, {architecture}: {PARTITIONS[str(partition)]}"
+        share = correction_share(study.sizes, str(scenario), str(partition), rows["draw"])
+        points = accuracy_points(rows, share, study.evaluation.minimum_level_images)
+        png = figures.accuracy_by_type(points, title, study.conditions, study.floors)
+        made.append({"title": title, "caption": _caption(points, study), "png": uri(png)})
+    return made
+
+
+def _caption(points: pd.DataFrame, study: Study) -> str:
+    """How many images and draws, what the bars are, and which types have too few images."""
+    whole, by_type = points[points["skin_type"] == "all"], points[points["skin_type"] != "all"]
+    draws = sorted(set(whole["draws"]))
+    over = {"test images (whole groups resampled; one draw)": 1 in draws, "draws (corrected)": max(draws) > 1}
+    images = counts([whole["fewest"].min(), whole["most"].max()])
+    bars = ", or ".join(words for words, true in over.items() if true)
+    lines = [
+        f"{images} images, {counts(draws)} draw(s); bars: 95 % over {bars}, none where nothing can be said.",
+        f"Grey line: guessing each of the {study.conditions} conditions equally often.",
+    ]
+    if few := ", ".join(sorted(set(by_type.loc[by_type["few"], "skin_type"]))):
+        minimum = study.evaluation.minimum_level_images
+        lines.append(f"Hollow: fewer than {minimum} images (type {few}); no worst type or gap comes from them.")
+    if present := [spelled(arm) for arm in in_order(points["arm"]) if arm in study.floors]:
+        lines.append(f"Dotted: {', '.join(present)}, the noise floor: what differs by less may be the seed alone.")
+    return " ".join(lines)
+
+
+def doses(r: Results, study: Study, partition: str) -> dict[str, pd.DataFrame]:
+    """By scenario of which several doses are in the grid: arm, dose, draw and measures, a row a classifier."""
+    found = contenders(r, partition, study.minority)
+    tables = [
+        t.reset_index().assign(contender=contender(name), floor=name in study.floors) for name, t in found.items()
+    ]
+    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])
+    made = {}
+    for scenario in sorted({s.split("_n")[0] for s in rows["scenario"] if "_n" in s}):
+        mine = rows[rows["scenario"].str.split("_n").str[0] == scenario]
+        trained = [study.sizes[s][str(d)]["train"] for s, d in zip(mine["scenario"], mine["draw"], strict=True)]
+        made[scenario] = mine.assign(dose=[round(n / study.conditions) for n in trained])
+    return made
+
+
+def dose_plates(r: Results, study: Study) -> list[Plate]:
+    """Dose-response, where several doses of a scenario are in the grid."""
+    made = []
+    for partition in ("holdout", "test"):
+        for scenario, rows in doses(r, study, partition).items():
+            types = ", ".join(map(str, study.minority))
+            title = f"Dose-response, scenario {scenario}: {PARTITIONS[partition]}, types {types}"
+            caption = (
+                f"{counts(rows['minority_images'])} images, {rows['draw'].nunique()} draw(s). Lines: mean over "
+                "architectures and draws, no interval; dots: single ones."
+            )
+            caption += " Dotted: the noise floor, real images under another seed." if rows["floor"].any() else ""
+            made.append({"title": title, "caption": caption, "png": uri(figures.dose_response(rows, title))})
+    return made

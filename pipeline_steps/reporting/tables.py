@@ -1,0 +1,117 @@
+"""The papers' tables with ours beside them, and the summary that experiments are compared by."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline_steps.reporting.arms import in_order
+from pipeline_steps.reporting.intervals import counts
+from pipeline_steps.reporting.paper import ABLATION, TABLE_2, paper_family
+from pipeline_steps.reporting.results import Results
+
+
+def table_2(r: Results, partition: str) -> list[dict[str, Any]]:
+    """The paper's Table 2: scenario x architecture, accuracy in percent over all images of ``partition``, by arm.
+
+    Mean ± standard deviation over draws, and their number. A row an augmenter; where there is none, a row without.
+    """
+    whole = _overall(r, partition)
+    made, rows = whole[whole["augmenter"] != ""], []
+    for (scenario, architecture, augmenter), _ in (made if len(made) else whole).groupby(
+        ["scenario", "architecture", "augmenter"]
+    ):
+        same = whole[(whole["scenario"] == scenario) & (whole["architecture"] == architecture)]
+        ours = {
+            arm: _mean_std(same[(same["arm"] == arm) & same["augmenter"].isin(["", augmenter])])
+            for arm in in_order(whole["arm"])
+        }
+        known = TABLE_2.get(str(scenario), {}) if partition == "test" else {}
+        paper = known.get(paper_family(str(architecture)))
+        if any(ours.values()):
+            row = {"scenario": scenario, "architecture": architecture, "augmenter": augmenter, "ours": ours}
+            row["images"] = counts(same["n"])
+            rows.append({**row, "paper": dict(zip(("real", "syn", "real_syn"), paper, strict=True)) if paper else {}})
+    return rows
+
+
+def ablation(r: Results) -> list[dict[str, Any]]:
+    """The paper's ablation: classifiers on synthetic images alone, light and dark accuracy over draws.
+
+    A row a strategy, scenario and architecture; of a strategy that no classifier learned from, one a scenario.
+    """
+    if not len(r.images):
+        return []
+    images = r.images.assign(scenario=r.images["split"].str.rsplit("-", n=1).str[0])
+    syn = r.classifiers[r.classifiers["arm"] == "syn"] if len(r.classifiers) else r.classifiers
+    rows = []
+    for (strategy, scenario), made in images.groupby(["augmenter", "scenario"], sort=False):
+        mine = syn[(syn["augmenter"] == strategy) & (syn["scenario"] == scenario)] if len(syn) else syn
+        distances = made["fid"].astype(float).dropna()
+        fid = f"{distances.mean():.3f} ({_draws(len(distances))})" if len(distances) else ""
+        head = {"strategy": strategy, "scenario": scenario, "fid": fid, "paper": ABLATION.get(str(strategy))}
+        for architecture in sorted(set(mine["architecture"])) if len(mine) else [""]:
+            ours = dict.fromkeys(("test_light", "test", "holdout"), "")
+            if architecture:
+                same = mine[(mine["architecture"] == architecture) & (mine["skin_type"] == "all")]
+                ours = {p: _mean_std(same[same["partition"] == p]) for p in ours}
+            rows.append({**head, "architecture": architecture, "ours": ours})
+    return rows
+
+
+def _overall(r: Results, partition: str) -> pd.DataFrame:
+    if not len(r.classifiers):
+        return pd.DataFrame(columns=["arm", "augmenter", "scenario", "architecture", "draw", "accuracy", "split", "n"])
+    return r.classifiers[(r.classifiers["partition"] == partition) & (r.classifiers["skin_type"] == "all")]
+
+
+def _mean_std(rows: pd.DataFrame) -> str:
+    """Such as ``71.0 ± 2.3 (3 draws)``; no deviation of one draw, or of draws without spread. A row a draw."""
+    if not len(rows):
+        return ""
+    percent = rows["accuracy"].to_numpy(float) * 100
+    counted = _draws(len(percent))
+    if len(percent) > 1 and np.ptp(percent) > 0:
+        return f"{percent.mean():.1f} ± {percent.std(ddof=1):.1f} ({counted})"
+    return f"{percent.mean():.1f} ({counted}{', no spread' if len(percent) > 1 else ''})"
+
+
+def _draws(count: int) -> str:
+    return f"{count} draw{'s' if count > 1 else ''}"
+
+
+def summary(r: Results, minimum: int) -> dict[str, Any]:
+    """The few numbers that experiments are compared by, means over draws: accuracy, FID, Dice.
+
+    Beside accuracy stand ``draws`` and ``test_images`` (of one draw, mean over draws). Accuracy of a skin type with
+    fewer than ``minimum`` images in a draw is null. Nothing is averaged over scenarios.
+    """
+    out: dict[str, Any] = {"accuracy": {}, "draws": {}, "test_images": {}, "images": {}}
+    if len(r.classifiers):
+        _summarise_accuracy(r.classifiers, minimum, out)
+    images = r.images.assign(scenario=r.images["split"].str.rsplit("-", n=1).str[0]) if len(r.images) else r.images
+    for (scenario, augmenter), rows in images.groupby(["scenario", "augmenter"], sort=True) if len(images) else ():
+        share = float(rows["accepted"].sum() / rows["generated"].sum())
+        found = {"fid": float(rows["fid"].astype(float).mean()), "accepted_share": share, "draws": len(rows)}
+        out["images"][f"{scenario}-{augmenter}"] = found
+    if len(r.segmenters):
+        segmenters = r.segmenters.assign(scenario=r.segmenters["split"].str.rsplit("-", n=1).str[0])
+        keys = ["scenario", "arm", "augmenter", "partition"]
+        for row in segmenters.groupby(keys, sort=True)["dice"].mean().reset_index().to_dict("records"):
+            name = "-".join(row[k] for k in keys[:3] if row[k])
+            out.setdefault("dice", {}).setdefault(name, {})[row["partition"]] = float(row["dice"])
+    return out
+
+
+def _summarise_accuracy(classifiers: pd.DataFrame, minimum: int, out: dict[str, Any]) -> None:
+    keys = ["scenario", "architecture", "arm", "augmenter", "partition", "skin_type"]
+    measured = {"accuracy": ("accuracy", "mean"), "fewest": ("n", "min"), "draws": ("draw", "nunique")}
+    for row in classifiers.groupby(keys, sort=True).agg(**measured).reset_index().to_dict("records"):
+        name = "-".join(row[k] for k in keys[:4] if row[k])
+        by_type = out["accuracy"].setdefault(name, {}).setdefault(row["partition"], {})
+        by_type[row["skin_type"]] = float(row["accuracy"]) if row["fewest"] >= minimum else None
+        out["draws"][name] = int(row["draws"])
+    once = classifiers.drop_duplicates(["split", "partition", "skin_type"])
+    for row in once.groupby(["scenario", *keys[4:]])["n"].mean().reset_index().to_dict("records"):
+        of_type = out["test_images"].setdefault(row["scenario"], {}).setdefault(row["partition"], {})
+        of_type[row["skin_type"]] = round(float(row["n"]), 1)
