@@ -15,7 +15,9 @@ from pipeline_steps.captions.tokens import TokenizerParams, token_counter
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
 
-SHIPPED = TokenizerParams(location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64)
+SHIPPED = TokenizerParams(
+    location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64, short=None
+)
 TONES = {t: f"tone {t}" for t in range(1, 7)}
 
 
