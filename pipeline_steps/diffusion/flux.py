@@ -160,7 +160,10 @@ def set_timesteps(scheduler: Any, steps: int, tokens: int, device: torch.device)
     """
     config, name = scheduler.config, type(scheduler).__name__
     if not name.startswith("FlowMatch") or "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
-        raise DataError(f"{name} does not solve a rectified flow; set scheduler to FlowMatchEulerDiscreteScheduler")
+        raise DataError(
+            f"{name} does not solve a rectified flow at given noise levels; "
+            "set scheduler to FlowMatchEulerDiscreteScheduler"
+        )
     options: dict[str, Any] = {"sigmas": np.linspace(1.0, 1 / steps, steps).tolist()}
     if config.use_dynamic_shifting:
         options["mu"] = shift_for(config, tokens)
