@@ -13,9 +13,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-from pipeline_steps.diffusion.flux import flow_objective
 from pipeline_steps.diffusion.hub import Components
-from pipeline_steps.diffusion.objectives import diffusion_objective
 from pipeline_steps.stage.device import best_device
 
 DEVICE = best_device()
@@ -71,8 +69,7 @@ def stable_diffusion(size: Size) -> Components:
         denoiser = UNet2DConditionModel(**{**unet, **size.unet})
     for part in (clip, vae, denoiser):
         part.to(memory_format=torch.channels_last)
-    objective = diffusion_objective(scheduler.alphas_cumprod, "epsilon")
-    return _components((clip,), vae, denoiser, (scheduler, objective))
+    return _components((clip,), vae, denoiser, scheduler)
 
 
 def flux(size: Size) -> Components:
@@ -85,7 +82,7 @@ def flux(size: Size) -> Components:
         t5 = T5EncoderModel(T5Config(vocab_size=32128, feed_forward_proj="gated-gelu", **size.t5))
         vae = _autoencoder(size, latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159)
         denoiser = FluxTransformer2DModel(in_channels=64, **size.transformer, **wide)
-    return _components((pooled, t5), vae, denoiser, (scheduler, flow_objective(scheduler)))
+    return _components((pooled, t5), vae, denoiser, scheduler)
 
 
 class _as_weights:  # noqa: N801
@@ -111,7 +108,7 @@ def _autoencoder(size: Size, **options: Any) -> AutoencoderKL:
     )
 
 
-def _components(encoders: tuple[Any, ...], vae: Any, denoiser: Any, how: tuple[Any, Any]) -> Components:
+def _components(encoders: tuple[Any, ...], vae: Any, denoiser: Any, scheduler: Any) -> Components:
     for part in (*encoders, vae, denoiser):
         part.requires_grad_(requires_grad=False).eval()
-    return Components((), encoders, vae, denoiser, *how, "random", DEVICE, torch.bfloat16)
+    return Components((), encoders, vae, denoiser, scheduler, "random", DEVICE, torch.bfloat16)

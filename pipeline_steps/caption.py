@@ -1,8 +1,9 @@
 """Caption the study's images.
 
 Reads: ``data/subset.parquet``, the pixels where the backend looks at them, and the tokenizer that captions must fit.
-Writes: ``data/captions/<captioner>`` (``captions.parquet``: image_id, caption with ``{token}`` and ``{tone}`` open;
-``tones.json``: the phrase of each skin type), ``metrics/captions/<captioner>.json``.
+Writes: ``data/captions/<captioner>`` (``captions.parquet``: image_id, caption with ``{token}`` and ``{tone}`` open, and
+short_caption for a second text encoder that holds less; ``tones.json``: the phrase of each skin type),
+``metrics/captions/<captioner>.json``.
 """
 
 from collections.abc import Callable
@@ -56,8 +57,8 @@ def main() -> None:
     made = caption(params, Study(rows, args.dataset, default_store()))
     print(f"captions: {made.use.computed} computed, {made.use.reused} reused")
     with whole_folder(args.out) as out:
-        said = pd.DataFrame({"image_id": rows["image_id"], "caption": made.captions})
-        said.to_parquet(out / "captions.parquet", index=False)
+        said = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
+        pd.DataFrame(said).to_parquet(out / "captions.parquet", index=False)
         write_metrics(out / "tones.json", {str(t): params.tones[t] for t in FITZPATRICK_TYPES})
     shared = {"captions": len(rows), "distinct": len(set(made.captions)), "backend": params.backend}
     write_metrics(args.metrics, {**shared, **made.counts})

@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_yaml
 
@@ -59,7 +60,8 @@ def expand(params: dict[str, Any]) -> Cells:
     """All cells by stage and key.
 
     Raises:
-        ParamsError: the grid names something that params.yaml does not define.
+        ParamsError: the grid names something that params.yaml does not define, or a method wants tokens of a base model
+            that can't learn any.
     """
     cells: Cells = {stage: {} for stage in _OUTPUTS if stage not in _SAME_CELLS}
     for name, raw in params["grid"].items():
@@ -92,6 +94,8 @@ def _entry(params: dict[str, Any], section: str, name: str) -> dict[str, Any]:
 def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: str) -> None:
     without = {"base": NO_MODEL, "captioner": None, "inversion": None, "adapter": None}
     a = without | _entry(params, "augmenters", augmenter)
+    if a["inversion"] is not None:
+        _check_tokens(params, a["base"], f"augmenters.{augmenter}")
     cells["generate"][f"{augmenter}-{split}"] = {
         "augmenter": augmenter,
         "split": split,
@@ -119,6 +123,7 @@ def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, spl
     if inversion is None:
         return NOTHING
     i = _entry(params, "inversions", inversion)
+    _check_tokens(params, i["base"], f"inversions.{inversion}")
     key = f"{inversion}-{split}"
     cells["invert_tokens"][key] = {
         "inversion": inversion,
@@ -133,6 +138,8 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
     if adapter is None:
         return NOTHING
     a = _entry(params, "adapters", adapter)
+    if a["inversion"] is not None:
+        _check_tokens(params, a["base"], f"adapters.{adapter}")
     key = f"{adapter}-{split}"
     cells["finetune"][key] = {
         "adapter": adapter,
@@ -143,6 +150,11 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
         "tokens": _add_tokens(cells, params, a["inversion"], split),
     }
     return f"models/adapters/{key}"
+
+
+def _check_tokens(params: dict[str, Any], base: str, entry: str) -> None:
+    if base != NO_MODEL:
+        check_inversion(_entry(params, "base_models", base)["family"], entry)
 
 
 def _location(params: dict[str, Any], base: str) -> str:

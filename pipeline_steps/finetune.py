@@ -21,6 +21,7 @@ from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prom
 from pipeline_steps.diffusion.families import Family, Images, family
 from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_loss
 from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
 from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, learn_scale, widen
@@ -30,7 +31,7 @@ from pipeline_steps.diffusion.sample import sample
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
-from pipeline_steps.records.captioned import Captions, read_captions
+from pipeline_steps.records.captioned import Captions, Prompt, read_captions
 from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
@@ -154,7 +155,12 @@ def _validated(record: Path) -> dict[int, float]:
     return {int(step): value for step, value in known.items()}
 
 
-def _preview(m: Material, conditions: pd.Series, of: tuple[Fit, list[str], dict[str, Tensor]], name: str) -> Preview:  # type: ignore[type-arg]
+def _preview(
+    m: Material,
+    conditions: pd.Series,  # type: ignore[type-arg]
+    of: tuple[Fit, list[Prompt], dict[Prompt, Tensor]],
+    name: str,
+) -> Preview:
     """The first caption of each condition."""
     fit, said, embeds = of
     first = {condition: row for row, condition in reversed(list(enumerate(conditions)))}
@@ -165,7 +171,7 @@ def _preview(m: Material, conditions: pd.Series, of: tuple[Fit, list[str], dict[
     return Preview(m.f, m.c, [embeds[said[r]] for r in rows], empty, name, (channels, height, width), beside)
 
 
-def _fit(m: Material, rows: pd.DataFrame, params: AdapterParams) -> tuple[Fit, list[str], dict[str, Tensor]]:
+def _fit(m: Material, rows: pd.DataFrame, params: AdapterParams) -> tuple[Fit, list[Prompt], dict[Prompt, Tensor]]:
     """Latents, captions and embeddings of some rows, each computed once."""
     store, t = default_store(), params.training
     images = m.dataset.images(rows["image_id"])
@@ -241,6 +247,8 @@ def main() -> None:
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(AdapterParams, f"adapters.{args.adapter}")
     base = read_base(params.base)
+    if params.inversion:
+        check_inversion(base.family, f"adapters.{args.adapter}")
     f = family(base)
     c = f.load(base)
     tokens = load_tokens(args.tokens)

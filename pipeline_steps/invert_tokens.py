@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, Inversion, inversion_loss, start_tokens
+from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
@@ -36,6 +37,7 @@ class InversionParams(Params):
 def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> None:
     """Learn the tokens of all conditions in the training partition and write them to ``out``."""
     base = read_base(params.base)
+    check_inversion(base.family, f"inversion {out.name}")
     f = family(base)
     c = f.load(base)
     train = read_partition(split, "train")

@@ -73,7 +73,7 @@ def train(p: FluxTraining, base: Path, out: Path, work: Path) -> None:
     t5, transformer = new_t5(tokenizer, p.t5, p.seed), new_transformer(p.transformer, p.seed)
     losses = train_flow(
         data,
-        (t5, transformer, flow_objective(scheduler)),
+        (t5, transformer, flow_objective(scheduler, latents.shape[-2] * latents.shape[-1] // 4)),
         p.optimisation(),
         batch_size=p.batch_size,
         caption_dropout=p.caption_dropout,

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from pipeline_steps import caption
 from pipeline_steps.captions.captioner import Study
-from pipeline_steps.captions.compose import new_composer
+from pipeline_steps.captions.compose import Reader, new_composer
 from pipeline_steps.captions.expert import ConceptParams
 from pipeline_steps.captions.tokens import TokenizerParams, token_counter
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
 
-SHIPPED = TokenizerParams(location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64)
+SHIPPED = TokenizerParams(
+    location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64, short=None
+)
 TONES = {t: f"tone {t}" for t in range(1, 7)}
 
 
@@ -23,12 +25,13 @@ def _words(text):
     return len(text.split())
 
 
-def _composer(limit, phrases=None):
+def _composer(limit, phrases=None, short=None):
     phrases = phrases or {"colour": "{value}", "border": "{value} border", "texture": "{value}"}
     filling = {"{token}": "basal cell carcinoma", "{tone}": "very dark"}
-    return new_composer(
-        "{token}: {concepts}, on {tone} skin", "{token}, on {tone} skin", phrases, _words, limit, filling
-    )
+    whole = Reader(_words, limit, filling)
+    # The other text encoder spells: its tokens are letters.
+    other = Reader(len, short, filling) if short else None
+    return new_composer("{token}: {concepts}, on {tone} skin", "{token}, on {tone} skin", phrases, whole, other)
 
 
 def _params(**changes):
@@ -64,22 +67,41 @@ def test_captions_fit_and_nothing_is_lost_uncounted(values, limit):
     concepts = {f"c{i}": v for i, v in enumerate(values)}
     composer = _composer(limit, {"*": "{value}"})
     made = composer.compose(concepts)
-    assert composer.length(made.caption) <= limit
+    assert composer.whole.length(made.caption) <= limit
+    assert (made.short, made.short_said) == (made.caption, made.said), "one text encoder alone"
     assert made.said + made.dropped == len(values)
     for i, value in enumerate(values):
         assert i >= made.said or value.strip() in made.caption
     if made.dropped and made.said:
         longer = ", ".join(v.strip() for v in values[: made.said + 1])
-        assert composer.length(composer.text.replace("{concepts}", longer)) > limit
+        assert composer.whole.length(composer.text.replace("{concepts}", longer)) > limit
+
+
+@given(st.lists(st.text("abc ", min_size=1).filter(str.strip), max_size=8), st.integers(7, 30), st.integers(40, 80))
+def test_a_short_caption_says_as_many_of_the_same_phrases_as_its_reader_holds(values, limit, short):
+    concepts = {f"c{i}": v for i, v in enumerate(values)}
+    composer = _composer(limit, {"*": "{value}"}, short)
+    made, alone = composer.compose(concepts), _composer(limit, {"*": "{value}"}).compose(concepts)
+    assert (made.caption, made.said, made.dropped) == (alone.caption, alone.said, alone.dropped)
+    said = ", ".join(v.strip() for v in values[: made.short_said])
+    assert made.short == (composer.text.replace("{concepts}", said) if said else composer.plain)
+    assert made.short_said <= made.said
+    assert composer.short.length(made.short) <= short
+    if made.short_said < made.said:
+        longer = ", ".join(v.strip() for v in values[: made.short_said + 1])
+        assert composer.short.length(composer.text.replace("{concepts}", longer)) > short
 
 
 def test_texts_that_cannot_fit_or_lack_a_place_are_refused():
-    with pytest.raises(DataError, match=r"has 7 tokens .* holds 6"):
+    with pytest.raises(DataError, match=r"has 7 tokens .* holds 6; .* tokenizer\.max_tokens"):
         _composer(6)
+    with pytest.raises(DataError, match=r"has 39 tokens .* holds 20; .* tokenizer\.short\.max_tokens"):
+        _composer(9, short=20)
+    whole = Reader(_words, 9, {})
     with pytest.raises(DataError, match=r"must hold \{concepts\}"):
-        new_composer("{token} on {tone}", "{token} on {tone}", {}, _words, 9, {})
+        new_composer("{token} on {tone}", "{token} on {tone}", {}, whole)
     with pytest.raises(DataError, match=r"\{token\} and \{tone\}"):
-        new_composer("{token}: {concepts}", "{token} on {tone}", {}, _words, 9, {})
+        new_composer("{token}: {concepts}", "{token} on {tone}", {}, whole)
 
 
 def test_lengths_are_those_of_the_text_encoders_tokenizer():
@@ -87,9 +109,9 @@ def test_lengths_are_those_of_the_text_encoders_tokenizer():
 
     own = CLIPTokenizer.from_pretrained("models/base/phantom-sd", subfolder="tokenizer")
     text = "squamous cell carcinoma: violaceous with grey scale, irregular border, on very dark skin"
-    assert token_counter(SHIPPED)(text) == len(own(text).input_ids)
+    assert token_counter(SHIPPED, "tokenizer")(text) == len(own(text).input_ids)
     with pytest.raises(DataError, match="no tokenizer at models/nowhere"):
-        token_counter(SHIPPED.model_copy(update={"location": "models/nowhere"}))
+        token_counter(SHIPPED.model_copy(update={"location": "models/nowhere"}), "tokenizer")
 
 
 def test_captions_of_a_study_and_their_counts(tmp_path):
@@ -102,6 +124,7 @@ def test_captions_of_a_study_and_their_counts(tmp_path):
     what = Study(study, tmp_path, ItemStore(tmp_path))
     made = caption.caption(_params(), what)
     assert made.captions == ["{token}: red with silvery scale, on {tone} skin", "{token}, on {tone} skin"]
+    assert made.short_captions == made.captions
     assert made.counts == {"without_concepts": 1, "shortened": 0, "phrases_said": 1, "phrases_dropped": 0}
     with pytest.raises(DataError, match=r"skin type \[6\]"):
         caption.caption(_params(tones=dict.fromkeys(range(1, 6), "x")), what)

@@ -44,6 +44,25 @@ def test_undefined_names_are_refused(params):
         expand(params)
 
 
+@pytest.mark.parametrize(
+    ("entry", "changes"),
+    [
+        ("inversions.tokens", {"base": "flux"}),
+        ("adapters.lora_flux", {"inversion": "tokens"}),
+        ("augmenters.flux_vanilla", {"inversion": "tokens"}),
+    ],
+)
+def test_textual_inversion_with_flux_is_refused_before_anything_runs(params, entry, changes):
+    """Whether its tokens would be learned there, or learned elsewhere and used there."""
+    block = dict(params["grid"]["comparison"], augmenters=["majority_to_minority", "flux_vanilla", "dermaflux"])
+    params["grid"] = {"b": block}
+    expand(params)
+    section, name = entry.split(".")
+    params[section][name] |= changes
+    with pytest.raises(ParamsError, match=rf"{entry} wants textual inversion .* family flux.* T5"):
+        expand(params)
+
+
 def test_cells_that_left_are_pruned_with_their_outputs(tmp_path, monkeypatch, params):
     monkeypatch.chdir(tmp_path)
     stages = {f"generate@{k}": {"cmd": "x"} for k in ("majority_to_minority-iii-0", "old-iii-0")}

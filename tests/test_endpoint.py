@@ -130,6 +130,7 @@ def _params(url, **changes):
             "subfolder": "tokenizer",
             "revision": None,
             "max_tokens": 64,
+            "short": None,
         },
         "tones": {t: f"tone {t}" for t in range(1, 7)},
     }

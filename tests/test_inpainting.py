@@ -1,9 +1,11 @@
 """Inpainting, and images with masks, on small models in the hub's layout."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 from PIL import Image
 
 from pipeline_steps.diffusion import adapters
@@ -26,7 +28,7 @@ from pipeline_steps.diffusion.mask_channels import (
 )
 from pipeline_steps.diffusion.objectives import noisy, target
 from pipeline_steps.diffusion.regions import check_base, conditioning, for_inpainting, training_conditions
-from pipeline_steps.diffusion.sample import Sampling, denoised, sample
+from pipeline_steps.diffusion.sample import Sampling, denoised, new_scheduler, sample
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.masks import blended
@@ -87,30 +89,68 @@ def test_an_inpainting_denoiser_does_at_first_what_it_did(model):
     check_base(c)
 
 
-def test_our_inpainting_agrees_with_the_diffusers_pipeline(model):
+SDE = {"algorithm_type": "sde-dpmsolver++"}
+
+
+def _inpainter(f, c, scheduler):
+    """Diffusers' pipeline of the same parts; theirs draws from the encoder's posterior, this one takes its mean."""
+    pipe = StableDiffusionInpaintPipeline(
+        c.vae, c.text_encoder, c.tokenizer, c.denoiser, scheduler, None, None, requires_safety_checker=False
+    )
+    pipe.scheduler = scheduler  # theirs changes what it is given
+    pipe.set_progress_bar_config(disable=True)
+    pipe._encode_vae_image = lambda image, generator: f.scale(c, c.vae.encode(image).latent_dist.mean)
+    return pipe
+
+
+@pytest.mark.parametrize("strength", [0.55, 0.95, 0.97, 1.0])
+@pytest.mark.parametrize(("name", "options"), [("DDIMScheduler", {}), ("DPMSolverMultistepScheduler", SDE)])
+def test_our_inpainting_agrees_with_the_diffusers_pipeline(model, name, options, strength):
+    """From the same stream of noise; at strength 1 nothing of the source is in the start, at any other strength it is.
+
+    The small model's schedule does not end at zero signal, as Stable Diffusion's does not.
+    """
     f, c = model
     for_inpainting(c.denoiser)
     with torch.no_grad():
         c.denoiser.conv_in.weight.normal_(generator=torch.Generator().manual_seed(1)).mul_(0.1)
-    pipe = StableDiffusionInpaintPipeline(
-        c.vae, c.text_encoder, c.tokenizer, c.denoiser, DDIMScheduler.from_config(c.scheduler.config), None, None,
-        requires_safety_checker=False,
-    )  # fmt: skip
-    pipe.scheduler = DDIMScheduler.from_config(c.scheduler.config)  # theirs changes what it is given
-    pipe.set_progress_bar_config(disable=True)
-    # Their pipeline draws from the posterior of the encoder; ours takes its mean.
-    pipe._encode_vae_image = lambda image, generator: f.scale(c, c.vae.encode(image).latent_dist.mean)
+    how = _sampling(strength).model_copy(update={"scheduler": name, "scheduler_options": options})
     image, mask = _images(1), _masks(1)
-    source = f.scale(c, f.encode(c, image)[0])
-    noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(9))
-    theirs = pipe(
+    theirs = _inpainter(f, c, new_scheduler(c, how))(
         "skin", Image.fromarray(image[0]), Image.fromarray(mask[0].astype(np.uint8) * 255),
-        strength=0.8, num_inference_steps=10, guidance_scale=2.0, output_type="latent", height=16, width=16,
-        latents=pipe.scheduler.add_noise(source, noise, torch.tensor([700])),
+        strength=strength, num_inference_steps=10, guidance_scale=2.0, output_type="latent", height=16, width=16,
+        generator=torch.Generator().manual_seed(9),
     )  # fmt: skip
     e, empty = _embeds(f, c, ["skin"]), _embeds(f, c, [""])
-    ours = denoised(f, c, _sampling(0.8), (e, empty), source, [9], beside=conditioning(f, c, image, mask))
+    source, beside = f.scale(c, f.encode(c, image)[0]), conditioning(f, c, image, mask)
+    ours = denoised(f, c, how, (e, empty), source, [9], beside=beside)
     assert torch.allclose(ours, theirs.images, atol=0.01)  # grey is 127 here, 127.5 there
+    other = denoised(f, c, how, (e, empty), 2 * source, [9], beside=beside)
+    assert torch.equal(ours, other) == (strength == 1)
+
+
+@pytest.mark.parametrize("strength", [0.55, 1.0])
+def test_our_img2img_noises_the_source_at_any_strength_as_the_diffusers_pipeline(model, strength):
+    """Also at strength 1, where inpainting starts from noise alone."""
+    f, c = model
+    how = _sampling(strength).model_copy(
+        update={"scheduler": "DPMSolverMultistepScheduler", "scheduler_options": SDE, "guidance_scale": 1.0}
+    )
+    pipe = StableDiffusionImg2ImgPipeline(
+        c.vae, c.text_encoder, c.tokenizer, c.denoiser, new_scheduler(c, how), None, None,
+        requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.scheduler = new_scheduler(c, how)
+    pipe.set_progress_bar_config(disable=True)
+    source = f.scale(c, f.encode(c, _images(1))[0])
+    theirs = pipe(
+        "skin", source, strength=strength, num_inference_steps=10, guidance_scale=1.0, output_type="latent",
+        generator=torch.Generator().manual_seed(9),
+    )  # fmt: skip
+    e = _embeds(f, c, ["skin"])
+    ours = denoised(f, c, how, (e, e), source, [9])
+    assert torch.allclose(ours, theirs.images, atol=1e-4)
+    assert not torch.allclose(ours, denoised(f, c, how, (e, e), (4, 8, 8), [9]), atol=1e-2)
 
 
 def test_what_is_kept_keeps_its_bits_and_the_rest_is_new():
@@ -215,11 +255,51 @@ def test_every_weight_can_be_trained_saved_and_loaded(model, tiny_sd, tmp_path):
     assert adapters.find(tmp_path / "whole") == {"": tmp_path / "whole"}
 
 
-def test_overlap_is_least_where_masks_agree():
-    masks = torch.from_numpy(_masks().astype(np.float32))
-    same, off = overlap_loss(masks, masks), overlap_loss(1 - masks, masks)
-    assert (same < 0.01).all()
-    assert (off > 1).all()
+def _overlap(decoded, truth):
+    """The loss of one mask of 2 x 2 pixels, and its gradient in each decoded value (3, 2, 2)."""
+    decoded = decoded.clone().requires_grad_()
+    loss = overlap_loss(decoded[None], truth[None])
+    loss.sum().backward()
+    return float(loss.detach()), decoded.grad
+
+
+TRUTH = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("value", [-30.0, -3.0, -1.0, -0.2, 0.0, 0.2, 1.0, 3.0, 30.0])
+@pytest.mark.parametrize("truth", [0.0, 1.0])
+def test_a_wrong_pixel_is_drawn_to_the_truth_from_any_value_and_a_right_one_is_left(value, truth):
+    """One pixel at any value, or one of its channels, the others right: the gradient points at the truth."""
+    wanted, mask = 2 * truth - 1, TRUTH.clone()
+    mask[0, 0] = truth
+    for channels in (slice(None), slice(1, 2)):
+        decoded = (2 * mask - 1).expand(3, 2, 2).clone()
+        decoded[channels, 0, 0] = value
+        _, gradient = _overlap(decoded, mask)
+        towards = -wanted * gradient[channels, 0, 0]  # descent goes against the gradient
+        assert (towards >= 0).all(), "pushed back into error"
+        if value * wanted < 1:
+            assert (towards > 1e-3).all(), "a wrong value has no gradient"
+        if value * wanted <= 0:
+            assert (towards > 0.02).all(), "a wrong value has hardly any gradient"
+        if value * wanted >= 3:
+            assert (towards < 1e-4).all(), "a right value is driven on and on"
+
+
+def test_overlap_is_least_where_masks_agree_and_confident():
+    decoded = 2 * TRUTH.expand(3, 2, 2) - 1
+    losses = [_overlap(scale * decoded, TRUTH)[0] for scale in (-30, -3, -1, -0.2, 0, 0.2, 1, 3)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[-2] < 0.02
+    assert losses[2] > 1
+
+
+def test_overlap_of_a_case_computed_by_hand():
+    """White and black are logits of +-ln 99: probabilities of 0.99 and 0.01; grey is 0.5."""
+    decoded = torch.tensor([[1.0, 0.0], [-1.0, -1.0]]).expand(3, 2, 2)
+    bce = -(math.log(0.99) + math.log(0.5) + math.log(0.99) + math.log(0.01)) / 4
+    both, sizes = 0.99 + 0.01, (0.99**2 + 0.5**2 + 0.01**2 + 0.01**2) + 2
+    assert _overlap(decoded, TRUTH)[0] == pytest.approx(bce + 1 - (2 * both + 1) / (sizes + 1), rel=1e-5)
 
 
 def test_the_mask_terms_act_at_low_noise_alone(model):
@@ -228,10 +308,11 @@ def test_the_mask_terms_act_at_low_noise_alone(model):
     truth = torch.from_numpy(_masks().astype(np.float32))
     x0 = f.scale(c, f.encode(c, as_images(_masks()))[0])
     noise, t = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)), torch.tensor([1, 20, 990])
-    wanted = target(c.objective, x0, noise, t)
-    parts = (noisy(c.objective, x0, noise, t), torch.zeros_like(wanted), wanted, t)
+    o = f.objective(c, x0)
+    wanted = target(o, x0, noise, t)
+    parts = (noisy(o, x0, noise, t), torch.zeros_like(wanted), wanted, t)
     plain = mask_loss(TERMS.model_copy(update={"overlap": 0.0}), (f, c), truth, parts)
-    low = TERMS.model_copy(update={"below_sigma": float(c.objective.sigma[100])})
+    low = TERMS.model_copy(update={"below_sigma": float(o.sigma[100])})
     added = mask_loss(low, (f, c), truth, parts) - plain
     assert (added[:2] > 0).all()
     assert added[2] == 0

@@ -79,7 +79,8 @@ def study(tmp_path, monkeypatch):
     masks = np.stack([ellipse(rng, 32, (0.2, 0.3)) for _ in range(3)])
     np.save(tmp_path / "pixels.npy", images)
     np.save(tmp_path / "masks.npy", masks)
-    captions = pd.DataFrame({"image_id": manifest["image_id"], "caption": "An image of {token} on {tone} skin"})
+    said = {"caption": "An image of {token} on {tone} skin", "short_caption": "{token} on {tone} skin"}
+    captions = pd.DataFrame({"image_id": manifest["image_id"], **said})
     captions.to_parquet(tmp_path / "captions.parquet")
     (tmp_path / "tones.json").write_text(json.dumps({str(t): f"tone {t}" for t in range(1, 7)}))
     train = manifest.assign(condition="psoriasis", fitzpatrick_scale=1, sha256=[str(i) for i in range(3)])

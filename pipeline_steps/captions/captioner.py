@@ -27,8 +27,9 @@ class Study:
 
 @dataclass(frozen=True)
 class Captioned:
-    """Captions in the order of the rows, counts for the metrics, and what it cost."""
+    """Captions and short ones in the order of the rows, counts for the metrics, and what it cost."""
 
     captions: list[str]
+    short_captions: list[str]
     counts: dict[str, int | dict[str, int]]
     use: Use

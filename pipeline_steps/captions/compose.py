@@ -1,4 +1,8 @@
-"""From concepts to a caption that the text encoder holds: nothing is cut silently."""
+"""From concepts to captions that the text encoders hold: whole phrases are left out and counted, no word is cut.
+
+Where a second text encoder holds less (Flux's CLIP beside T5), it gets a short caption of its own: of what the long one
+says, as many phrases from the front as it holds. FluxPipeline takes the two as ``prompt`` and ``prompt_2``.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,33 +34,58 @@ class ComposedParams(CaptionerParams):
 
 
 @dataclass(frozen=True)
-class Composed:
-    """A caption with ``{token}`` and ``{tone}`` open, how many phrases it says, and how many did not fit."""
+class Reader:
+    """A text encoder that holds ``limit`` tokens, counted by ``count``; ``filling``: the places' longest words."""
 
-    caption: str
-    said: int
-    dropped: int
-
-
-@dataclass(frozen=True)
-class Composer:
-    """``count`` counts tokens, of which the text encoder holds ``limit``; ``filling``: the places' longest words."""
-
-    text: str
-    plain: str
-    phrases: Mapping[str, str]
     count: Callable[[str], int]
     limit: int
     filling: Mapping[str, str]
 
+    def length(self, caption: str) -> int:
+        """Tokens of a caption with its longest filling."""
+        for place, words in self.filling.items():
+            caption = caption.replace(place, words)
+        return self.count(caption)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A caption with ``{token}`` and ``{tone}`` open, how many phrases it says, and how many did not fit.
+
+    ``short``: that of the text encoder which holds less, and how many of the phrases said it says; else the same.
+    """
+
+    caption: str
+    said: int
+    dropped: int
+    short: str
+    short_said: int
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Texts and phrases as in ``ComposedParams``; who reads the ``whole`` and, if anyone, the ``short`` caption."""
+
+    text: str
+    plain: str
+    phrases: Mapping[str, str]
+    whole: Reader
+    short: Reader | None
+
     def compose(self, concepts: Mapping[str, object]) -> Composed:
         """The caption of an image; what is absent is not said, what does not fit is left out from the end."""
-        phrases = list(self._said(concepts))
+        phrases = self._said(concepts)
+        caption, said = self._fitting(phrases, self.whole)
+        short, short_said = self._fitting(phrases[:said], self.short) if self.short else (caption, said)
+        return Composed(caption, said, len(phrases) - said, short, short_said)
+
+    def _fitting(self, phrases: Sequence[str], reader: Reader) -> tuple[str, int]:
+        """The caption of as many of ``phrases`` as the reader holds, and how many those are."""
         for n in range(len(phrases), 0, -1):
             caption = self.text.replace(CONCEPTS, ", ".join(phrases[:n]))
-            if self.length(caption) <= self.limit:
-                return Composed(caption, n, len(phrases) - n)
-        return Composed(self.plain, 0, len(phrases))
+            if reader.length(caption) <= reader.limit:
+                return caption, n
+        return self.plain, 0
 
     def _said(self, concepts: Mapping[str, object]) -> list[str]:
         known = [name for name in self.phrases if name in concepts]
@@ -70,20 +99,9 @@ class Composer:
                 found.append(phrase.replace("{value}", said).replace("{name}", name))
         return found
 
-    def length(self, caption: str) -> int:
-        """Tokens of a caption with its longest filling."""
-        for place, words in self.filling.items():
-            caption = caption.replace(place, words)
-        return self.count(caption)
-
 
 def new_composer(
-    text: str,
-    plain: str,
-    phrases: Mapping[str, str],
-    count: Callable[[str], int],
-    limit: int,
-    filling: Mapping[str, str],
+    text: str, plain: str, phrases: Mapping[str, str], whole: Reader, short: Reader | None = None
 ) -> Composer:
     """A composer whose shortest caption fits.
 
@@ -93,13 +111,13 @@ def new_composer(
     if CONCEPTS not in text:
         raise DataError(f"caption text {text!r} must hold {CONCEPTS}")
     check_template(text.replace(CONCEPTS, ""))
-    composer = Composer(text, check_template(plain), phrases, count, limit, filling)
-    if (length := composer.length(plain)) > limit:
-        raise DataError(
-            f"caption text {plain!r} has {length} tokens with its longest condition and tone, and the text encoder "
-            f"holds {limit}; shorten plain, or raise tokenizer.max_tokens"
-        )
-    return composer
+    for reader, entry in ((whole, "tokenizer"), (short, "tokenizer.short")):
+        if reader and (length := reader.length(plain)) > reader.limit:
+            raise DataError(
+                f"caption text {plain!r} has {length} tokens with its longest condition and tone, and the text encoder "
+                f"holds {reader.limit}; shorten plain, or raise {entry}.max_tokens"
+            )
+    return Composer(text, check_template(plain), phrases, whole, short)
 
 
 def compose_all(params: ComposedParams, study: Study, concepts: Sequence[Mapping[str, object]], use: Use) -> Captioned:
@@ -108,12 +126,10 @@ def compose_all(params: ComposedParams, study: Study, concepts: Sequence[Mapping
     Raises:
         DataError: a text lacks its open places, or does not fit the text encoder even without concepts.
     """
-    count = token_counter(params.tokenizer)
-    filling = {
-        TOKEN: max(sorted(set(study.rows["condition"])), key=count),
-        TONE: max(params.tones.values(), key=count),
-    }
-    composer = new_composer(params.text, params.plain, params.phrases, count, params.tokenizer.max_tokens, filling)
+    t = params.tokenizer
+    whole = _reader(params, study, t.subfolder, t.max_tokens)
+    short = _reader(params, study, t.short.subfolder, t.short.max_tokens) if t.short else None
+    composer = new_composer(params.text, params.plain, params.phrases, whole, short)
     made = [composer.compose(c) for c in concepts]
     counts: dict[str, int | dict[str, int]] = {
         "without_concepts": sum(not c.said for c in made),
@@ -121,4 +137,12 @@ def compose_all(params: ComposedParams, study: Study, concepts: Sequence[Mapping
         "phrases_said": sum(c.said for c in made),
         "phrases_dropped": sum(c.dropped for c in made),
     }
-    return Captioned([c.caption for c in made], counts, use)
+    if short:  # of the phrases said, those that are not in the short captions, too
+        counts["phrases_not_in_short"] = sum(c.said - c.short_said for c in made)
+    return Captioned([c.caption for c in made], [c.short for c in made], counts, use)
+
+
+def _reader(params: ComposedParams, study: Study, subfolder: str, limit: int) -> Reader:
+    count = token_counter(params.tokenizer, subfolder)
+    conditions = sorted(set(study.rows["condition"]))
+    return Reader(count, limit, {TOKEN: max(conditions, key=count), TONE: max(params.tones.values(), key=count)})

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import ValidationError
@@ -60,4 +61,4 @@ def compose_reports(params: ReportParams, study: Study, reports: Sequence[Report
             "model, or raise the captioner's most_failures"
         )
     made = compose_all(params, study, [concepts for concepts, _ in reports], use)
-    return Captioned(made.captions, {**made.counts, "unusable_replies": dict(sorted(reasons.items()))}, made.use)
+    return replace(made, counts={**made.counts, "unusable_replies": dict(sorted(reasons.items()))})

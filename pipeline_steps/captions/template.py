@@ -52,7 +52,7 @@ def check_template(text: str) -> str:
 
 
 def by_template(params: TemplateParams, study: Study) -> Captioned:
-    """Captions through the item store.
+    """Captions through the item store; a template has no short form.
 
     Raises:
         DataError: there is no template, or one lacks its open places.
@@ -72,4 +72,5 @@ def by_template(params: TemplateParams, study: Study) -> Captioned:
         return [say(*pairs[i]).encode() for i in batch]
 
     values, use = study.store.through(keys, compute, _BATCH, "captions")
-    return Captioned([v.decode() for v in values], {}, use)
+    said = [v.decode() for v in values]
+    return Captioned(said, said, {}, use)

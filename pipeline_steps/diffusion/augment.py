@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
-from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
+from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens, told
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
-from pipeline_steps.diffusion.sample import Sampler, sample, sampling
+from pipeline_steps.diffusion.sample import Sampler, Strength, sample, sampling
 from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
-from pipeline_steps.records.captioned import read_captions
+from pipeline_steps.records.captioned import Prompt, read_captions
 from pipeline_steps.records.cards import shown_name
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
@@ -42,10 +43,10 @@ class LearnedParams(JobParams, Sampler):
 
 
 class DiffusionParams(LearnedParams):
-    """Images from noise (``strength`` is not used), or from their source."""
+    """Images from noise (``strength`` is not used), or from their source, noised as ``Sampling`` says."""
 
     mode: Literal["txt2img", "img2img"]
-    strength: float
+    strength: Strength
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
         DataError: a condition lacks its adapter, or a prompt is longer than the text encoder holds.
     """
     base = read_base(params.base)
+    if params.inversion:
+        check_inversion(base.family, f"an augmenter of mode {params.mode}")
     f = family(base)
     c = f.load(base)
     tokens, captions, dataset = load_tokens(inputs.tokens), read_captions(inputs.captions), open_dataset(inputs.dataset)
@@ -113,9 +116,14 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
             done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], recipe)
         reused += known
         for i, file in zip(mine, done, strict=True):
-            files[i], origin[i] = file, m.origin
+            files[i], origin[i] = file, {**m.origin, **_beside(c, prompts[i])}
     maker = f"`{shown_name(base.location)}` (SHA-256 `{c.digest}`)"
-    return Made(files, prompts, origin, maker, reused, len(jobs) - reused)
+    return Made(files, [p.text for p in prompts], origin, maker, reused, len(jobs) - reused)
+
+
+def _beside(c: Components, prompt: Prompt) -> dict[str, str]:
+    """What a second text encoder was told, where there is one."""
+    return {"short_prompt": prompt.short} if len(c.tokenizers) > 1 else {}
 
 
 def _from_noise_or_source(m: Model, params: DiffusionParams, jobs: Sequence[Job]) -> Recipe:
@@ -146,24 +154,25 @@ def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, l
 
 
 def _through_store(
-    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[str], recipe: Recipe
+    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[Prompt], recipe: Recipe
 ) -> tuple[list[bytes], int]:
     """PNG files of ``jobs``, and how many of them were known."""
     store = default_store()
-    embeds = embed_prompts(m.f, m.c, m.tokens, ["", *prompts], store)
+    empty = Prompt("", "")
+    embeds = embed_prompts(m.f, m.c, m.tokens, [empty, *prompts], store)
     pixels = m.dataset.manifest.set_index("image_id")["sha256"]
     sampler = {name: getattr(params, name) for name in Sampler.model_fields}
     shared = {**m.origin, "sampler": sampler, "batch": params.batch_size, "dtype": str(m.c.dtype), "mode": params.mode}
     shared["merging"] = code_version(merged.__module__)
     code = code_version(recipe.module)
     keys = [
-        item_key("image", code, prompt=p, seed=j.seed, source=pixels[j.source_id], **shared, **extra)
+        item_key("image", code, told=told(m.c, p), seed=j.seed, source=pixels[j.source_id], **shared, **extra)
         for j, p, extra in zip(jobs, prompts, recipe.extra, strict=True)
     ]
 
     def compute(batch: list[int]) -> list[bytes]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
-        return recipe.make(batch, (prompt, embeds[""].expand_as(prompt)))
+        return recipe.make(batch, (prompt, embeds[empty].expand_as(prompt)))
 
     values, use = store.through(keys, compute, params.batch_size, "generate")
     return values, use.reused

@@ -17,6 +17,7 @@ from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
+from pipeline_steps.records.captioned import Prompt, Words
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
 
@@ -86,13 +87,21 @@ def add_tokens(c: Components, tokens: Tokens) -> None:
     table.requires_grad_(False)
 
 
-def prompt_ids(c: Components, prompts: Sequence[str]) -> Tensor:
+def told(c: Components, prompt: str | Prompt) -> list[str]:
+    """What each text encoder reads of ``prompt``: the last one the text, one before it (Flux's CLIP) the short one."""
+    if isinstance(prompt, str):
+        return [prompt] * len(c.tokenizers)
+    return [*[prompt.short] * (len(c.tokenizers) - 1), prompt.text]
+
+
+def prompt_ids(c: Components, prompts: Sequence[Words]) -> Tensor:
     """Token ids (B, L) of all text encoders side by side, each padded to its tokenizer's limit.
 
     Raises:
         DataError: a prompt is longer than a text encoder holds: nothing is cut silently.
     """
-    return torch.cat([ids_of(tokenizer, prompts) for tokenizer in c.tokenizers], dim=1)
+    texts = zip(*(told(c, p) for p in prompts), strict=True)
+    return torch.cat([ids_of(tokenizer, mine) for tokenizer, mine in zip(c.tokenizers, texts, strict=True)], dim=1)
 
 
 def ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
@@ -101,23 +110,22 @@ def ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     ids = tokenizer(list(prompts), padding="max_length", max_length=limit, truncation=False).input_ids
     for prompt, row in zip(prompts, ids, strict=True):
         if len(row) > limit:
-            raise DataError(f"prompt has {len(row)} tokens, the text encoder holds {limit}: {prompt!r}; shorten it")
+            raise DataError(
+                f"prompt has {len(row)} tokens, the text encoder holds {limit}: {prompt!r}; shorten it, or (where that "
+                "is the first of two text encoders) set the captioner's tokenizer.short"
+            )
     return torch.tensor(ids)
 
 
 def embed_prompts(
-    f: Family, c: Components, tokens: Tokens, prompts: Sequence[str], store: ItemStore
-) -> dict[str, Tensor]:
+    f: Family, c: Components, tokens: Tokens, prompts: Sequence[Words], store: ItemStore
+) -> dict[Words, Tensor]:
     """Embeddings (L', D) of the distinct ``prompts``, each computed once for these weights and tokens."""
     distinct = sorted(set(prompts))
     learned = [digest(v.numpy()) for _, v in tokens.vectors.values()]
     code = code_version("pipeline_steps.diffusion.conditioning")
-    keys = [
-        item_key(
-            "prompt", code, prompt=p, base=c.digest, dtype=str(c.dtype), names=sorted(tokens.vectors), tokens=learned
-        )
-        for p in distinct
-    ]
+    model = {"base": c.digest, "dtype": str(c.dtype), "names": sorted(tokens.vectors), "tokens": learned}
+    keys = [item_key("prompt", code, told=told(c, p), **model) for p in distinct]
 
     def compute(batch: list[int]) -> list[bytes]:
         with torch.no_grad():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline_steps.diffusion import flux
 from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, resolve
-from pipeline_steps.diffusion.objectives import diffusion_objective
+from pipeline_steps.diffusion.objectives import Objective, diffusion_objective
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
@@ -27,10 +27,11 @@ class Family:
 
     encode: images (B, H, W, 3) uint8 to latent mean and standard deviation, each (B, C, h, w), unscaled;
     embed: token ids (B, L) to prompt embeddings (B, L', D); predict: x_t, timesteps (B,), embeddings to the
-    denoiser's output; pixels: scaled latents to (B, 3, H, W), [-1, 1], with gradients; scale: unscaled latents to
-    the denoiser's; guide: the prediction at a timestep under prompt and empty embeddings, at a guidance scale;
-    set_timesteps: of a scheduler, so many for a number of tokens (2 x 2 latents); noised: sources and noise mixed at a
-    scheduler's timestep; quick_scheduler: the one of diffusers' that needs few steps.
+    denoiser's output; objective: what is trained on latents like these (B, C, h, w); pixels: scaled latents to
+    (B, 3, H, W), about [-1, 1], with gradients; scale: unscaled latents to the denoiser's; guide: the prediction at a
+    timestep under prompt and empty embeddings, at a guidance scale; set_timesteps: of a scheduler, so many for a number
+    of tokens (2 x 2 latents); left_out: of so many steps, how many image-to-image leaves out at a strength; noised:
+    sources and noise mixed at a scheduler's timestep; quick_scheduler: the one of diffusers' that needs few steps.
     """
 
     load: Callable[[BaseModel], Components]
@@ -38,9 +39,11 @@ class Family:
     scale: Callable[[Components, Tensor], Tensor]
     embed: Callable[[Components, Tensor], Tensor]
     predict: Callable[[Components, Tensor, Tensor, Tensor], Tensor]
+    objective: Callable[[Components, Tensor], Objective]
     pixels: Callable[[Components, Tensor], Tensor]
     guide: Callable[[Components, tuple[Tensor, Tensor], Tensor, Tensor, float], Tensor]
     set_timesteps: Callable[[Any, int, int, torch.device], None]
+    left_out: Callable[[int, float], int]
     noised: Callable[[Any, Tensor, Tensor, Tensor], Tensor]
     quick_scheduler: str
 
@@ -74,7 +77,6 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
     device = best_device()
     dtype = getattr(torch, base.dtype)
     tiny = "AutoencoderTiny" in (folder / "model_index.json").read_text("utf-8")
-    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     options = {"torch_dtype": dtype, "use_safetensors": True}
     text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, use_safetensors=True)
     vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **options)
@@ -88,8 +90,7 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
         text_encoders=(text_encoder,),
         vae=vae,
         denoiser=unet,
-        scheduler=scheduler,
-        objective=diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type),
+        scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"),
         digest=weights_digest(folder),
         device=device,
         dtype=dtype,
@@ -120,6 +121,10 @@ def _predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> T
     return predicted
 
 
+def _objective(c: Components, _latents: Tensor) -> Objective:
+    return diffusion_objective(c.scheduler.alphas_cumprod, c.scheduler.config.prediction_type)
+
+
 def _pixels(c: Components, latents: Tensor) -> Tensor:
     unscaled = latents / c.vae.config.scaling_factor + (getattr(c.vae.config, "shift_factor", None) or 0.0)
     pixels: Tensor = c.vae.decode(unscaled.to(c.dtype)).sample.float()
@@ -127,7 +132,10 @@ def _pixels(c: Components, latents: Tensor) -> Tensor:
 
 
 def _guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022, eq. 6) in one batch of two halves."""
+    """Classifier-free guidance (Ho and Salimans 2022, eq. 6, w = scale - 1) in one batch of two halves.
+
+    A scale below 1 leans towards the empty prompt; diffusers' pipelines take any such scale for 1.
+    """
     prompt, empty = embeds
     timesteps = t.reshape(1).repeat(len(x))
     if scale == 1:
@@ -139,6 +147,11 @@ def _guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, s
 
 def _set_timesteps(scheduler: Any, steps: int, _tokens: int, device: torch.device) -> None:
     scheduler.set_timesteps(steps, device=device)
+
+
+def _left_out(steps: int, strength: float) -> int:
+    """As StableDiffusionImg2ImgPipeline and StableDiffusionInpaintPipeline count (``get_timesteps``)."""
+    return steps - min(int(steps * strength), steps)
 
 
 def _noised(scheduler: Any, sources: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
@@ -153,9 +166,11 @@ FAMILIES = {
         scale=_scale,
         embed=_embed,
         predict=_predict,
+        objective=_objective,
         pixels=_pixels,
         guide=_guide,
         set_timesteps=_set_timesteps,
+        left_out=_left_out,
         noised=_noised,
         quick_scheduler="DPMSolverMultistepScheduler",
     ),
@@ -165,9 +180,11 @@ FAMILIES = {
         scale=_scale,
         embed=flux.embed,
         predict=flux.predict,
+        objective=flux.objective,
         pixels=_pixels,
         guide=flux.guide,
         set_timesteps=flux.set_timesteps,
+        left_out=flux.left_out,
         noised=flux.noised,
         quick_scheduler="FlowMatchEulerDiscreteScheduler",
     ),

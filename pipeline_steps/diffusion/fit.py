@@ -14,6 +14,7 @@ from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.loop import BatchLoss, step_generator
 from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss, normalised
 from pipeline_steps.diffusion.objectives import min_snr_weights, noisy, target
+from pipeline_steps.records.captioned import Words
 from pipeline_steps.records.errors import DataError
 
 
@@ -39,7 +40,7 @@ class Fit:
 
 def denoising_loss(fit: Fit, rows: Tensor, embeds: Tensor, rng: torch.Generator) -> Tensor:
     """Mean loss of predicting the objective's target on images ``rows`` under embeddings (B, L, D)."""
-    c, o = fit.c, fit.c.objective
+    c, o = fit.c, fit.f.objective(fit.c, fit.latents.mean)  # the noise levels depend on the latents' size (Flux)
     x0 = fit.latents.draw(fit.f, c, rows, rng)
     if fit.mask_terms is not None:
         image_half, mask_half = x0.chunk(2, dim=1)
@@ -87,7 +88,9 @@ class Prior:
     weight: float
 
 
-def adapter_loss(fit: Fit, captions: Sequence[str], embeds: dict[str, Tensor], prior: Prior | None = None) -> BatchLoss:
+def adapter_loss(
+    fit: Fit, captions: Sequence[Words], embeds: dict[Words, Tensor], prior: Prior | None = None
+) -> BatchLoss:
     """The loss of fine-tuning the denoiser: embeddings are fixed and were computed once."""
 
     def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
@@ -102,7 +105,7 @@ def adapter_loss(fit: Fit, captions: Sequence[str], embeds: dict[str, Tensor], p
 
 
 @torch.no_grad()
-def validation_loss(fit: Fit, captions: Sequence[str], embeds: dict[str, Tensor], seed: int) -> float:
+def validation_loss(fit: Fit, captions: Sequence[Words], embeds: dict[Words, Tensor], seed: int) -> float:
     """The same loss on all images with the same noise and timesteps every time it is asked."""
     losses, count = 0.0, len(captions)
     for start in range(0, count, fit.batch_size):

@@ -4,6 +4,7 @@ One tensor carries both conditions, so that the loop knows one embedding a promp
 pooled vector, padded with zeros, and whose others are the T5 encoder's. Latents stay (B, C, h, w) outside ``predict``.
 """
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
 
-_TRAINING_GUIDANCE = 1.0  # what a guidance-distilled model is told while it is fine-tuned, as diffusers' trainers do
+# What a guidance-distilled model is told while it is fine-tuned: as all examples in diffusers' README_flux.md have it
+# (--guidance_scale=1; the script's own default is 3.5).
+_TRAINING_GUIDANCE = 1.0
 
 
 def load_flux(base: BaseModel) -> Components:
@@ -38,7 +41,6 @@ def load_flux(base: BaseModel) -> Components:
     transformer = FluxTransformer2DModel.from_pretrained(folder / "transformer", **image)
     for part in (clip, t5, vae, transformer):
         part.requires_grad_(requires_grad=False).eval().to(device)
-    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
     tokenizers = (
         CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         AutoTokenizer.from_pretrained(folder / "tokenizer_2"),
@@ -48,21 +50,37 @@ def load_flux(base: BaseModel) -> Components:
         text_encoders=(clip, t5),
         vae=vae,
         denoiser=transformer,
-        scheduler=scheduler,
-        objective=flow_objective(scheduler),
+        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
         digest=weights_digest(folder),
         device=device,
         dtype=dtype,
     )
 
 
-def flow_objective(scheduler: Any) -> Objective:
-    """Rectified flow at the scheduler's own noise levels, the first the least noisy.
+def objective(c: Components, latents: Tensor) -> Objective:
+    """What is trained on ``latents`` (B, C, h, w)."""
+    return flow_objective(c.scheduler, latents.shape[-2] * latents.shape[-1] // 4)
 
-    Timesteps drawn evenly among them follow its timestep shift (Esser et al. 2024, eq. 23).
+
+def flow_objective(scheduler: Any, tokens: int) -> Objective:
+    """Rectified flow at the scheduler's own noise levels for images of so many tokens, the first the least noisy.
+
+    Timesteps drawn evenly among them follow the shift under which the same images are sampled: the scheduler's static
+    one, or (FLUX.1-dev's ``use_dynamic_shifting``) the one of ``shift_for``. Esser et al. 2024 (section 5.3.2, eq. 23)
+    take one shift for training and sampling. Black Forest Labs' code only samples; diffusers'
+    train_dreambooth_lora_flux.py leaves a dynamic shift out; kohya's sd-scripts (``flux_shift``) puts it in.
     """
     sigma = scheduler.sigmas[: scheduler.config.num_train_timesteps].float().flip(0)
+    if scheduler.config.use_dynamic_shifting:  # then a new scheduler's levels are even
+        sigma = scheduler.time_shift(shift_for(scheduler.config, tokens), 1.0, sigma)
     return Objective(1 - sigma, sigma, torch.ones_like(sigma), -torch.ones_like(sigma))
+
+
+def shift_for(config: Any, tokens: int) -> float:
+    """The shift mu of images of so many tokens, on a line (``get_schedule`` in Black Forest Labs' sampling.py)."""
+    slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
+    mu: float = config.base_shift + slope * (tokens - config.base_image_seq_len)
+    return mu
 
 
 def embed(c: Components, ids: Tensor) -> Tensor:
@@ -80,7 +98,11 @@ def predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> Te
 
 
 def guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
-    """Guided velocity: told to a distilled model (Meng et al. 2023), else classifier-free."""
+    """Guided velocity: told to a distilled model (Meng et al. 2023), else classifier-free.
+
+    In FluxPipeline the former is ``guidance_scale``, the latter ``true_cfg_scale`` with an empty negative prompt; there
+    a distilled model may have both, here it has the former alone.
+    """
     prompt, empty = embeds
     timesteps = t.reshape(1).repeat(len(x)).float()
     if c.denoiser.config.guidance_embeds or scale == 1:
@@ -92,8 +114,10 @@ def guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, sc
 
 def _velocity(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor, guidance: float) -> Tensor:
     config, (height, width) = c.denoiser.config, x_t.shape[-2:]
-    indices = not timesteps.is_floating_point()
-    sigma = c.objective.sigma.to(x_t.device)[timesteps] if indices else timesteps / len(c.objective.sigma)
+    if timesteps.is_floating_point():
+        sigma = timesteps / c.scheduler.config.num_train_timesteps
+    else:
+        sigma = objective(c, x_t).sigma.to(x_t.device)[timesteps]
     words = embeds[:, 1:]
     with autocast(c):
         packed: Tensor = c.denoiser(
@@ -132,16 +156,26 @@ def set_timesteps(scheduler: Any, steps: int, tokens: int, device: torch.device)
     """Even noise levels, shifted as the scheduler's configuration says (by the number of tokens, if it says so).
 
     Raises:
-        DataError: the scheduler is none of flow matching.
+        DataError: the scheduler is none of flow matching, or takes no noise levels.
     """
     config, name = scheduler.config, type(scheduler).__name__
-    if not name.startswith("FlowMatch"):
-        raise DataError(f"{name} does not solve a rectified flow; set scheduler to FlowMatchEulerDiscreteScheduler")
+    if not name.startswith("FlowMatch") or "sigmas" not in inspect.signature(scheduler.set_timesteps).parameters:
+        raise DataError(
+            f"{name} does not solve a rectified flow at given noise levels; "
+            "set scheduler to FlowMatchEulerDiscreteScheduler"
+        )
     options: dict[str, Any] = {"sigmas": np.linspace(1.0, 1 / steps, steps).tolist()}
     if config.use_dynamic_shifting:
-        slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
-        options["mu"] = config.base_shift + slope * (tokens - config.base_image_seq_len)
+        options["mu"] = shift_for(config, tokens)
     scheduler.set_timesteps(device=device, **options)
+
+
+def left_out(steps: int, strength: float) -> int:
+    """As FluxImg2ImgPipeline counts (``get_timesteps``): rounded down here, where Stable Diffusion rounds what is run.
+
+    So it runs one step more wherever steps x strength is not whole.
+    """
+    return int(max(steps - min(steps * strength, steps), 0))
 
 
 def noised(scheduler: Any, sources: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from pipeline_steps.diffusion.objectives import Objective
 from pipeline_steps.records.errors import DataError
 
 
@@ -32,7 +31,6 @@ class Components:
     vae: Any
     denoiser: Any
     scheduler: Any
-    objective: Objective
     digest: str
     device: torch.device
     dtype: torch.dtype

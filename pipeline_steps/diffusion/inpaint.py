@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
 from pipeline_steps.diffusion.regions import check_base, conditioning
-from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.diffusion.sample import Strength, denoised, sampling
 from pipeline_steps.records.images import digest, mask_png, png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import open_dataset
@@ -18,10 +18,13 @@ from pipeline_steps.stage.params import Params
 
 
 class Pass(Params):
-    """One painting: which part anew (``lesion`` or ``surroundings``), and how much of it (1: from noise alone)."""
+    """One painting: which part anew (``lesion`` or ``surroundings``), and the share of the steps that does it.
+
+    At ``strength`` 1 from noise alone; below, from the noised source, of which a trace stays (``Sampling``).
+    """
 
     region: Literal["lesion", "surroundings"]
-    strength: float
+    strength: Strength
 
 
 class InpaintParams(LearnedParams):

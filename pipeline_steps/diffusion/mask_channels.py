@@ -6,6 +6,7 @@ The latents of black and white lie far from those of photographs, so the mask ha
 latents must be that are mixed with noise of unit variance.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from pipeline_steps.records.masks import soft_dice_loss
 from pipeline_steps.stage.params import Params
 
 CONVOLUTIONS = "convolutions.safetensors"
+# Logit of a decoded pixel of 1: white says lesion, and black says none, with a probability of 0.99.
+_LOGIT_OF_WHITE = math.log(99)
 
 
 class MaskTerms(Params):
@@ -125,18 +128,27 @@ def mask_loss(
     """
     f, c = model
     x_t, predicted, wanted, timesteps = halves
+    o = f.objective(c, x_t)
     loss = terms.latent * F.mse_loss(predicted, wanted, reduction="none").mean(dim=(1, 2, 3))
-    near = c.objective.sigma.to(timesteps.device)[timesteps] <= terms.below_sigma
+    near = o.sigma.to(timesteps.device)[timesteps] <= terms.below_sigma
     if terms.overlap > 0 and bool(near.any()):
         rows = near.nonzero()[:, 0]
-        clean = clean_from_prediction(c.objective, x_t[rows], predicted[rows], timesteps[rows])
-        shown = f.pixels(c, restored(c.denoiser, clean)).mean(dim=1).clamp(-1, 1) * 0.5 + 0.5  # (b, H, W) in [0, 1]
-        added = terms.overlap * overlap_loss(shown, truth[rows])
+        clean = clean_from_prediction(o, x_t[rows], predicted[rows], timesteps[rows])
+        added = terms.overlap * overlap_loss(f.pixels(c, restored(c.denoiser, clean)), truth[rows])
         loss = loss.index_add(0, rows, added)
     return loss
 
 
-def overlap_loss(shown: Tensor, truth: Tensor) -> Tensor:
-    """Soft Dice loss + binary cross-entropy of masks (B, H, W): (B,)."""
-    bce = F.binary_cross_entropy(shown.clamp(1e-4, 1 - 1e-4), truth, reduction="none").mean(dim=(1, 2))
-    return soft_dice_loss(shown, truth) + bce
+def overlap_loss(decoded: Tensor, truth: Tensor) -> Tensor:
+    """Soft Dice loss + binary cross-entropy of decoded masks (B, 3, H, W) and true ones (B, H, W) of 0 and 1: (B,).
+
+    A decoded value, about -1 (black) to 1 (white), is a logit up to a factor: grey says nothing, white says lesion with
+    a probability of 0.99. Nothing is clamped, so a wrong pixel has a gradient at any value; one that is right costs
+    next to nothing from the right end on, and is not pulled back from beyond it. Each colour channel answers for
+    itself: in their mean, one that is far off would hide the others. Dice takes the mean of the channels'
+    probabilities. SkinDualGen's code is not public: this is ours.
+    """
+    logits = _LOGIT_OF_WHITE * decoded
+    wanted = truth[:, None].expand_as(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=(1, 2, 3))
+    return soft_dice_loss(logits.sigmoid().mean(dim=1), truth) + bce

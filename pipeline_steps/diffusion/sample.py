@@ -1,11 +1,16 @@
-"""Sampling: text-to-image and image-to-image with any of diffusers' schedulers, one random stream an image."""
+"""Sampling: text-to-image, image-to-image and inpainting with any of diffusers' schedulers, one random stream an image.
+
+At the same settings this is what diffusers' pipelines do, but for two things: latents stay in 32 bits between the steps
+of a 16-bit model, and sources come as their encoder's mean, where the pipelines draw from its posterior.
+"""
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import diffusers
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from pipeline_steps.diffusion.families import Family, Images
@@ -30,10 +35,19 @@ class Sampler(Params):
     guidance_interval: tuple[float, float]
 
 
-class Sampling(Sampler):
-    """``strength`` 1 starts from noise (text-to-image); below, from the noised source (Meng et al. 2021)."""
+# The share of the steps that is run on a source, as diffusers' pipelines round it.
+Strength = Annotated[float, Field(gt=0, le=1)]
 
-    strength: float
+
+class Sampling(Sampler):
+    """``strength``: what becomes of sources, if there are any.
+
+    Image-to-image starts from the source, noised to the first level that is run (Meng et al. 2021), also at strength 1:
+    Stable Diffusion's first level leaves a trace of the source unless its schedule ends at zero signal (Lin et al.
+    2024), Flux's is noise alone. Inpainting starts the same way below 1, and at 1 from noise alone.
+    """
+
+    strength: Strength
 
 
 def sampling(s: Sampler, strength: float) -> Sampling:
@@ -80,16 +94,21 @@ def denoised(
 ) -> Tensor:
     """Denoise one batch to scaled latents (B, C, h, w).
 
-    ``embeds``: prompt and unconditional embeddings, each (B, L, D); ``start``: scaled latents (B, C, h, w) for
-    image-to-image, or the shape (C, h, w) of latents to start from noise alone; ``seeds``: one an image, so that its
-    noise does not depend on its neighbours; ``beside``: channels (B, K, h, w) that the denoiser sees at every step and
-    that stay as they are (inpainting).
+    ``embeds``: prompt and unconditional embeddings, each (B, L, D); ``start``: scaled latents (B, C, h, w) of sources,
+    or the shape (C, h, w) of latents to start from noise alone; ``seeds``: one an image, so that its noise does not
+    depend on its neighbours; ``beside``: channels (B, K, h, w) that the denoiser sees at every step and that stay as
+    they are (inpainting).
+
+    Raises:
+        DataError: the strength is so low that no step is run.
     """
     streams = [torch.Generator().manual_seed(seed) for seed in seeds]
     shape, sources = (start.shape[1:], start) if isinstance(start, Tensor) else (start, None)
     noise = torch.stack([torch.randn(shape, generator=g) for g in streams]).to(c.device)
     scheduler = new_scheduler(c, s)
     f.set_timesteps(scheduler, s.num_inference_steps, shape[1] * shape[2] // 4, c.device)
+    if beside is not None and s.strength == 1:
+        sources = None  # as StableDiffusionInpaintPipeline, unlike the image-to-image pipelines
     steps, x = _start(f, scheduler, s, noise, sources)
     extra = {"generator": streams} if "generator" in inspect.signature(scheduler.step).parameters else {}
     prompt, empty = (e.to(c.device, c.dtype) for e in embeds)
@@ -105,11 +124,10 @@ def denoised(
 
 
 def _start(f: Family, scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The timesteps to run and the noisy start, as diffusers' image-to-image pipelines choose them."""
+    """The timesteps to run and the noisy start, as the family's pipelines in diffusers choose them."""
     if sources is None:
         return scheduler.timesteps, noise * getattr(scheduler, "init_noise_sigma", 1.0)
-    run = min(int(s.num_inference_steps * s.strength), s.num_inference_steps)
-    first = (s.num_inference_steps - run) * scheduler.order
+    first = f.left_out(s.num_inference_steps, s.strength) * scheduler.order
     steps = scheduler.timesteps[first:]
     if len(steps) == 0:
         raise DataError(f"strength {s.strength} of {s.num_inference_steps} steps runs none; raise either")

@@ -3,26 +3,41 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 
+@dataclass(frozen=True, order=True)
+class Prompt:
+    """What a base model is told: ``text``, and ``short`` for a text encoder beside it that holds less (Flux's CLIP)."""
+
+    text: str
+    short: str
+
+
+# A plain string is what all text encoders are told.
+Words = TypeVar("Words", str, Prompt)
+
+
 @dataclass(frozen=True)
 class Captions:
-    """``open_caption`` by image id, with ``{token}`` and ``{tone}`` to fill; ``tones`` by skin type."""
+    """Open captions by image id, with ``{token}`` and ``{tone}`` to fill, long and short; ``tones`` by skin type."""
 
-    open_caption: dict[str, str]
+    open_caption: dict[str, Prompt]
     tones: dict[int, str]
 
-    def prompt(self, image_id: str, token: str, skin_type: int) -> str:
+    def prompt(self, image_id: str, token: str, skin_type: int) -> Prompt:
         """The caption of an image, said of ``skin_type``, with ``token`` for its condition."""
-        return self.open_caption[image_id].replace("{token}", token).replace("{tone}", self.tones[skin_type])
+        said = self.open_caption[image_id]
+        tone = self.tones[skin_type]
+        text, short = (s.replace("{token}", token).replace("{tone}", tone) for s in (said.text, said.short))
+        return Prompt(text, short)
 
 
 def read_captions(folder: Path) -> Captions:
     """Read what the ``caption`` stage wrote."""
     table = pd.read_parquet(folder / "captions.parquet")
     tones = json.loads((folder / "tones.json").read_text("utf-8"))
-    return Captions(
-        dict(zip(table["image_id"], table["caption"], strict=True)), {int(t): phrase for t, phrase in tones.items()}
-    )
+    said = map(Prompt, table["caption"], table["short_caption"])
+    return Captions(dict(zip(table["image_id"], said, strict=True)), {int(t): phrase for t, phrase in tones.items()})

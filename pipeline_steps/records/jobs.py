@@ -60,8 +60,9 @@ class Job:
 class Made:
     """PNG ``files`` and ``prompts`` (empty where nothing is prompted) in the order of their jobs.
 
-    ``origin`` holds the digests of the models behind them, ``maker`` the same in words. ``masks``: grey PNG files of
-    the lesions, where the way the images are made says where those are; else none.
+    ``origin`` holds what else each file says of itself: the digests of the models behind it, and ``short_prompt`` where
+    a second text encoder was told less; ``maker``: the models in words. ``masks``: grey PNG files of the lesions, where
+    the way the images are made says where those are; else none.
     """
 
     files: Sequence[bytes]

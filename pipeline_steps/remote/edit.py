@@ -73,7 +73,7 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     images, masks = dataset.images(ids), dataset.masks_of(ids)
     lesions = np.stack([grown(mask, params.grow) for mask in masks])
     regions = lesions if params.region == "lesion" else ~lesions
-    prompts = [captions.prompt(j.source_id, j.condition, j.target_type) for j in jobs]
+    prompts = [captions.prompt(j.source_id, j.condition, j.target_type).text for j in jobs]
     keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
     todo = {key: i for i, key in enumerate(keys) if store.get(key) is None}
     if todo:
