@@ -23,17 +23,16 @@ from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_lo
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
-from pipeline_steps.diffusion.loop import Checkpointing, optimise
+from pipeline_steps.diffusion.loop import Checkpointing, Look, optimise
 from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, learn_scale, widen
-from pipeline_steps.diffusion.preview import Preview, quick_sampling
+from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.regions import check_base, training_conditions
-from pipeline_steps.diffusion.sample import sample
+from pipeline_steps.diffusion.sample import Sampler, sample, sampling
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.captioned import Captions, Prompt, read_captions
 from pipeline_steps.records.cards import adapter_card
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.outputs import whole_file, whole_folder
@@ -43,11 +42,12 @@ from pipeline_steps.stage.threads import Threads, use_threads
 
 
 class PriorParams(Params):
-    """Prior preservation: so many images that the base model makes of ``prompt``; ``weight`` 0 makes and uses none."""
+    """Prior preservation: so many images that the base model makes of ``prompt``, as ``sampler`` says."""
 
     weight: float
     images: int
     prompt: str
+    sampler: Sampler
 
 
 class AdapterParams(Params):
@@ -71,7 +71,7 @@ class AdapterParams(Params):
     gradient_checkpointing: bool
     lesion_weight: float
     mask_terms: MaskTerms
-    prior: PriorParams
+    prior: PriorParams | None
     preview_every: int
     training: TrainingParams
 
@@ -79,6 +79,8 @@ class AdapterParams(Params):
     def _one_denoiser(self) -> Self:
         if not self.joint and (self.method == "full" or self.task == "image_and_mask"):
             raise ValueError("joint must be true where method is full or task is image_and_mask: that changes the base")
+        if self.prior and self.task != "image":
+            raise ValueError("prior preservation is for task image alone; set prior to null")
         return self
 
 
@@ -133,18 +135,17 @@ def _one_adapter(
     validated = _validated(record)
     preview = _preview(m, rows[0]["condition"], fits[0], f"{names.cell}/{names.label}")
 
-    def after_step(step: int) -> None:
-        if (step + 1) % t.validate_every == 0 and len(rows[1]):
-            validated[step + 1] = validation_loss(*fits[1], seed=t.seed)
-            with whole_file(record) as temporary:
-                temporary.write_text(json.dumps(validated), "utf-8")
-        if params.preview_every and (step + 1) % params.preview_every == 0:
-            preview.draw(step + 1)
+    def validate(step: int) -> None:
+        validated[step] = validation_loss(*fits[1], seed=t.seed)
+        with whole_file(record) as temporary:
+            temporary.write_text(json.dumps(validated), "utf-8")
 
+    looks = [Look(t.validate_every, validate)] if len(rows[1]) else []
+    looks += [Look(params.preview_every, preview.draw)] if params.preview_every else []
     loss, what = adapter_loss(*fits[0], prior=prior), f"{params.method} {names.label}"
-    losses = optimise(trainable, loss, t.optimisation(), what, save, after_step)
+    losses = optimise(trainable, loss, t.optimisation(), what, save, looks)
     adapters.save(m.c.denoiser, folder)
-    write_history(folder / "history.csv", losses, validated)
+    write_history(folder / "history.csv", losses, t.validate_every, validated)
     for file in (save.path, record):
         file.unlink(missing_ok=True)
 
@@ -224,15 +225,13 @@ def _attach(denoiser: Any, params: AdapterParams) -> list[Tensor]:
 def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
     """The base model's own images of the prior's prompt, as large as those to be learned."""
     p, size = params.prior, params.training.batch_size
-    if p.weight == 0:
+    if p is None:
         return None
-    if params.task != "image":
-        raise DataError("prior preservation is for task image alone; set adapters.<name>.prior.weight to 0")
     embeds = embed_prompts(m.f, m.c, m.tokens, [p.prompt, ""], default_store())
-    both = (embeds[p.prompt].expand(size, -1, -1), embeds[""].expand(size, -1, -1))
+    how, both = sampling(p.sampler, 1.0), (embeds[p.prompt].expand(size, -1, -1), embeds[""].expand(size, -1, -1))
     channels, height, width = like.mean.shape[1:]
     made = [
-        sample(m.f, m.c, quick_sampling(m.f), both, (channels, height, width), range(first, first + size))
+        sample(m.f, m.c, how, both, (channels, height, width), range(first, first + size))
         for first in range(0, p.images, size)
     ]
     latents, _ = encode_images(m.f, m.c, np.concatenate(made)[: p.images], default_store())

@@ -60,7 +60,7 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
     with whole_folder(out) as folder:
         vectors = zip(tokens.vectors.items(), learned, strict=True)
         save_tokens(Tokens({name: (held[0], v) for (name, held), v in vectors}), folder)
-        write_history(folder / "history.csv", losses, {})
+        write_history(folder / "history.csv", losses, params.training.validate_every, {})
     save.path.unlink(missing_ok=True)
 
 

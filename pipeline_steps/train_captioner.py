@@ -6,17 +6,27 @@ base model saw: generic marks in all combinations, on all six skin types, and no
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from pipeline_steps.captions.llava import ReportData, byte_tokenizer, new_captioner, prompt_of, reply_ids, report_loss
+from pipeline_steps.captions.llava import (
+    ReportData,
+    byte_tokenizer,
+    draw_reports,
+    new_captioner,
+    prompt_of,
+    reply_ids,
+    reply_tokens,
+    report_loss,
+)
 from pipeline_steps.captions.schema import instruction
 from pipeline_steps.datasets.generic import image_seed
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.datasets.reports import marks_report
-from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
@@ -59,7 +69,8 @@ def train(p: CaptionerTraining, out: Path, work: Path) -> None:
     model, processor = new_captioner(tokenizer, p.vision, p.text, p.optimisation.seed)
     prompt, _ = prompt_of(processor, images[0], asked)
     model.train().to("cuda" if torch.cuda.is_available() else "cpu")
-    loss = report_loss(model, ReportData(images, prompt, reply_ids(tokenizer, reports)), p.batch_size)
+    data = ReportData(images, prompt, reply_ids(tokenizer, reports))
+    loss = BatchLoss(partial(draw_reports, data, p.batch_size), partial(report_loss, model, prompt), reply_tokens)
     save = Checkpointing(work / "captioner.pt", 250)
     losses = optimise(list(model.parameters()), loss, p.optimisation, "captioner", save)
     model.eval().to("cpu", torch.float16).save_pretrained(out)

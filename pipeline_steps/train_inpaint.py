@@ -18,10 +18,10 @@ from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
 from pipeline_steps.diffusion.derived import Derivation, write_provenance
 from pipeline_steps.diffusion.families import Family, family
-from pipeline_steps.diffusion.fit import Fit, denoising_loss
+from pipeline_steps.diffusion.fit import Fit, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, optimise
+from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, optimise
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.stage.outputs import whole_folder
@@ -50,15 +50,18 @@ def captioned_loss(model: tuple[Family, Components], fit: Fit, captions: list[st
     """The loss on random images, each with its caption or, as guidance needs it, with none."""
     f, c = model
 
-    def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
+    def draw(rng: torch.Generator) -> Batch:
         rows = torch.randint(len(captions), (fit.batch_size,), generator=rng)
         dropped = torch.rand(fit.batch_size, generator=rng) < dropout
         said = ["" if drop else captions[row] for row, drop in zip(rows.tolist(), dropped.tolist(), strict=True)]
-        with torch.no_grad():
-            embeds = f.embed(c, prompt_ids(c, said))
-        return denoising_loss(fit, rows.chunk(parts)[part], embeds.chunk(parts)[part], rng)
+        return {"ids": prompt_ids(c, said), **draw_noised(fit, rows, rng)}
 
-    return batch_loss
+    def loss(batch: Batch) -> Tensor:
+        with torch.no_grad():
+            embeds = f.embed(c, batch["ids"])
+        return denoising_loss(fit, batch, embeds)
+
+    return BatchLoss(draw, loss)
 
 
 def train(p: InpaintTraining, base: Path, out: Path, work: Path) -> None:

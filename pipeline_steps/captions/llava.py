@@ -5,7 +5,7 @@ its parts are trained together from fresh weights.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,6 @@ _CHAT = (
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 _IGNORED = -100
-Loss = Callable[[torch.Generator, int, int], Tensor]
 
 
 def byte_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -121,25 +120,28 @@ class ReportData:
     replies: Tensor
 
 
-def report_loss(model: LlavaForConditionalGeneration, data: ReportData, batch_size: int) -> Loss:
-    """The loss of a slice of a drawn batch: cross-entropy of the replies alone.
+def draw_reports(data: ReportData, batch_size: int, rng: torch.Generator) -> dict[str, Tensor]:
+    """A random batch: images ``x`` (B, 3, H, W) uint8, and the token ids of what is said of them, (B, L).
 
     The images of a batch are turned and mirrored together: what is said of them does not depend on it.
     """
+    rows = torch.randint(len(data.pixels), (batch_size,), generator=rng)
+    turns, mirrored = (int(v) for v in torch.randint(4, (2,), generator=rng))
+    x = torch.rot90(torch.from_numpy(data.pixels[rows.numpy()]).permute(0, 3, 1, 2), turns, (2, 3))
+    return {"x": x.flip(3) if mirrored % 2 else x, "said": data.replies[rows]}
+
+
+def reply_tokens(batch: dict[str, Tensor]) -> float:
+    """How many tokens the replies of a batch have: its loss is their mean."""
+    return float((batch["said"] != _IGNORED).sum())
+
+
+def report_loss(model: LlavaForConditionalGeneration, prompt: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Mean cross-entropy of the replies' tokens alone, after the token ids (P,) of the prompt that all share."""
     pad = int(model.config.text_config.pad_token_id)
-    images = torch.from_numpy(data.pixels).permute(0, 3, 1, 2)
-    prompt = data.prompt.to(model.device)
-
-    def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
-        rows = torch.randint(len(images), (batch_size,), generator=rng)
-        turns, mirrored = (int(v) for v in torch.randint(4, (2,), generator=rng))
-        x = torch.rot90(images[rows], turns, (2, 3))
-        x = x.flip(3) if mirrored % 2 else x
-        x, said = (v.chunk(parts)[part].to(model.device) for v in (x, data.replies[rows]))
-        ids = torch.cat([prompt.expand(len(said), -1), said.clamp_min(0).where(said >= 0, pad)], 1)
-        with torch.autocast(model.device.type, torch.bfloat16):
-            seen = model(input_ids=ids, pixel_values=x.float() / 127.5 - 1, logits_to_keep=said.shape[1] + 1)
-        logits = seen.logits[:, :-1].float()
-        return F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=_IGNORED)
-
-    return batch_loss
+    x, said = (batch[name].to(model.device) for name in ("x", "said"))
+    ids = torch.cat([prompt.to(model.device).expand(len(said), -1), said.clamp_min(0).where(said >= 0, pad)], 1)
+    with torch.autocast(model.device.type, torch.bfloat16):
+        seen = model(input_ids=ids, pixel_values=x.float() / 127.5 - 1, logits_to_keep=said.shape[1] + 1)
+    logits = seen.logits[:, :-1].float()
+    return F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=_IGNORED)

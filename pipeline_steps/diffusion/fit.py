@@ -11,9 +11,9 @@ from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, placeholde
 from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
-from pipeline_steps.diffusion.loop import BatchLoss, step_generator
+from pipeline_steps.diffusion.loop import Batch, BatchLoss, step_generator
 from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss, normalised
-from pipeline_steps.diffusion.objectives import min_snr_weights, noisy, target
+from pipeline_steps.diffusion.objectives import Objective, min_snr_weights, noisy, target
 from pipeline_steps.records.captioned import Words
 from pipeline_steps.records.errors import DataError
 
@@ -38,26 +38,37 @@ class Fit:
     beside: Tensor | None = None
 
 
-def denoising_loss(fit: Fit, rows: Tensor, embeds: Tensor, rng: torch.Generator) -> Tensor:
-    """Mean loss of predicting the objective's target on images ``rows`` under embeddings (B, L, D)."""
-    c, o = fit.c, fit.f.objective(fit.c, fit.latents.mean)  # the noise levels depend on the latents' size (Flux)
-    x0 = fit.latents.draw(fit.f, c, rows, rng)
+def draw_noised(fit: Fit, rows: Tensor, rng: torch.Generator) -> Batch:
+    """What is random of a batch of images ``rows``: latents of the posterior, noise, timesteps, regions; on the CPU."""
+    x0 = fit.latents.draw(fit.f, fit.c, rows, rng)
     if fit.mask_terms is not None:
         image_half, mask_half = x0.chunk(2, dim=1)
-        x0 = torch.cat([image_half, normalised(c.denoiser, mask_half)], dim=1)
+        x0 = torch.cat([image_half, normalised(fit.c.denoiser, mask_half)], dim=1)
     noise = torch.randn(x0.shape, generator=rng)
-    timesteps = torch.randint(len(o.alpha), (len(rows),), generator=rng)
-    x0, noise, timesteps = x0.to(c.device), noise.to(c.device), timesteps.to(c.device)
+    timesteps = torch.randint(len(objective_of(fit).alpha), (len(rows),), generator=rng)
+    drawn = {"rows": rows, "x0": x0, "noise": noise, "timesteps": timesteps}
+    return drawn if fit.beside is None else drawn | {"beside": _regions(fit.beside, rows, rng)}
+
+
+def objective_of(fit: Fit) -> Objective:
+    """What is trained on these latents; the noise levels depend on their size (Flux)."""
+    return fit.f.objective(fit.c, fit.latents.mean)
+
+
+def denoising_loss(fit: Fit, batch: Batch, embeds: Tensor) -> Tensor:
+    """Mean loss of predicting the objective's target for what was drawn, under embeddings (B, L, D)."""
+    c, o = fit.c, objective_of(fit)
+    x0, noise, timesteps = (batch[name].to(c.device) for name in ("x0", "noise", "timesteps"))
     x_t = noisy(o, x0, noise, timesteps)
-    seen = x_t if fit.beside is None else torch.cat([x_t, _regions(fit.beside, rows, rng).to(x_t)], dim=1)
+    seen = torch.cat([x_t, batch["beside"].to(x_t)], dim=1) if "beside" in batch else x_t
     predicted = fit.f.predict(c, seen.to(c.dtype), timesteps, embeds.to(c.device, c.dtype)).float()
     wanted = target(o, x0, noise, timesteps)
     halves = 1 if fit.mask_terms is None else 2
     image, *mask = (v.chunk(halves, dim=1) for v in (predicted - wanted, x_t, predicted, wanted))
-    per_image = _weighted(image[0].square(), fit, rows)
+    per_image = _weighted(image[0].square(), fit, batch["rows"])
     if fit.mask_terms is not None and fit.masks is not None:
         noisy_mask, predicted_mask, wanted_mask = (v[1] for v in mask)
-        truth = fit.masks[rows].to(c.device)
+        truth = fit.masks[batch["rows"]].to(c.device)
         parts = (noisy_mask, predicted_mask, wanted_mask, timesteps)
         per_image = per_image + mask_loss(fit.mask_terms, (fit.f, c), truth, parts)
     if fit.snr_gamma > 0:
@@ -93,15 +104,22 @@ def adapter_loss(
 ) -> BatchLoss:
     """The loss of fine-tuning the denoiser: embeddings are fixed and were computed once."""
 
-    def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
-        rows = torch.randint(len(captions), (fit.batch_size,), generator=rng).chunk(parts)[part]
-        loss = denoising_loss(fit, rows, torch.stack([embeds[captions[r]] for r in rows]), rng)
-        if prior is None:
-            return loss
-        rows = torch.randint(len(prior.fit.latents.mean), (fit.batch_size,), generator=rng).chunk(parts)[part]
-        return loss + prior.weight * denoising_loss(prior.fit, rows, prior.embeds.expand(len(rows), -1, -1), rng)
+    def draw(rng: torch.Generator) -> Batch:
+        rows = torch.randint(len(captions), (fit.batch_size,), generator=rng)
+        batch = draw_noised(fit, rows, rng)
+        if prior is not None:
+            rows = torch.randint(len(prior.fit.latents.mean), (fit.batch_size,), generator=rng)
+            batch["prior"] = draw_noised(prior.fit, rows, rng)
+        return batch
 
-    return batch_loss
+    def loss(batch: Batch) -> Tensor:
+        own = denoising_loss(fit, batch, torch.stack([embeds[captions[r]] for r in batch["rows"]]))
+        if prior is None:
+            return own
+        embedded = prior.embeds.expand(len(batch["rows"]), -1, -1)
+        return own + prior.weight * denoising_loss(prior.fit, batch["prior"], embedded)
+
+    return BatchLoss(draw, loss)
 
 
 @torch.no_grad()
@@ -111,7 +129,8 @@ def validation_loss(fit: Fit, captions: Sequence[Words], embeds: dict[Words, Ten
     for start in range(0, count, fit.batch_size):
         rows = torch.arange(start, min(start + fit.batch_size, count))
         batch = torch.stack([embeds[captions[r]] for r in rows])
-        losses += float(denoising_loss(fit, rows, batch, step_generator(seed, start))) * len(rows)
+        drawn = draw_noised(fit, rows, step_generator(seed, start))
+        losses += float(denoising_loss(fit, drawn, batch)) * len(rows)
     return losses / max(count, 1)
 
 
@@ -158,13 +177,14 @@ def inversion_loss(
 
     fit.c.text_encoder.get_input_embeddings().register_forward_hook(substitute)
 
-    def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
+    def draw(rng: torch.Generator) -> Batch:
         rows = torch.randint(len(conditions), (fit.batch_size,), generator=rng)
         forms = torch.randint(len(how.templates), (fit.batch_size,), generator=rng)
-        chosen = [(r, how.templates[f]) for r, f in zip(rows.tolist(), forms.tolist(), strict=True)]
-        mine = chosen[part::parts]
-        prompts = [form.replace("{token}", tokens.name(conditions[r])) for r, form in mine]
-        embeds = fit.f.embed(fit.c, prompt_ids(fit.c, prompts))
-        return denoising_loss(fit, torch.tensor([r for r, _ in mine]), embeds, rng)
+        chosen = zip(rows.tolist(), forms.tolist(), strict=True)
+        prompts = [how.templates[form].replace("{token}", tokens.name(conditions[row])) for row, form in chosen]
+        return {"ids": prompt_ids(fit.c, prompts), **draw_noised(fit, rows, rng)}
 
-    return learned, batch_loss
+    def loss(batch: Batch) -> Tensor:
+        return denoising_loss(fit, batch, fit.f.embed(fit.c, batch["ids"]))
+
+    return learned, BatchLoss(draw, loss)

@@ -1,14 +1,18 @@
 """The one training loop: every diffusion training is a list of trainable tensors and a loss.
 
-Randomness comes from (seed, step), so that a resumed run repeats the bits of an undisturbed one.
+Randomness comes from (seed, step), so that a resumed run repeats the bits of an undisturbed one. It is drawn for a
+whole batch before the batch is cut into slices, so that slices change nothing but rounding.
 """
 
+import itertools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +22,29 @@ from pipeline_steps.stage.progress import Track
 
 log = logging.getLogger(__name__)
 
-# Mean loss of slice `part` of `parts` of step `step`'s batch, drawn from the generator.
-BatchLoss = Callable[[torch.Generator, int, int], Tensor]
+# All that one step's batch is: tensors whose first dimension is the batch's, or dictionaries of such.
+Batch = dict[str, Any]
+
+
+def batch_size_of(batch: Batch) -> int:
+    """How many images a batch, or a slice of one, has."""
+    first = next(iter(batch.values()))
+    return batch_size_of(first) if isinstance(first, dict) else len(first)
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """A loss in two parts.
+
+    ``draw`` makes everything that is random of a step's whole batch, from the step's generator. ``loss`` is the mean
+    loss of a batch or of a slice of one; ``weight`` says how much a slice counts in the mean of the whole. A loss that
+    is no mean over images (it has statistics of the whole batch) is not ``divisible``.
+    """
+
+    draw: Callable[[torch.Generator], Batch]
+    loss: Callable[[Batch], Tensor]
+    weight: Callable[[Batch], float] = batch_size_of
+    divisible: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,6 +62,14 @@ class Optimisation:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Something to see every so many steps, such as a validation loss; ``at`` is told how many steps were made."""
+
+    every: int
+    at: Callable[[int], None]
+
+
+@dataclass(frozen=True)
 class Checkpointing:
     """Where a run saves itself (one file, replaced whole) and how often, in steps."""
 
@@ -50,12 +83,12 @@ def optimise(
     how: Optimisation,
     what: str,
     checkpointing: Checkpointing | None = None,
-    after_step: Callable[[int], None] | None = None,
+    looks: Sequence[Look] = (),
 ) -> list[float]:
     """Train ``trainable`` in place and return the loss of each step.
 
-    With ``ema_decay`` > 0 the tensors end as their exponential moving average. On CUDA, running out of
-    memory halves the micro-batch (the same effective batch; logged). ``after_step`` sees each step's number.
+    With ``ema_decay`` > 0 the tensors end as their exponential moving average, and ``looks`` see that average. On CUDA,
+    running out of memory halves the slices that a batch is computed in (the same batch; logged).
 
     Raises:
         FloatingPointError: the loss became NaN or infinite; nothing of that step is saved.
@@ -78,13 +111,13 @@ def optimise(
             average.lerp_(tensor.detach(), 1 - min(how.ema_decay, (1 + step) / (10 + step)))
         losses.append(loss)
         steps.tell(loss=fmean(losses[-50:]))
-        if after_step:
-            after_step(step)
+        for look in looks:
+            if (step + 1) % look.every == 0:
+                with _averaged(trainable, averages):
+                    look.at(step + 1)
         if checkpointing and (step + 1) % checkpointing.every == 0:
             _save(checkpointing.path, trainable, optimiser, averages, losses)
-    with torch.no_grad():
-        for average, tensor in zip(averages, trainable, strict=False):
-            tensor.copy_(average)
+    _copy(averages, trainable)
     return losses
 
 
@@ -93,26 +126,57 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + step) % (2**63))
 
 
+@contextmanager
+def _averaged(trainable: list[Tensor], averages: list[Tensor]) -> Iterator[None]:
+    """Within: the averages stand in the place of the weights that are trained, if there are averages."""
+    raw = [t.detach().clone() for t in trainable] if averages else []
+    _copy(averages, trainable)
+    try:
+        yield
+    finally:
+        _copy(raw, trainable)
+
+
+@torch.no_grad()
+def _copy(values: list[Tensor], into: list[Tensor]) -> None:
+    for value, tensor in zip(values, into, strict=bool(values)):
+        tensor.copy_(value)
+
+
 def _accumulate(
     batch_loss: BatchLoss, seed: int, step: int, parts: int, optimiser: torch.optim.Optimizer
 ) -> tuple[float, int]:
     """Gradients of one whole batch in ``parts`` slices: its mean loss, and the parts that fitted."""
+    batch = batch_loss.draw(step_generator(seed, step))
+    size, whole = batch_size_of(batch), batch_loss.weight(batch)
+    parts = min(parts, size)
     while True:
         try:
             optimiser.zero_grad(set_to_none=True)
             total = 0.0
-            for part in range(parts):
-                loss = batch_loss(step_generator(seed, step), part, parts) / parts
+            for piece in slices(batch, parts):
+                loss = batch_loss.loss(piece) * (batch_loss.weight(piece) / whole)
                 torch.autograd.backward(loss)
                 total += float(loss.detach())
         except torch.OutOfMemoryError:
-            parts *= 2
-            if parts > 64:
+            if parts == size or not batch_loss.divisible:
                 raise
+            parts = min(2 * parts, size)
             torch.cuda.empty_cache()
             log.warning("out of memory: micro-batch halved, accumulating %d parts", parts)
         else:
             return total, parts
+
+
+def slices(batch: Batch, parts: int) -> list[Batch]:
+    """A batch in ``parts`` slices as equal as can be, in order."""
+    size = batch_size_of(batch)
+    ends = [size * part // parts for part in range(parts + 1)]
+    return [_rows(batch, slice(*pair)) for pair in itertools.pairwise(ends)]
+
+
+def _rows(batch: Batch, rows: slice) -> Batch:
+    return {name: _rows(held, rows) if isinstance(held, dict) else held[rows] for name, held in batch.items()}
 
 
 def _rate(step: int, how: Optimisation) -> float:

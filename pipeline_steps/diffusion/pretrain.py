@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective, noisy, target
 from pipeline_steps.stage.progress import Track
 
@@ -79,18 +79,24 @@ def train_autoencoder(
     vae = AutoencoderTiny(**shape, scaling_factor=1.0, force_upcast=False).train()
     vae = vae.to(_device(), memory_format=torch.channels_last)
 
-    def batch_loss(rng: torch.Generator, part: int, parts: int) -> Tensor:
-        rows = torch.randint(len(images), (batch_size,), generator=rng).chunk(parts)[part]
-        x = as_pixels(images[rows.numpy()]).to(_device())
-        if torch.rand((), generator=rng) < 0.5:
-            x = x.flip(-1)
+    side = images.shape[1] // 2 ** (len(vae.config.encoder_block_out_channels) - 1)
+
+    def draw(rng: torch.Generator) -> Batch:
+        rows = torch.randint(len(images), (batch_size,), generator=rng)
+        x = as_pixels(images[rows.numpy()])
+        x = x.flip(-1) if torch.rand((), generator=rng) < 0.5 else x
+        return {"x": x, "noise": torch.randn((batch_size, vae.config.latent_channels, side, side), generator=rng)}
+
+    def loss(batch: Batch) -> Tensor:
+        x = batch["x"].to(_device())
         with _autocast():
             z = vae.encode(x).latents
-            y = vae.decode(z + 0.05 * torch.randn(z.shape, generator=rng).to(z)).sample
+            y = vae.decode(z + 0.05 * batch["noise"].to(z)).sample
         y, z = y.float(), z.float()
         return _reconstruction_loss(x, y) + 0.02 * _channel_statistics(z)
 
-    losses = optimise(list(vae.parameters()), batch_loss, how, "autoencoder", save)
+    whole = BatchLoss(draw, loss, divisible=False)  # channels have the statistics of a batch, not of its slices
+    losses = optimise(list(vae.parameters()), whole, how, "autoencoder", save)
     return vae.eval(), losses
 
 
@@ -139,21 +145,23 @@ def train_denoiser(
     model = nn.ModuleList([text_encoder, unet]).train().to(device)
     objective: Objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
 
-    def batch_loss(rng: torch.Generator, part: int, parts_: int) -> Tensor:
+    def draw(rng: torch.Generator) -> Batch:
         rows = torch.multinomial(data.weights, batch_size, replacement=True, generator=rng)
         dropped = torch.rand(batch_size, generator=rng) < caption_dropout
         ids = torch.where(dropped[:, None], unconditional_ids, data.token_ids[rows])
         strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
         t = (strata * len(objective.alpha)).long().clamp_max(len(objective.alpha) - 1)
         x0 = data.latents[rows]
-        noise = torch.randn(x0.shape, generator=rng)
-        ids, t, x0, noise = (v.chunk(parts_)[part].to(device) for v in (ids, t, x0, noise))
+        return {"ids": ids, "t": t, "x0": x0, "noise": torch.randn(x0.shape, generator=rng)}
+
+    def loss(batch: Batch) -> Tensor:
+        ids, t, x0, noise = (v.to(device) for v in batch.values())
         with _autocast():
             embeds = text_encoder(ids).last_hidden_state
             predicted = unet(noisy(objective, x0, noise, t), t, embeds).sample
         return F.mse_loss(predicted.float(), target(objective, x0, noise, t))
 
-    losses = optimise(list(model.parameters()), batch_loss, how, "denoiser", save)
+    losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "denoiser", save)
     model.eval().cpu()
     return losses
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
 from pipeline_steps.diffusion.flux import pack, positions
-from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import Objective, noisy, target
 
 
@@ -96,15 +96,17 @@ def train_flow(
     height, width = data.latents.shape[-2:]
     places = positions(height // 2, width // 2).to(device)
 
-    def batch_loss(rng: torch.Generator, part: int, parts_: int) -> Tensor:
+    def draw(rng: torch.Generator) -> Batch:
         rows = torch.randint(len(data.latents), (batch_size,), generator=rng)
         dropped = (torch.rand(batch_size, generator=rng) < caption_dropout)[:, None]
         ids = torch.where(dropped, data.empty_ids, data.ids[rows])
         pooled = torch.where(dropped, data.empty_pooled, data.pooled[rows])
         strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
         t, x0 = (strata * levels).long().clamp_max(levels - 1), data.latents[rows]
-        noise = torch.randn(x0.shape, generator=rng)
-        ids, pooled, t, x0, noise = (v.chunk(parts_)[part].to(device) for v in (ids, pooled, t, x0, noise))
+        return {"ids": ids, "pooled": pooled, "t": t, "x0": x0, "noise": torch.randn(x0.shape, generator=rng)}
+
+    def loss(batch: Batch) -> Tensor:
+        ids, pooled, t, x0, noise = (v.to(device) for v in batch.values())
         with torch.autocast(device.type, torch.bfloat16):
             predicted = transformer(
                 hidden_states=pack(noisy(objective, x0, noise, t)),
@@ -116,6 +118,6 @@ def train_flow(
             ).sample
         return F.mse_loss(predicted.float(), pack(target(objective, x0, noise, t)))
 
-    losses = optimise(list(model.parameters()), batch_loss, how, "flow", save)
+    losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "flow", save)
     model.eval().cpu()
     return losses

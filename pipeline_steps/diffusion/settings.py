@@ -1,6 +1,7 @@
 """Parameters that several diffusion stages read: base models, and how any of them is optimised."""
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -39,14 +40,16 @@ def read_base(name: str) -> BaseModel:
     return BaseModel(**read_params(BaseModelParams, f"base_models.{name}").model_dump())
 
 
-def write_history(path: Path, losses: list[float], validation: dict[int, float]) -> None:
-    """Training curve as CSV: mean loss since the last row, and validation loss, by step."""
+def write_history(path: Path, losses: list[float], every: int, validation: dict[int, float]) -> None:
+    """Training curve as CSV, a row every so many steps and at the end: mean loss since the last row, validation loss.
+
+    ``validation``: losses by step; empty where nothing was validated.
+    """
     rows: list[dict[str, Any]] = []
     last = 0
-    for step in sorted({*validation, len(losses)} - {0}):
-        block = losses[last:step]
-        loss = round(sum(block) / len(block), 6) if block else None
+    for step in sorted({*range(every, len(losses), every), len(losses)} - {0}):
         value = validation.get(step)
+        loss = round(fmean(losses[last:step]), 6)
         rows.append({"step": step, "loss": loss, "validation_loss": None if value is None else round(value, 6)})
         last = step
     with whole_file(path) as temporary:
