@@ -62,8 +62,6 @@ def test_timms_networks_have_their_own(name, size, expected):
         ("convnext_atto", 64),
         ("efficientnetv2_rw_t", 64),
         ("levit_128s", 64),
-        ("maxvit_rmlp_pico_rw_256", 64),
-        ("resnet18", 64),
     ],
 )
 def test_an_architecture_reads_images_of_the_wanted_size(name, size):

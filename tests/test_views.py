@@ -88,7 +88,7 @@ def test_a_pattern_has_the_same_contrast_in_training_and_test(side, size):
 
 
 def test_what_is_too_fine_for_a_view_vanishes_in_training_as_in_test():
-    """Stripes of three pixels, 1.3 of the view's: sampled pixel by pixel, they would be coarse ones of full contrast."""
+    """Stripes of three pixels, 1.3 of the view's, which sampled pixel by pixel look like coarse ones."""
     images = _waves(512, 3)
     for shown in (_trained_on(images, _at(224, **RANDOM)), _tested_on(images, 224)):
         assert float(shown.std()) < 0.25 * float(pixels(images, torch.device("cpu"), HALVES).std())
