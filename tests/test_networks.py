@@ -1,17 +1,22 @@
 """Networks by name: each reads images of the wanted size, normalised as it was pretrained."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from safetensors.torch import save_file
+from conftest import ROOT
+from ruamel.yaml import YAML
+from safetensors.torch import load_file, save_file
 
+from pipeline_steps import train_classifier, train_segmenter
 from pipeline_steps.evaluate import predictions
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset
+from pipeline_steps.stage.params import read_yaml
 from pipeline_steps.vision.loop import snapshot
 from pipeline_steps.vision.networks import SMALL, network_normalisation, new_network
 from pipeline_steps.vision.segmentation import encoder_normalisation, new_segmenter
@@ -121,3 +126,50 @@ def test_an_encoder_of_other_colours_is_refused(monkeypatch):
 def test_an_unknown_encoder_is_refused():
     with pytest.raises(DataError, match="no encoder 'resnet9000'"):
         new_segmenter("resnet9000", 3, pretrained=False, seed=0)
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A function that runs a training stage on a few images of 32 px, and returns its config and weights."""
+    monkeypatch.chdir(tmp_path)
+    params = read_yaml(ROOT / "params.yaml")
+    params["compute"]["threads"] = 1
+    small = {"updates": 2, "batch_size": 4, "validate_every": 1, "input_size": 32}
+    for section in ("classifier", "segmenter"):
+        params[section] |= small
+    YAML().dump(params, (tmp_path / "params.yaml").open("w"))
+    rng, ids = np.random.default_rng(0), [f"i{n}" for n in range(12)]
+    (tmp_path / "dataset").mkdir()
+    manifest = pd.DataFrame({"image_id": ids, "row": range(12), "has_mask": True})
+    manifest.to_parquet(tmp_path / "dataset/manifest.parquet")
+    np.save(tmp_path / "dataset/pixels.npy", rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8))
+    np.save(tmp_path / "dataset/masks.npy", rng.random((12, 32, 32)) < 0.5)
+    split = {"image_id": ids, "condition": list("ab") * 6, "partition": ["train"] * 8 + ["validation"] * 4}
+    pd.DataFrame(split).to_parquet(tmp_path / "iii-0.parquet")
+
+    def train(stage, arm, *flags):
+        folder = tmp_path / f"{stage.__name__}-{arm}-{'-'.join(flags)}"
+        paths = {"dataset": "dataset", "split": "iii-0.parquet", "synthetic": "none", "screened": "none"}
+        named = [text for flag, path in paths.items() for text in (f"--{flag}", path)]
+        monkeypatch.setattr(sys, "argv", ["stage", *named, "--out", str(folder), "--arm", arm, *flags])
+        stage.main()
+        return json.loads((folder / "config.json").read_text()), load_file(folder / "model.safetensors")
+
+    return train
+
+
+def test_a_trained_network_records_its_normalisation(trained):
+    config, _ = trained(train_classifier, "real", "--architecture", "test_vit")
+    assert (config["mean"], config["std"]) == ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+    config, _ = trained(train_segmenter, "real")
+    assert (config["mean"], config["std"]) == ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize(
+    ("stage", "flags"), [(train_classifier, ("--architecture", "resnet_small")), (train_segmenter, ())]
+)
+def test_real_again_is_real_with_other_weights_from_the_same_images(trained, stage, flags):
+    (one, real), (other, again) = (trained(stage, arm, *flags) for arm in ("real", "real_again"))
+    assert one["training_images"] == other["training_images"] == 8
+    assert real.keys() == again.keys()
+    assert not [k for k in real if real[k].dim() > 1 and torch.equal(real[k], again[k])]
