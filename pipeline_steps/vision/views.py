@@ -76,8 +76,8 @@ def view(x: Tensor, maps: npt.NDArray[np.float32], size: int) -> Tensor:
 
     A map takes a place (x, y) of the view to one of the image, both from -1 to 1 between the borders, and must not
     shrink the image; beyond the border the image is mirrored. The map comes first, at the image's own size (or the
-    view's, where that is larger), and then the same antialiased resizing that :func:`outputs` does: so what a network
-    is trained on is as sharp as what it is tested on.
+    view's, where that is larger), and then the same antialiased resizing that :func:`outputs` does. What is left
+    between training and test is that the map reads between pixels, which softens detail as fine as those.
     """
     height, width = max(x.shape[-2], size), max(x.shape[-1], size)
     places = _places(torch.from_numpy(maps).to(x.device), height, width)
