@@ -37,7 +37,7 @@ from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.classification import fit_classifier
 from pipeline_steps.vision.loop import Supervision
-from pipeline_steps.vision.networks import new_network
+from pipeline_steps.vision.networks import network_normalisation, new_network
 from pipeline_steps.vision.views import Labelled
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -255,12 +255,13 @@ def bench_classifiers(size: Size, batch: int = 256) -> Found:
 
 
 def _classifier(name: str, data: Labelled, batch: int, updates: int) -> Measured:
-    arm = ArmParams(images="real", copies=1, policy="none", mix="none", mix_alpha=1.0)
+    arm = ArmParams(images="real", copies=1, seed=0, policy="none", mix="none", mix_alpha=1.0)
     network = new_network(name, 7, 224, pretrained=False, seed=0)
     few = Labelled(data.images[:1], data.labels[:1])  # nearly no validation
 
     def train(count: int) -> None:
-        fit_classifier(network, data, few, _supervision(batch, count), name, classic=arm, classes=7)
+        how, norm = _supervision(batch, count), network_normalisation(network)
+        fit_classifier(network, data, few, how, name, norm=norm, classic=arm, classes=7)
 
     train(3)
     return measure(batch * updates, lambda: train(updates))

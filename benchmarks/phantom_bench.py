@@ -240,7 +240,7 @@ Lines: mean over draws; bands: lowest and highest. Dashed: real images alone.
 
 Accuracy on the holdout in %, by the minority's; in brackets 95 % intervals over {len(draws)} draws (the difference is
 paired), the variance corrected for overlapping draws (Nadeau and Bengio 2003). {board["baseline"]} is the best of the
-baselines: real images alone, repeated or augmented, and {", ".join(no_model) or "none"}, which needs no model.
+baselines: real images alone or augmented, and {", ".join(no_model) or "none"}, which needs no model.
 
 {classifiers(board)}
 

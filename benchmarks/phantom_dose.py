@@ -23,12 +23,12 @@ ABOUT = """
 
 ## What it shows, and what it cannot
 
-Repeating light images teaches nothing about dark skin, at any dose. Generated ones add 24 to 36 points there, about as
-much at 4 real images of each condition as at 48: what they bring comes from few examples (concept accuracy of the
-generated images: 75, 77 and 69 % at 4, 14 and 48) and from the base model, which learned on generic marks what dark
-skin looks like. Sagers et al. found that gains shrink as real images grow; over all types that is so here (real and
-synthetic images against real ones: 16 to 22 points at 4, 11 to 16 at 48), on dark skin not, for real images are of
-light skin alone and no number of them closes that gap. One image of each source does at 48 what two do, and less at 4.
+Generated images add 24 to 36 points on dark skin, about as much at 4 real images of each condition as at 48: what
+they bring comes from few examples (concept accuracy of the generated images: 75, 77 and 69 % at 4, 14 and 48) and
+from the base model, which learned on generic marks what dark skin looks like. Sagers et al. found that gains shrink
+as real images grow; over all types that is so here (real and synthetic images against real ones: 16 to 22 points at
+4, 11 to 16 at 48), on dark skin not, for real images are of light skin alone and no number of them closes that gap.
+One image of each source does at 48 what two do, and less at 4.
 One draw: no interval over draws, and differences of some points between doses or arms mean nothing.
 """
 
@@ -54,7 +54,8 @@ Made by `uv run python -m pipeline_steps.profile phantom_dose && uv run python -
 `uv run python -m benchmarks.phantom_dose`: {count} classifiers, scenario {scenario}, draws {draws}.
 
 Sagers et al. 2023 ask how much generated images add to how many real ones. Here: real images of each condition, all of
-light skin, against one or two generated images of each, with the duplication control (real images repeated as often).
+light skin, against one or two generated images of each. Real again is a second seed of real: differences as small as
+theirs mean nothing. All arms get the same number of updates, which is Sagers et al.'s duplication control.
 Smaller doses are subsets of larger ones, and teach tokens and adapter, too.
 
 ![dose-response](phantom_dose.png)

@@ -17,7 +17,7 @@ from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import new_network
-from pipeline_steps.vision.views import Labelled
+from pipeline_steps.vision.views import IMAGENET, Labelled
 
 DOCS = Path("docs")
 NAMES = sorted(CONDITIONS)
@@ -54,8 +54,8 @@ def main() -> None:
     for words, types, each in (("all six types", FITZPATRICK_TYPES, 100), ("types I and II alone", (1, 2), 300)):
         train, _ = phantoms(types, each, 700_000_000)
         network = new_network("resnet_small", len(NAMES), 64, pretrained=False, seed=0)
-        fit_classifier(network, train, validation, HOW, words, classic=PLAIN, classes=len(NAMES))
-        right = predict(network, tests.images, 64).argmax(1) == tests.labels
+        fit_classifier(network, train, validation, HOW, words, norm=IMAGENET, classic=PLAIN, classes=len(NAMES))
+        right = predict(network, tests.images, 64, IMAGENET).argmax(1) == tests.labels
         by_type = " | ".join(f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES)
         rows.append(f"| {words} ({len(train.images)} images) | {by_type} |")
     DOCS.mkdir(exist_ok=True)

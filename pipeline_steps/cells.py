@@ -22,7 +22,7 @@ from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_y
 CELLS_FILE = Path("cells.yaml")
 NOTHING = "models/none"
 NO_MODEL = "none"  # in base_models: what an augmenter without a model depends on
-_SYNTHETIC = ("syn", "real_syn", "real_repeated")  # mixtures that need an augmenter's images
+_SYNTHETIC = ("syn", "real_syn")  # mixtures that need an augmenter's images
 _OUTPUTS = {
     "caption": ("data/captions/{}", "metrics/captions/{}.json"),
     "invert_tokens": ("models/tokens/{}",),

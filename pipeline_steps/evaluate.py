@@ -27,6 +27,7 @@ from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.scores import EvaluationParams, classification_scores, scores_by_type
+from pipeline_steps.vision.views import recorded_normalisation
 
 _PROBABILITY = "p:"
 
@@ -37,7 +38,7 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict
     network = new_network(config["architecture"], len(classes), size, pretrained=False, seed=0)
     network.load_state_dict(load_file(model / "model.safetensors"))
     network.to(best_device())
-    probabilities = predict(network, dataset.images(tests["image_id"]), size)
+    probabilities = predict(network, dataset.images(tests["image_id"]), size, recorded_normalisation(config))
     columns = pd.DataFrame(probabilities, columns=[_PROBABILITY + c for c in classes])
     predicted = [classes[k] for k in probabilities.argmax(1)]
     return pd.concat([tests.assign(predicted=predicted), columns], axis=1)
@@ -68,7 +69,8 @@ def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[st
     from pipeline_steps.vision.segmentation import dice, iou, load_segmenter, segment
 
     rows = tests[dataset.with_mask(tests["image_id"])].reset_index(drop=True)
-    found = segment(load_segmenter(model), dataset.images(rows["image_id"]), config["input_size"])
+    images = dataset.images(rows["image_id"])
+    found = segment(load_segmenter(model), images, config["input_size"], recorded_normalisation(config))
     truth = dataset.masks_of(rows["image_id"])
     return rows.assign(dice=dice(found, truth), iou=iou(found, truth))
 

@@ -16,6 +16,7 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.segmentation import dice, load_segmenter, segment
+from pipeline_steps.vision.views import recorded_normalisation
 
 
 def agreement(overlap: npt.NDArray[np.float64], types: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def main() -> None:
         write_metrics(args.metrics, {"unavailable": "no masks" if masks is None else "no accepted image"})
         return
     config = json.loads((args.model / "config.json").read_text())
-    found = segment(load_segmenter(args.model), images, config["input_size"])
+    found = segment(load_segmenter(args.model), images, config["input_size"], recorded_normalisation(config))
     write_metrics(args.metrics, agreement(dice(found, masks), table["target_type"].to_numpy()))
 
 

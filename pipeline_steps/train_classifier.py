@@ -5,6 +5,7 @@ Reads: data set, split (training and validation), generated and screened images 
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
 from pipeline_steps.vision.classification import fit_classifier
 from pipeline_steps.vision.loop import Supervision
-from pipeline_steps.vision.networks import new_network
+from pipeline_steps.vision.networks import network_normalisation, new_network
 from pipeline_steps.vision.views import Labelled
 
 
@@ -57,11 +58,12 @@ def main() -> None:
     params = read_params(ClassifierParams, "classifier")
     arm = read_params(ArmParams, f"arms.{args.arm}")
     train, validation, classes = load_arm(arm, open_dataset(args.dataset), args.split, args.synthetic, args.screened)
-    seed = cell_seed(params.seed, args.split.stem, args.architecture)
+    seed = cell_seed(params.seed, arm, args.split.stem, args.architecture)
     size = params.input_size
     network = new_network(args.architecture, len(classes), size, pretrained=params.pretrained, seed=seed)
-    how, what = params.model_copy(update={"seed": seed}), f"{args.architecture} {args.arm}"
-    fitted = fit_classifier(network, train, validation, how, what, classic=arm, classes=len(classes))
+    norm, how = network_normalisation(network), params.model_copy(update={"seed": seed})
+    what = f"{args.architecture} {args.arm}"
+    fitted = fit_classifier(network, train, validation, how, what, norm=norm, classic=arm, classes=len(classes))
     with whole_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {
@@ -69,6 +71,7 @@ def main() -> None:
             "architecture": args.architecture,
             "classes": classes,
             "input_size": size,
+            **asdict(norm),
             "chosen_update": fitted.update,
         }
         (folder / "config.json").write_text(

@@ -6,6 +6,7 @@ mask are left out, and counted in the config.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
-from pipeline_steps.vision.segmentation import SegmenterParams, fit_segmenter, new_segmenter
+from pipeline_steps.vision.segmentation import SegmenterParams, encoder_normalisation, fit_segmenter, new_segmenter
 from pipeline_steps.vision.views import Labelled
 
 
@@ -65,10 +66,11 @@ def main() -> None:
     real, validation = (real_pairs(dataset, table, name) for name, table in rows.items())
     made = None if arm.images == "real" else synthetic_pairs(args.synthetic, args.screened, arm.copies)
     train = mixture(arm.images, real, made)
-    seed = cell_seed(params.seed, args.split.stem, "segmenter")
+    seed = cell_seed(params.seed, arm, args.split.stem, "segmenter")
     network = new_segmenter(params.encoder, params.depth, pretrained=params.pretrained, seed=seed)
+    norm = encoder_normalisation(params.encoder, pretrained=params.pretrained)
     how = params.model_copy(update={"seed": seed})
-    fitted = fit_segmenter(network, train, validation, how, f"segmenter {args.arm}")
+    fitted = fit_segmenter(network, train, validation, how, f"segmenter {args.arm}", norm=norm)
     with whole_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {
@@ -76,6 +78,7 @@ def main() -> None:
             "encoder": params.encoder,
             "depth": params.depth,
             "input_size": params.input_size,
+            **asdict(norm),
             "chosen_update": fitted.update,
             "training_images": len(train.images),
             "real_images_without_mask": int(len(rows["train"]) - len(real.images)),

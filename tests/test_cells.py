@@ -38,6 +38,38 @@ def test_real_is_trained_once_whatever_the_augmenters(params):
     assert cells["generate"]["img2img_vanilla-i-0"]["tokens"] == "models/none"
 
 
+def test_the_noise_floor_is_one_cell_whatever_the_augmenters(params):
+    """What repeats real images alone needs none of them: a split and an architecture have one of it."""
+    names = list(params["augmenters"])[:3]
+    block = {"scenarios": ["i"], "draws": [0, 1], "augmenters": names, "segmenters": ["real_again"]}
+    params["grid"] = {
+        "b": {**block, "architectures": ["vgg_small", "vit_small"], "arms": ["real", "real_again", "syn"]}
+    }
+    cells = expand(params)
+    found = {key for key, cell in cells["train_classifier"].items() if cell["arm"] == "real_again"}
+    assert found == {f"real_again-{network}-i-{draw}" for network in ("vgg_small", "vit_small") for draw in (0, 1)}
+    assert set(cells["train_segmenter"]) == {"real_again-i-0", "real_again-i-1"}
+    assert {cells["train_classifier"][key]["synthetic"] for key in found} == {"models/none"}
+
+
+@pytest.mark.parametrize("profile", [None, *sorted((ROOT / "profiles").glob("*.yaml"))], ids=lambda f: f and f.stem)
+def test_all_arms_share_a_seed_but_the_noise_floor(profile):
+    text = (ROOT / "params.yaml").read_text()
+    arms = read_yaml(ROOT / "params.yaml")["arms"] if profile is None else _overlaid_arms(text, profile)
+    floors = {name: arm for name, arm in arms.items() if arm["seed"] != 0}
+    assert set(floors) == {"real_again"}
+    assert {**floors["real_again"], "seed": 0} == arms["real"]
+    pairs = [(name, other) for name in arms for other in arms if name < other and arms[name] == arms[other]]
+    assert pairs == [], "two arms of one training measure nothing"
+
+
+def _overlaid_arms(text, profile):
+    arms = YAML(typ="safe").load(text)["arms"]
+    for name, entry in (read_yaml(profile).get("arms") or {}).items():
+        arms[name] = {**arms.get(name, {}), **entry}
+    return arms
+
+
 def test_undefined_names_are_refused(params):
     params["augmenters"]["majority_to_minority"]["adapter"] = "lora_of_dreams"
     with pytest.raises(ParamsError, match=r"adapters\.lora_of_dreams"):

@@ -20,7 +20,7 @@ from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.segmentation import fit_segmenter, new_segmenter, segment
-from pipeline_steps.vision.views import Labelled, augment, pixels
+from pipeline_steps.vision.views import IMAGENET, Labelled, augment, pixels
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(),
@@ -129,7 +129,7 @@ def test_real_lack_of_memory_halves_the_micro_batch_until_it_fits(caplog):
 
 
 def test_views_of_images_are_those_of_the_cpu():
-    one, other = (pixels(_images(side=40), torch.device(d)) for d in ("cpu", "cuda"))
+    one, other = (pixels(_images(side=40), torch.device(d), IMAGENET) for d in ("cpu", "cuda"))
     here, there = (augment(x, SUPERVISION, np.random.default_rng(3)) for x in (one, other))
     assert there.is_cuda
     assert torch.allclose(here, there.cpu(), atol=1e-3)
@@ -138,15 +138,15 @@ def test_views_of_images_are_those_of_the_cpu():
 def test_classifiers_and_segmenters_learn_as_on_the_cpu(monkeypatch):
     images, labels = _images(16, 32), np.arange(16) % 4
     masks = images[..., 0] > 127
-    arm = ArmParams(images="real", copies=1, policy="trivial_augment_wide", mix="cutmix", mix_alpha=1.0)
+    arm = ArmParams(images="real", copies=1, seed=0, policy="trivial_augment_wide", mix="cutmix", mix_alpha=1.0)
 
     def learned():
         network = new_network("resnet18", 4, 32, pretrained=False, seed=0)
         data = Labelled(images, labels)
-        fitted = fit_classifier(network, data, data, SUPERVISION, "c", classic=arm, classes=4)
+        fitted = fit_classifier(network, data, data, SUPERVISION, "c", norm=IMAGENET, classic=arm, classes=4)
         segmenter = new_segmenter("resnet18", 3, pretrained=False, seed=0)
-        fit_segmenter(segmenter, Labelled(images, masks), Labelled(images, masks), SUPERVISION, "s")
-        return fitted, predict(network, images, 32), segment(segmenter, images, 32)
+        fit_segmenter(segmenter, Labelled(images, masks), Labelled(images, masks), SUPERVISION, "s", norm=IMAGENET)
+        return fitted, predict(network, images, 32, IMAGENET), segment(segmenter, images, 32, IMAGENET)
 
     ours = learned()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -92,11 +92,19 @@ def test_images_come_with_masks_that_segmenters_learn_from(methods):
     image, mask = (np.asarray(Image.open(folder / table[c][0])) for c in ("file_name", "mask_file_name"))
     assert image.shape == (64, 64, 3)
     assert set(np.unique(mask)) <= {0, 255}
-    overlap = json.loads((clone / "metrics/segmentation/syn-skindualgen-iii-0.json").read_text())
-    assert 0 <= overlap["holdout"]["dice"] <= 1
-    assert set(overlap["holdout"]["by_type"]) == set("123456")
+    overlap = json.loads((clone / "metrics/segmentation/syn-skindualgen-iii-0.json").read_text())["holdout"]
+    rows = pd.read_parquet(clone / "data/overlaps/syn-skindualgen-iii-0.parquet").query("partition == 'holdout'")
+    assert np.allclose(rows["dice"], 2 * rows["iou"] / (1 + rows["iou"])), "Dice is a function of IoU"
+    assert overlap["dice"] == pytest.approx(rows["dice"].mean(), abs=1e-5)
+    of_types = rows.groupby("fitzpatrick_scale")["dice"].mean()
+    assert {t: s["dice"] for t, s in overlap["by_type"].items()} == pytest.approx(
+        {str(t): value for t, value in of_types.items()}, abs=1e-5
+    )
     judged = json.loads((clone / "metrics/masks/skindualgen-iii-0.json").read_text())
-    assert 0 <= judged["dice"] <= 1
+    accepted = pd.read_parquet(clone / "data/screened/skindualgen-iii-0.parquet")["accepted"].sum()
+    assert judged["images"] == accepted > 0
+    of_types = judged["by_type"].values()
+    assert judged["dice"] == pytest.approx(sum(t["dice"] * t["images"] for t in of_types) / accepted, abs=1e-5)
     loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(clone / "hf"))
     assert loaded.num_rows == len(table)
     assert {"image", "mask"} <= set(loaded.column_names)

@@ -13,7 +13,7 @@ from pipeline_steps.train_inpaint import ellipse
 from pipeline_steps.train_segmenter import synthetic_pairs
 from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.segmentation import dice, fit_segmenter, iou, new_segmenter, segment
-from pipeline_steps.vision.views import Labelled
+from pipeline_steps.vision.views import IMAGENET, Labelled
 
 HOW = Supervision(
     updates=30,
@@ -44,18 +44,18 @@ def test_a_segmenter_learns_and_repeats_its_bits():
     states = []
     for _ in range(2):
         network = new_segmenter("resnet18", 3, pretrained=False, seed=5)
-        fitted = fit_segmenter(network, _pairs(64), _pairs(16, 1), HOW, "test")
+        fitted = fit_segmenter(network, _pairs(64), _pairs(16, 1), HOW, "test", norm=IMAGENET)
         states.append(fitted.state)
         assert fitted.history[-1][2] > 0.8
         network.load_state_dict(fitted.state)
-        again = dice(segment(network, _pairs(16, 1).images, 32), _pairs(16, 1).labels).mean()
+        again = dice(segment(network, _pairs(16, 1).images, 32, IMAGENET), _pairs(16, 1).labels).mean()
         assert again == pytest.approx(max(s for _, _, s in fitted.history))
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
 
 
 def test_masks_come_back_at_the_images_own_size():
     network = new_segmenter("resnet18", 3, pretrained=False, seed=5)
-    assert segment(network, np.zeros((3, 48, 40, 3), np.uint8), 32).shape == (3, 48, 40)
+    assert segment(network, np.zeros((3, 48, 40, 3), np.uint8), 32, IMAGENET).shape == (3, 48, 40)
 
 
 def test_overlap_scores_agree_with_their_definitions():
@@ -67,6 +67,17 @@ def test_overlap_scores_agree_with_their_definitions():
     empty = np.zeros_like(one)
     assert (dice(empty, empty) == 1).all()
     assert (iou(empty, one) == 0).all()
+
+
+def test_overlap_of_masks_counted_by_hand():
+    """One covers 6 pixels, the other 4, both 3: Dice 2*3/(6+4), IoU 3/(6+4-3)."""
+    one, other = np.zeros((1, 4, 4), bool), np.zeros((1, 4, 4), bool)
+    one[0, :2, :3] = True
+    other[0, :3, 2] = True
+    other[0, 1, 1] = True
+    assert (one.sum(), other.sum(), (one & other).sum()) == (6, 4, 3)
+    assert dice(one, other) == pytest.approx([0.6])
+    assert iou(one, other) == pytest.approx([3 / 7])
 
 
 def test_overlaps_are_reported_by_type_with_intervals():

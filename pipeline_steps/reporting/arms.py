@@ -50,7 +50,7 @@ def noise_floors(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _seed(arm: Mapping[str, Any]) -> int:
-    return int(arm.get("seed", 0))
+    return int(arm["seed"])
 
 
 def _but_seed(arm: Mapping[str, Any]) -> dict[str, Any]:

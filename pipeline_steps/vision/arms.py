@@ -4,24 +4,29 @@ import hashlib
 from typing import Literal
 
 import numpy as np
+from pydantic import NonNegativeInt
 
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.views import Labelled
 
+Mixture = Literal["real", "syn", "real_syn"]
+
 
 class ArmParams(Classic):
     """One entry of ``arms`` in params.yaml: which images, and what is done to them.
 
-    ``copies``: of so many generated images of each source (0: of all), as a ratio to the real ones.
+    ``copies``: of so many generated images of each source (0: of all), as a ratio to the real ones. ``seed``: 0 is
+    the one that all arms share, so that comparisons are paired; another number is another draw of the same training.
     """
 
-    images: Literal["real", "real_repeated", "syn", "real_syn"]
-    copies: int
+    images: Mixture
+    copies: NonNegativeInt
+    seed: NonNegativeInt
 
 
-def mixture(images: str, real: Labelled, synthetic: Labelled | None) -> Labelled:
-    """The training set of an arm. ``real_repeated`` has as many images as ``real_syn``, all of them real.
+def mixture(images: Mixture, real: Labelled, synthetic: Labelled | None) -> Labelled:
+    """The training set of an arm.
 
     Raises:
         DataError: no synthetic image is left for an arm that needs them.
@@ -32,12 +37,14 @@ def mixture(images: str, real: Labelled, synthetic: Labelled | None) -> Labelled
         raise DataError(f"there is no synthetic image for {images!r}: screen rejected all; see metrics/screen")
     if images == "syn":
         return synthetic
-    if images == "real_repeated":
-        rows = np.resize(np.arange(len(real.images)), len(real.images) + len(synthetic.images))
-        return Labelled(real.images[rows], real.labels[rows])
     return Labelled(np.concatenate([real.images, synthetic.images]), np.concatenate([real.labels, synthetic.labels]))
 
 
-def cell_seed(seed: int, *names: str) -> int:
-    """One seed for all arms of (split, architecture): comparisons between arms are paired."""
-    return int(hashlib.sha256(" ".join([str(seed), *names]).encode()).hexdigest()[:8], 16)
+def cell_seed(seed: int, arm: ArmParams, *names: str) -> int:
+    """One seed for all arms of (split, architecture), so that comparisons between them are paired; an arm's own beside.
+
+    It decides first weights, batches, crops and flips: of two arms that differ in ``seed`` alone, the difference is
+    what chance makes of one and the same training.
+    """
+    own = [f"seed {arm.seed}"] if arm.seed else []
+    return int(hashlib.sha256(" ".join([str(seed), *names, *own]).encode()).hexdigest()[:8], 16)

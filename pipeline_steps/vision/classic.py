@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from pipeline_steps.stage.params import Params
@@ -26,7 +27,7 @@ class Classic(Params):
 
     policy: Literal["none", "trivial_augment_wide", "auto_augment", "rand_augment", "augmix"]
     mix: Literal["none", "mixup", "cutmix"]
-    mix_alpha: float
+    mix_alpha: PositiveFloat
 
 
 def under_policy(images: np.ndarray, how: Classic, seed: int) -> np.ndarray:  # type: ignore[type-arg]

@@ -8,7 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
 from pipeline_steps.vision.loop import Fitted, Supervision, Task, fit
-from pipeline_steps.vision.views import Images, Labelled, augment, outputs, pixels
+from pipeline_steps.vision.views import Images, Labelled, Normalisation, augment, outputs, pixels
 
 
 def fit_classifier(
@@ -18,6 +18,7 @@ def fit_classifier(
     how: Supervision,
     what: str,
     *,
+    norm: Normalisation,
     classic: Classic,
     classes: int,
 ) -> Fitted:
@@ -31,17 +32,18 @@ def fit_classifier(
         rows = np.array([rng.choice(pools[k]) for k in rng.integers(len(pools), size=how.batch_size)])
         policy_seed, mix_seed = (int(s) for s in np.random.default_rng([how.seed, update, 1]).integers(2**62, size=2))
         device = next(network.parameters()).device
-        x = augment(pixels(under_policy(train.images[rows], classic, policy_seed), device), how, rng)
+        x = augment(pixels(under_policy(train.images[rows], classic, policy_seed), device, norm), how, rng)
         labels = torch.from_numpy(train.labels[rows]).to(device)
         x, wanted = mixed_batch(x, labels, classes, classic, mix_seed)
         return F.cross_entropy(network(x), wanted)
 
     def accuracy() -> float:
-        return float((predict(network, validation.images, how.input_size).argmax(1) == validation.labels).mean())
+        found = predict(network, validation.images, how.input_size, norm).argmax(1)
+        return float((found == validation.labels).mean())
 
     return fit(network, Task(loss, accuracy, "accuracy"), how, what)
 
 
-def predict(network: nn.Module, images: Images, input_size: int) -> npt.NDArray[np.float32]:
+def predict(network: nn.Module, images: Images, input_size: int, norm: Normalisation) -> npt.NDArray[np.float32]:
     """Class probabilities (N, classes)."""
-    return np.concatenate([o.softmax(1).cpu().numpy() for o in outputs(network, images, input_size)])
+    return np.concatenate([o.softmax(1).cpu().numpy() for o in outputs(network, images, input_size, norm)])

@@ -3,36 +3,49 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
 
 class Supervision(Params):
     """How to train: ``updates`` optimiser steps whatever the size of the training set."""
 
-    updates: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    schedule: str
-    milestones: tuple[float, ...]
-    validate_every: int
-    input_size: int
-    crop_scale: tuple[float, float]
-    rotation_degrees: float
+    updates: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    schedule: Literal["cosine", "step"]
+    milestones: tuple[Share, ...]
+    validate_every: PositiveInt
+    input_size: PositiveInt
+    crop_scale: tuple[Share, Share]
+    rotation_degrees: NonNegativeFloat
     horizontal_flip: bool
-    seed: int
+    seed: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _ranges_are_ranges(self) -> Self:
+        if self.crop_scale[0] > self.crop_scale[1]:
+            raise ValueError(f"crop_scale runs from the smaller share to the larger, not {self.crop_scale}")
+        return self
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The best state on validation, the update it came from, and (update, loss, validation score) rows."""
+    """The best state on validation, the update it came from, and (update, loss, validation score) rows.
+
+    A row's loss is the mean over the updates since the row before.
+    """
 
     state: dict[str, Tensor]
     update: int
@@ -52,12 +65,12 @@ def fit(network: nn.Module, task: Task, how: Supervision, what: str) -> Fitted:
     """Train ``network`` in place. Of equally good checkpoints the latest is kept.
 
     Raises:
-        FloatingPointError: the loss became NaN or infinite.
+        FloatingPointError: the loss or the validation score became NaN or infinite.
     """
     network.to(best_device()).train()
     optimiser = torch.optim.AdamW(network.parameters(), how.learning_rate, weight_decay=how.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, how))
-    best, history, running = Fitted({}, 0, []), [], 0.0
+    best, history, since = Fitted({}, 0, []), [], list[float]()
     updates = Track(range(1, how.updates + 1), what, how.updates)
     for update in updates:
         loss = task.loss(np.random.default_rng([how.seed, update]), update)
@@ -68,12 +81,16 @@ def fit(network: nn.Module, task: Task, how: Supervision, what: str) -> Fitted:
         torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
-        running += value
+        since.append(value)
         if update % how.validate_every == 0 or update == how.updates:
             score = task.score()
-            history.append((update, running / how.validate_every, score))
+            if not math.isfinite(score):
+                raise FloatingPointError(
+                    f"{what}: {task.called} is {score} at update {update}; is there validation data?"
+                )
+            history.append((update, sum(since) / len(since), score))
             updates.tell(loss=history[-1][1], **{task.called: score})
-            running = 0.0
+            since.clear()
             if score >= max(s for _, _, s in history):
                 best = Fitted(snapshot(network), update, history)
     return Fitted(best.state, best.update, history)
@@ -86,7 +103,10 @@ def snapshot(network: nn.Module) -> dict[str, Tensor]:
 
 
 def rate(step: int, how: Supervision) -> float:
-    """The learning rate's factor: ``cosine`` to zero, or ``step``: a tenth at each milestone (share of the updates)."""
+    """The learning rate's factor: ``cosine`` to zero, or ``step``: a tenth from each milestone on.
+
+    A milestone is a share of the updates, taken to the nearest whole update.
+    """
     if how.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(1.0, step / how.updates)))
-    return 0.1 ** sum(step >= m * how.updates for m in how.milestones)
+    return 0.1 ** sum(step >= round(m * how.updates) for m in how.milestones)

@@ -1,16 +1,20 @@
 """Classifier architectures: timm's by name, and small members of three of its families for small images."""
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 
 import timm
 import torch
-from timm.layers import ClassifierHead
+from timm.data import resolve_model_data_config
+from timm.layers import ClassifierHead, PatchEmbed
 from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vgg import VGG
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.vision.views import Normalisation
 
 
 def _vgg_small(num_classes: int, _image_size: int) -> nn.Module:
@@ -46,21 +50,58 @@ def new_network(name: str, num_classes: int, image_size: int, *, pretrained: boo
     """A classifier with fresh (or, for timm names, ImageNet) weights: (B, 3, H, W) to logits (B, num_classes).
 
     Raises:
-        DataError: neither one of ours nor timm's, or its pretrained weights can't be had.
+        DataError: neither one of ours nor timm's; it can't read images of that size, or only a part of them; or its
+            pretrained weights can't be had.
     """
-    torch.manual_seed(seed)
-    # Convolutions run up to twice as fast on channels-last weights, on CPUs as on GPUs.
-    return _new(name, num_classes, image_size, pretrained=pretrained).to(memory_format=torch.channels_last)
-
-
-def _new(name: str, num_classes: int, image_size: int, *, pretrained: bool) -> nn.Module:
     if name in SMALL:
-        return SMALL[name](num_classes, image_size)
-    if not timm.is_model(name):
+        make = partial(SMALL[name], num_classes, image_size)
+    elif timm.is_model(name):
+        make = partial(_of_timm, name, num_classes, pretrained=pretrained, **_sized(name, image_size))
+    else:
         raise DataError(f"architecture {name!r} is neither {', '.join(SMALL)} nor a timm model (timm.list_models())")
-    sized = {"img_size": image_size} if "vit" in name else {}
+    torch.manual_seed(seed)
+    network = make()
+    embed = getattr(network, "patch_embed", None)
+    if isinstance(embed, PatchEmbed) and not embed.dynamic_img_pad and image_size % embed.patch_size[0]:
+        raise DataError(
+            f"architecture {name!r} would not see the rim of images of {image_size} px; "
+            f"set classifier.input_size to a multiple of its patches' {embed.patch_size[0]} px"
+        )
+    # Convolutions run up to twice as fast on channels-last weights, on CPUs as on GPUs.
+    return network.to(memory_format=torch.channels_last)
+
+
+def network_normalisation(network: nn.Module) -> Normalisation:
+    """What timm trained the network with; ImageNet's for ours, which timm has no configuration of."""
+    known = resolve_model_data_config(network)
+    return Normalisation(tuple(known["mean"]), tuple(known["std"]))
+
+
+def _sized(name: str, image_size: int) -> dict[str, int]:
+    """``img_size``, where the architecture is made for one size; tried without weights, which costs no memory.
+
+    Raises:
+        DataError: it can't read images of that size.
+    """
+    with torch.device("meta"):
+        network = timm.create_model(name)
+        made_for = network.pretrained_cfg["input_size"][-1]
+        makers = (c for c in type(network).__mro__ if issubclass(c, nn.Module))
+        sized = {"img_size": image_size} if any("img_size" in signature(c).parameters for c in makers) else {}
+        try:
+            network = timm.create_model(name, **sized).eval()
+            network(torch.zeros(1, 3, image_size, image_size))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise DataError(
+                f"architecture {name!r} can't read images of {image_size} px ({error}); "
+                f"set classifier.input_size, to {made_for} for one"
+            ) from None
+    return sized
+
+
+def _of_timm(name: str, num_classes: int, *, pretrained: bool, **options: int) -> nn.Module:
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **sized)
+        return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **options)
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise

@@ -11,13 +11,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.masks import soft_dice_loss
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.vision.loop import Fitted, Supervision, Task, fit
-from pipeline_steps.vision.views import Images, Labelled, augment, outputs, pixels
+from pipeline_steps.vision.views import IMAGENET, Images, Labelled, Normalisation, augment, outputs, pixels
 
 Masks = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+_WEIGHTS = "imagenet"
 _LEAST_WIDTH = 16  # channels of the finest decoder level; each coarser one has twice as many
 
 
@@ -30,11 +32,26 @@ class SegmenterParams(Supervision):
 
 
 def new_segmenter(encoder: str, depth: int, *, pretrained: bool, seed: int) -> nn.Module:
-    """A U-Net with fresh (or ImageNet) encoder weights: (B, 3, H, W) to logits (B, 1, H, W)."""
+    """A U-Net with fresh (or ImageNet) encoder weights: (B, 3, H, W) to logits (B, 1, H, W).
+
+    Raises:
+        DataError: the library has no such encoder, or its pretrained weights can't be had.
+    """
     torch.manual_seed(seed)
     widths = [_LEAST_WIDTH * 2**level for level in reversed(range(depth))]
-    weights = "imagenet" if pretrained else None
-    network: nn.Module = smp.Unet(encoder, encoder_depth=depth, encoder_weights=weights, decoder_channels=widths)
+    weights = _WEIGHTS if pretrained else None
+    try:
+        network: nn.Module = smp.Unet(encoder, encoder_depth=depth, encoder_weights=weights, decoder_channels=widths)
+    except KeyError:
+        raise DataError(
+            f"segmentation-models-pytorch has no encoder {encoder!r}{f' with {weights} weights' if weights else ''}; "
+            "see its get_encoder_names() and set segmenter.encoder"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"ImageNet weights of encoder {encoder!r} can't be loaded ({type(error).__name__}); "
+            "set segmenter.pretrained to false, or fill the Hugging Face cache on a machine with a network"
+        ) from None
     return network.to(memory_format=torch.channels_last)
 
 
@@ -46,18 +63,37 @@ def load_segmenter(folder: Path) -> nn.Module:
     return network.to(best_device())
 
 
-def fit_segmenter(network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str) -> Fitted:
+def encoder_normalisation(encoder: str, *, pretrained: bool) -> Normalisation:
+    """What the named encoder's weights were trained with; ImageNet's for one of ours, which starts from random ones.
+
+    Raises:
+        DataError: the encoder reads something else than red, green and blue from 0 to 1.
+    """
+    if not pretrained:
+        return IMAGENET
+    known = smp.encoders.get_preprocessing_params(encoder, pretrained=_WEIGHTS)
+    if known["input_space"] != "RGB" or known["input_range"] != [0, 1]:
+        raise DataError(
+            f"segmenter.encoder {encoder!r} reads {known['input_space']} of {known['input_range']}, which images here "
+            "are not; choose another, or set segmenter.pretrained to false"
+        )
+    return Normalisation(tuple(known["mean"]), tuple(known["std"]))
+
+
+def fit_segmenter(
+    network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str, *, norm: Normalisation
+) -> Fitted:
     """Train ``network`` in place by Dice + cross-entropy, chosen by its Dice coefficient."""
 
     def loss(rng: np.random.Generator, _update: int) -> Tensor:
         rows = rng.integers(len(train.images), size=how.batch_size)
         device = next(network.parameters()).device
-        x, truth = _turned(pixels(train.images[rows], device), train.labels[rows], how, rng)
+        x, truth = _turned(pixels(train.images[rows], device, norm), train.labels[rows], how, rng)
         logits = network(x)[:, 0]
         return soft_dice_loss(logits.sigmoid(), truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
 
     def score() -> float:
-        return float(dice(segment(network, validation.images, how.input_size), validation.labels).mean())
+        return float(dice(segment(network, validation.images, how.input_size, norm), validation.labels).mean())
 
     return fit(network, Task(loss, score, "dice"), how, what)
 
@@ -68,10 +104,11 @@ def _turned(x: Tensor, masks: Masks, how: Supervision, rng: np.random.Generator)
     return turned[:, :3], (turned[:, 3] > 0.5).float()
 
 
-def segment(network: nn.Module, images: Images, input_size: int) -> Masks:
+def segment(network: nn.Module, images: Images, input_size: int, norm: Normalisation) -> Masks:
     """Masks (N, H, W) at the images' own size."""
-    found = [F.interpolate(o, images.shape[1:3], mode="bilinear")[:, 0] for o in outputs(network, images, input_size)]
-    return np.concatenate([(logits > 0).cpu().numpy() for logits in found])
+    logits = outputs(network, images, input_size, norm)
+    found = [F.interpolate(o, images.shape[1:3], mode="bilinear", antialias=True)[:, 0] for o in logits]
+    return np.concatenate([(o > 0).cpu().numpy() for o in found])
 
 
 def dice(one: Masks, other: Masks) -> Floats:
