@@ -104,7 +104,15 @@ def _inpainter(f, c, scheduler):
 
 
 @pytest.mark.parametrize("strength", [0.55, 0.95, 0.97, 1.0])
-@pytest.mark.parametrize(("name", "options"), [("DDIMScheduler", {}), ("DPMSolverMultistepScheduler", SDE)])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("DDIMScheduler", {}),
+        ("DPMSolverMultistepScheduler", SDE),  # noise at each step
+        ("EulerAncestralDiscreteScheduler", {}),  # the same, and inputs are scaled
+        ("HeunDiscreteScheduler", {}),  # two predictions a step
+    ],
+)
 def test_our_inpainting_agrees_with_the_diffusers_pipeline(model, name, options, strength):
     """From the same stream of noise; at strength 1 nothing of the source is in the start, at any other strength it is.
 

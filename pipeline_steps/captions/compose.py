@@ -1,7 +1,7 @@
 """From concepts to captions that the text encoders hold: whole phrases are left out and counted, no word is cut.
 
 Where a second text encoder holds less (Flux's CLIP beside T5), it gets a short caption of its own: of what the long one
-says, as many phrases from the front as it holds. FluxPipeline takes the two as ``prompt`` and ``prompt_2``.
+says, as many phrases from the front as it holds. FluxPipeline calls the short one ``prompt``, the long ``prompt_2``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
