@@ -4,8 +4,10 @@ import json
 
 import pandas as pd
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import CLIPTokenizer
 
 from pipeline_steps import caption
 from pipeline_steps.captions.captioner import Study
@@ -14,6 +16,7 @@ from pipeline_steps.captions.expert import ConceptParams
 from pipeline_steps.captions.tokens import TokenizerParams, token_counter
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.params import read_yaml
 
 SHIPPED = TokenizerParams(
     location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64, short=None
@@ -105,8 +108,6 @@ def test_texts_that_cannot_fit_or_lack_a_place_are_refused():
 
 
 def test_lengths_are_those_of_the_text_encoders_tokenizer():
-    from transformers import CLIPTokenizer
-
     own = CLIPTokenizer.from_pretrained("models/base/phantom-sd", subfolder="tokenizer")
     text = "squamous cell carcinoma: violaceous with grey scale, irregular border, on very dark skin"
     assert token_counter(SHIPPED, "tokenizer")(text) == len(own(text).input_ids)
@@ -128,3 +129,24 @@ def test_captions_of_a_study_and_their_counts(tmp_path):
     assert made.counts == {"without_concepts": 1, "shortened": 0, "phrases_said": 1, "phrases_dropped": 0}
     with pytest.raises(DataError, match=r"skin type \[6\]"):
         caption.caption(_params(tones=dict.fromkeys(range(1, 6), "x")), what)
+
+
+def test_short_captions_fit_under_every_tone_and_leave_room_for_no_other_name(tmp_path):
+    """With the shipped Flux's tokenizers: its CLIP spells the names of conditions, its T5 knows them."""
+    given = read_yaml(ROOT / "params.yaml")["captioners"]["border_and_colour"]
+    tokenizer = given["tokenizer"] | {"short": {"subfolder": "tokenizer", "max_tokens": 58}}
+    texts = {"text": "{token}, {tone}: {concepts}", "plain": "{token}, {tone}"}
+    params = ConceptParams.model_validate(given | texts | {"tokenizer": tokenizer})
+    attributes = {"symmetry": "symmetric", "border": "rolled", "colour": "violaceous with grey scale"}
+    conditions = ["psoriasis", "neutrophilic dermatoses"]
+    rows = pd.DataFrame({"condition": conditions, "attributes": json.dumps(attributes)})
+    made = caption.caption(params, Study(rows, tmp_path, ItemStore(tmp_path)))
+    clip = CLIPTokenizer.from_pretrained(ROOT / "models/base/phantom-flux", subfolder="tokenizer")
+    longest = []
+    for condition, short in zip(conditions, made.short_captions, strict=True):
+        named = short.replace("{token}", condition)
+        longest.append(max(len(clip(named.replace("{tone}", tone)).input_ids) for tone in params.tones.values()))
+    assert max(longest) <= 58
+    assert made.short_captions[0] == made.captions[0], "a short name leaves room for all phrases"
+    assert made.short_captions[1] == "{token}, {tone}: symmetric, rolled border"
+    assert made.counts["phrases_not_in_short"] == 1

@@ -117,8 +117,8 @@ def test_our_img2img_agrees_with_the_diffusers_pipeline(model, tiny_flux, steps,
     assert torch.allclose(flux.pack(ours), theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("strength", [None, 0.55])
-def test_a_model_that_is_not_distilled_is_guided_as_by_the_pipelines(strength):
+@pytest.mark.parametrize(("strength", "guidance"), [(None, 3.5), (0.55, 3.5), (None, 0.0)])
+def test_a_model_that_is_not_distilled_is_guided_as_by_the_pipelines(strength, guidance):
     """The shipped one: our guidance scale is their ``true_cfg_scale`` with an empty negative prompt."""
     folder = str(ROOT / "models/base/phantom-flux")
     base = BaseModel("flux", folder, None, "float32")
@@ -131,11 +131,11 @@ def test_a_model_that_is_not_distilled_is_guided_as_by_the_pipelines(strength):
     pipe._encode_vae_image = lambda image, generator: source
     started = {} if strength is None else {"image": torch.zeros(1, 3, 64, 64), "strength": strength}
     theirs = pipe(
-        prompt="red ring", negative_prompt="", true_cfg_scale=3.5, height=64, width=64, num_inference_steps=4,
+        prompt="red ring", negative_prompt="", true_cfg_scale=guidance, height=64, width=64, num_inference_steps=4,
         max_sequence_length=32, generator=torch.Generator().manual_seed(9), output_type="latent", **started,
     ).images  # fmt: skip
     e, empty = (f.embed(c, prompt_ids(c, [p])).detach() for p in ("red ring", ""))
-    how = _sampling(strength or 1.0).model_copy(update={"num_inference_steps": 4})
+    how = _sampling(strength or 1.0).model_copy(update={"num_inference_steps": 4, "guidance_scale": guidance})
     ours = denoised(f, c, how, (e, empty), (8, 16, 16) if strength is None else source, [9])
     assert torch.allclose(flux.pack(ours), theirs, atol=1e-4)
 

@@ -104,7 +104,15 @@ def _inpainter(f, c, scheduler):
 
 
 @pytest.mark.parametrize("strength", [0.55, 0.95, 0.97, 1.0])
-@pytest.mark.parametrize(("name", "options"), [("DDIMScheduler", {}), ("DPMSolverMultistepScheduler", SDE)])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("DDIMScheduler", {}),
+        ("DPMSolverMultistepScheduler", SDE),  # noise at each step
+        ("EulerAncestralDiscreteScheduler", {}),  # the same, and inputs are scaled
+        ("HeunDiscreteScheduler", {}),  # two predictions a step
+    ],
+)
 def test_our_inpainting_agrees_with_the_diffusers_pipeline(model, name, options, strength):
     """From the same stream of noise; at strength 1 nothing of the source is in the start, at any other strength it is.
 
@@ -129,12 +137,13 @@ def test_our_inpainting_agrees_with_the_diffusers_pipeline(model, name, options,
     assert torch.equal(ours, other) == (strength == 1)
 
 
+@pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("strength", [0.55, 1.0])
-def test_our_img2img_noises_the_source_at_any_strength_as_the_diffusers_pipeline(model, strength):
-    """Also at strength 1, where inpainting starts from noise alone."""
+def test_our_img2img_noises_the_source_at_any_strength_as_the_diffusers_pipeline(model, strength, guidance):
+    """Also at strength 1, where inpainting starts from noise alone; a guidance scale of 1 or less is none."""
     f, c = model
     how = _sampling(strength).model_copy(
-        update={"scheduler": "DPMSolverMultistepScheduler", "scheduler_options": SDE, "guidance_scale": 1.0}
+        update={"scheduler": "DPMSolverMultistepScheduler", "scheduler_options": SDE, "guidance_scale": guidance}
     )
     pipe = StableDiffusionImg2ImgPipeline(
         c.vae, c.text_encoder, c.tokenizer, c.denoiser, new_scheduler(c, how), None, None,
@@ -144,13 +153,13 @@ def test_our_img2img_noises_the_source_at_any_strength_as_the_diffusers_pipeline
     pipe.set_progress_bar_config(disable=True)
     source = f.scale(c, f.encode(c, _images(1))[0])
     theirs = pipe(
-        "skin", source, strength=strength, num_inference_steps=10, guidance_scale=1.0, output_type="latent",
+        "skin", source, strength=strength, num_inference_steps=10, guidance_scale=guidance, output_type="latent",
         generator=torch.Generator().manual_seed(9),
     )  # fmt: skip
-    e = _embeds(f, c, ["skin"])
-    ours = denoised(f, c, how, (e, e), source, [9])
+    both = _embeds(f, c, ["skin"]), _embeds(f, c, [""])
+    ours = denoised(f, c, how, both, source, [9])
     assert torch.allclose(ours, theirs.images, atol=1e-4)
-    assert not torch.allclose(ours, denoised(f, c, how, (e, e), (4, 8, 8), [9]), atol=1e-2)
+    assert not torch.allclose(ours, denoised(f, c, how, both, (4, 8, 8), [9]), atol=1e-2)
 
 
 def test_what_is_kept_keeps_its_bits_and_the_rest_is_new():

@@ -1,7 +1,7 @@
 """From concepts to captions that the text encoders hold: whole phrases are left out and counted, no word is cut.
 
 Where a second text encoder holds less (Flux's CLIP beside T5), it gets a short caption of its own: of what the long one
-says, as many phrases from the front as it holds. FluxPipeline takes the two as ``prompt`` and ``prompt_2``.
+says, as many phrases from the front as it holds. FluxPipeline calls the short one ``prompt``, the long ``prompt_2``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -126,23 +126,31 @@ def compose_all(params: ComposedParams, study: Study, concepts: Sequence[Mapping
     Raises:
         DataError: a text lacks its open places, or does not fit the text encoder even without concepts.
     """
-    t = params.tokenizer
-    whole = _reader(params, study, t.subfolder, t.max_tokens)
-    short = _reader(params, study, t.short.subfolder, t.short.max_tokens) if t.short else None
-    composer = new_composer(params.text, params.plain, params.phrases, whole, short)
-    made = [composer.compose(c) for c in concepts]
+    conditions = study.rows["condition"]
+    composers = _composers(params, sorted(set(conditions)))
+    made = [composers[condition].compose(c) for condition, c in zip(conditions, concepts, strict=True)]
     counts: dict[str, int | dict[str, int]] = {
         "without_concepts": sum(not c.said for c in made),
         "shortened": sum(c.dropped > 0 for c in made),
         "phrases_said": sum(c.said for c in made),
         "phrases_dropped": sum(c.dropped for c in made),
     }
-    if short:  # of the phrases said, those that are not in the short captions, too
+    if params.tokenizer.short:  # of the phrases said, those that are not in the short captions, too
         counts["phrases_not_in_short"] = sum(c.said - c.short_said for c in made)
     return Captioned([c.caption for c in made], [c.short for c in made], counts, use)
 
 
-def _reader(params: ComposedParams, study: Study, subfolder: str, limit: int) -> Reader:
-    count = token_counter(params.tokenizer, subfolder)
-    conditions = sorted(set(study.rows["condition"]))
-    return Reader(count, limit, {TOKEN: max(conditions, key=count), TONE: max(params.tones.values(), key=count)})
+def _composers(params: ComposedParams, conditions: Sequence[str]) -> dict[str, Composer]:
+    """A composer for each condition, whose own name short captions leave room for.
+
+    Whole captions leave room for the longest of all names: where there is one text encoder, a learned token may be
+    longer than a short name; beside two, there are none (``diffusion.inverted``).
+    """
+    t, tones = params.tokenizer, params.tones.values()
+    count = token_counter(t, t.subfolder)
+    whole = Reader(count, t.max_tokens, {TOKEN: max(conditions, key=count), TONE: max(tones, key=count)})
+    short: dict[str, Reader] = {}
+    if t.short:
+        spell = token_counter(t, t.short.subfolder)
+        short = {c: Reader(spell, t.short.max_tokens, {TOKEN: c, TONE: max(tones, key=spell)}) for c in conditions}
+    return {c: new_composer(params.text, params.plain, params.phrases, whole, short.get(c)) for c in conditions}

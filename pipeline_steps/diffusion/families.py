@@ -134,11 +134,11 @@ def _pixels(c: Components, latents: Tensor) -> Tensor:
 def _guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
     """Classifier-free guidance (Ho and Salimans 2022, eq. 6, w = scale - 1) in one batch of two halves.
 
-    A scale below 1 leans towards the empty prompt; diffusers' pipelines take any such scale for 1.
+    At 1 or less there is none, as in diffusers' pipelines (0 is a common word for that): the prompt alone counts.
     """
     prompt, empty = embeds
     timesteps = t.reshape(1).repeat(len(x))
-    if scale == 1:
+    if scale <= 1:
         return _predict(c, x, timesteps, prompt)
     both = _predict(c, torch.cat([x, x]), torch.cat([timesteps, timesteps]), torch.cat([empty, prompt]))
     without, with_prompt = both.chunk(2)

@@ -100,12 +100,12 @@ def predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> Te
 def guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
     """Guided velocity: told to a distilled model (Meng et al. 2023), else classifier-free.
 
-    In FluxPipeline the former is ``guidance_scale``, the latter ``true_cfg_scale`` with an empty negative prompt; there
-    a distilled model may have both, here it has the former alone.
+    In FluxPipeline the former is ``guidance_scale``, the latter ``true_cfg_scale`` with an empty negative prompt, of
+    which there is none at 1 or less; there a distilled model may have both, here it has the former alone.
     """
     prompt, empty = embeds
     timesteps = t.reshape(1).repeat(len(x)).float()
-    if c.denoiser.config.guidance_embeds or scale == 1:
+    if c.denoiser.config.guidance_embeds or scale <= 1:
         return _velocity(c, x, timesteps, prompt, scale)
     both = _velocity(c, torch.cat([x, x]), torch.cat([timesteps, timesteps]), torch.cat([empty, prompt]), scale)
     without, with_prompt = both.chunk(2)
