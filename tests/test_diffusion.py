@@ -20,7 +20,7 @@ from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, Inversion, adapter_loss, inversion_loss, start_tokens
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.loop import Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.loop import Look, Optimisation, optimise
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.objectives import (
     clean_from_prediction,
@@ -74,56 +74,6 @@ def test_min_snr_weights_are_the_published_ones():
     capped = snr.clamp(max=5)
     assert torch.allclose(min_snr_weights(_objectives()["epsilon"], t, 5), capped / snr, rtol=1e-3)
     assert torch.allclose(min_snr_weights(_objectives()["v_prediction"], t, 5), capped / (snr + 1), rtol=1e-3)
-
-
-def _problem(fail_at=None):
-    weight = torch.zeros(3, requires_grad=True)
-
-    def batch_loss(rng, part, parts):
-        x = torch.randn(8, 3, generator=rng).chunk(parts)[part]
-        if fail_at is not None and batch_loss.calls == fail_at:
-            raise KeyboardInterrupt
-        batch_loss.calls += 1
-        return ((x @ weight - x.sum(1)) ** 2).mean()
-
-    batch_loss.calls = 0
-    return weight, batch_loss
-
-
-@pytest.mark.parametrize("stopped_after", [1, 2, 3, 5])
-def test_resumed_training_repeats_every_bit(tmp_path, stopped_after):
-    weight, loss = _problem()
-    losses = optimise([weight], loss, HOW, "whole")
-    save = Checkpointing(tmp_path / "c.pt", 1)
-    interrupted, failing = _problem(stopped_after)
-    with pytest.raises(KeyboardInterrupt):
-        optimise([interrupted], failing, HOW, "part", save)
-    resumed, again = _problem()
-    assert optimise([resumed], again, HOW, "rest", save) == losses
-    assert again.calls == HOW.steps - stopped_after
-    assert torch.equal(resumed, weight)
-
-
-def test_not_a_number_stops_and_is_never_saved(tmp_path):
-    weight = torch.zeros(1, requires_grad=True)
-    losses = iter([1.0, 2.0, float("nan"), 1.0])
-    save = Checkpointing(tmp_path / "c.pt", 1)
-    with pytest.raises(FloatingPointError, match="at step 2"):
-        optimise([weight], lambda *_: (weight * 0 + next(losses)).sum(), HOW, "nan", save)
-    assert torch.load(save.path, weights_only=True)["losses"] == [1.0, 2.0]
-
-
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step():
-    weight, whole = _problem()
-    expected = optimise([weight], whole, HOW, "whole")
-    other, inner = _problem()
-
-    def hungry(rng, part, parts):
-        if parts < 4:
-            raise torch.OutOfMemoryError
-        return inner(rng, part, parts)
-
-    assert optimise([other], hungry, HOW, "oom") == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture
@@ -293,7 +243,7 @@ def test_previews_change_no_bit_of_the_training(tiny_sd, tmp_path, monkeypatch):
         embeds = embed_prompts(f, c, Tokens({}), ["", "skin"], ItemStore(tmp_path / "items"))
         preview = Preview(f, c, [embeds["skin"]] * 2, embeds[""], "cell/all", (4, 8, 8))
         loss = adapter_loss(Fit(f, c, latents, 2, 0.0), ["skin"] * 3, embeds)
-        optimise(trainable, loss, HOW, "lora", after_step=preview.draw if after else None)
+        optimise(trainable, loss, HOW, "lora", looks=[Look(1, preview.draw)] if after else [])
         return trainable
 
     for a, b in zip(trained(after=False), trained(after=True), strict=True):

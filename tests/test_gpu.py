@@ -11,7 +11,7 @@ from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, adapter_loss
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.loop import Optimisation, optimise
+from pipeline_steps.diffusion.loop import BatchLoss, Optimisation, optimise
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.stage import device
@@ -104,28 +104,24 @@ def test_fine_tuning_and_sampling_agree_with_the_cpu(kind, tiny_sd, tiny_flux, t
 def test_real_lack_of_memory_halves_the_micro_batch_until_it_fits(caplog):
     """A batch that needs eight times what may be had; its gradient is the whole batch's."""
     total = torch.cuda.get_device_properties(0).total_memory
-    weight = torch.ones(1, device="cuda", requires_grad=True)
+    weight, whole = torch.ones(1, device="cuda", requires_grad=True), torch.ones(1, requires_grad=True)
     values = 2**24  # of 4 bytes: 64 MiB an image, four times while its gradient is computed
 
-    def loss(rng, part, parts):
-        x = torch.rand(32, 1, generator=rng).chunk(parts)[part].cuda().expand(-1, values)
-        return (x * weight).square().mean()
+    def draw(rng):
+        return {"x": torch.rand(32, 1, generator=rng)}
 
+    starved = BatchLoss(draw, lambda batch: (batch["x"].cuda().expand(-1, values) * weight).square().mean())
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(2**30 / total)
     try:
         with caplog.at_level(logging.WARNING):
-            halved = optimise([weight], loss, HOW, "starved")
+            halved = optimise([weight], starved, HOW, "starved")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
         torch.cuda.empty_cache()
     assert "micro-batch halved" in caplog.text
-    whole = torch.ones(1, requires_grad=True)
-
-    def small(rng, part, parts):
-        return (torch.rand(32, 1, generator=rng).chunk(parts)[part] * whole).square().mean()
-
-    assert halved == pytest.approx(optimise([whole], small, HOW, "fed"), rel=1e-4)
+    fed = BatchLoss(draw, lambda batch: (batch["x"] * whole).square().mean())
+    assert halved == pytest.approx(optimise([whole], fed, HOW, "fed"), rel=1e-4)
 
 
 def test_views_of_images_are_those_of_the_cpu():

@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_loss
+from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Optimisation, optimise
@@ -242,7 +242,7 @@ def test_the_loss_sees_normalised_masks(model, tmp_path):
     fit, e = _pairs(f, c, ItemStore(tmp_path)), _embeds(f, c, ["skin"] * 3)
 
     def loss():
-        return float(denoising_loss(fit, torch.arange(3), e, torch.Generator().manual_seed(4)))
+        return float(denoising_loss(fit, draw_noised(fit, torch.arange(3), torch.Generator().manual_seed(4)), e))
 
     plain = loss()
     learn_scale(c.denoiser, f.scale(c, fit.latents.mean).chunk(2, dim=1)[1])
@@ -334,8 +334,8 @@ def test_errors_within_lesions_count_as_much_as_is_said(model, tmp_path):
     e, rows = _embeds(f, c, ["skin"] * 3), torch.arange(3)
 
     def loss(**changes):
-        rng = torch.Generator().manual_seed(4)
-        return float(denoising_loss(Fit(f, c, latents, 3, 0.0, **changes), rows, e, rng))
+        fit = Fit(f, c, latents, 3, 0.0, **changes)
+        return float(denoising_loss(fit, draw_noised(fit, rows, torch.Generator().manual_seed(4)), e))
 
     assert loss(masks=masks, lesion_weight=1.0) == loss()
     assert loss(masks=torch.ones_like(masks), lesion_weight=7.0) == pytest.approx(loss(), rel=1e-5)
@@ -348,9 +348,9 @@ def test_the_prior_adds_its_share(model, tmp_path):
     fit, e = Fit(f, c, latents, 2, 0.0), _embeds(f, c, ["skin"])[0]
 
     def loss(weight):
-        rng = torch.Generator().manual_seed(4)
-        return float(adapter_loss(fit, ["skin"] * 3, {"skin": e}, Prior(fit, e, weight))(rng, 0, 1))
+        whole = adapter_loss(fit, ["skin"] * 3, {"skin": e}, None if weight is None else Prior(fit, e, weight))
+        return float(whole.loss(whole.draw(torch.Generator().manual_seed(4))))
 
-    alone = float(adapter_loss(fit, ["skin"] * 3, {"skin": e})(torch.Generator().manual_seed(4), 0, 1))
+    alone = loss(None)
     assert loss(0.0) == alone
     assert loss(2.0) - alone == pytest.approx(2 * (loss(1.0) - alone), rel=1e-4)

@@ -12,7 +12,15 @@ from PIL import Image
 
 from pipeline_steps import train_captioner
 from pipeline_steps.captions.captioner import Study
-from pipeline_steps.captions.llava import ReportData, byte_tokenizer, new_captioner, prompt_of, reply_ids, report_loss
+from pipeline_steps.captions.llava import (
+    ReportData,
+    byte_tokenizer,
+    draw_reports,
+    new_captioner,
+    prompt_of,
+    reply_ids,
+    report_loss,
+)
 from pipeline_steps.captions.local import LocalParams, by_local_model, new_reporter
 from pipeline_steps.captions.reports import read_report, stored_reply
 from pipeline_steps.captions.schema import SCHEMAS, instruction
@@ -145,9 +153,12 @@ def test_replies_alone_are_learned(tiny_vlm):
     replies = reply_ids(processor.tokenizer, reports)
     assert torch.allclose(seen, torch.full_like(seen, 90 / 127.5 - 1)), "training and use see the same pixels"
     with torch.no_grad():
-        loss = report_loss(model, ReportData(pixels, prompt, replies), 8)(torch.Generator().manual_seed(0), 0, 1)
         padded = torch.nn.functional.pad(replies, (0, 5), value=-100)
-        same = report_loss(model, ReportData(pixels, prompt, padded), 8)(torch.Generator().manual_seed(0), 0, 1)
+        drawn = [
+            draw_reports(ReportData(pixels, prompt, said), 8, torch.Generator().manual_seed(0))
+            for said in (replies, padded)
+        ]
+        loss, same = (report_loss(model, prompt, batch) for batch in drawn)
         rows = torch.randint(4, (8,), generator=torch.Generator().manual_seed(0))
         terms = []
         for row in rows.tolist():
