@@ -1,5 +1,6 @@
 """PAD-UFES-20 (Pacheco et al. 2020): phone photographs, several a patient and lesion, RGBA PNG. CC BY 4.0.
 
+Lesions are numbered within patients: of 1,641 numbers, 250 are used by several patients, so the key is both.
 The skin-type column is spelled ``fitspatrick`` and holds blanks and "2.0". ``masks/{id}_mask.png``, where
 present, is a colour-mapped RGBA image: lesion where luma is above 127.
 """
