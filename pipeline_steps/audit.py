@@ -137,8 +137,8 @@ def _warning(found: dict[str, Any]) -> str:
     facts = sorted(found["facts"].items(), key=lambda fact: -fact[1]["cramers_v"])
     named = ", ".join(f"{name} {fact['cramers_v']:.2f}" for name, fact in facts[:3])
     return (
-        f"warning: what is missing predicts the condition: balanced accuracy {found['balanced_accuracy']:.3f} from "
-        f"blanks alone, {found['chance']:.3f} is chance (p {found['p']:.3f}); Cramér's V: {named}. To leave out images "
+        f"warning: what is missing predicts the condition (p {found['p']:.3f}): balanced accuracy from blanks alone "
+        f"{found['balanced_accuracy']:.3f}, by chance {found['chance']:.3f}; Cramér's V: {named}. To leave out images "
         "with blanks changes the conditions' shares; more under missing_facts in metrics/audit.json"
     )
 
@@ -164,7 +164,7 @@ def main() -> None:
     with whole_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
     missing = what_is_missing(dataset.manifest, table["group"], params.missing_facts)
-    if missing["above_chance"]:
+    if missing["predicts_label"]:
         print(_warning(missing), flush=True)
     write_metrics(args.metrics, summary(dataset, table, len(pairs)) | {"missing_facts": missing})
 

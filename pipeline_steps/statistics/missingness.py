@@ -4,6 +4,7 @@ Facts may be missing for a reason that has to do with the label (a questionnaire
 filled in): then whoever drops rows with blanks, or feeds them to a model, changes or gives away the label.
 """
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ class MissingnessParams(Params):
     """How the prediction is made and tested.
 
     ``folds`` of cross-validation by group; ``depth`` of the decision tree; ``permutations`` of the labels for each
-    p-value; ``significance``: the p-value at which the prediction counts as above chance.
+    p-value; ``significance``: the p-value at which the pattern counts as telling of the label.
     """
 
     folds: int
@@ -32,11 +33,12 @@ class MissingnessParams(Params):
 def missingness(missing: pd.DataFrame, labels: pd.Series, groups: pd.Series, p: MissingnessParams) -> dict[str, object]:
     """What the facts that are ``missing`` (bool, a row an image, a column a fact) say about the labels.
 
-    Together: balanced accuracy (mean recall of the labels) of a decision tree that sees nothing else, cross-validated
-    by whole groups, beside chance, 1 / labels. Each: the share that is missing and Cramér's V with the label (Cramér
-    1946, ch. 21; 0 to 1). P-values are those of permutations that exchange the labels of whole groups of one size,
-    (1 + at least as large) / (1 + permutations) (Phipson and Smyth 2010), without a correction for several facts.
-    Null where nothing is missing in some rows alone, or where there are fewer than two labels or too few groups.
+    How well: balanced accuracy (mean recall of the labels) of a decision tree that sees nothing else, cross-validated
+    by whole groups, beside chance, 1 / labels. Whether at all: Cramér's V (Cramér 1946, ch. 21; 0 to 1) of the whole
+    pattern, and of each fact alone, with the label; its p-value is that of permutations which exchange the labels of
+    whole groups of one size, (1 + at least as large) / (1 + permutations) (Phipson and Smyth 2010); those of single
+    facts are not corrected for their number. V has power where accuracy has none: of many labels that share a pattern a
+    tree can name but one. Null where no fact is missing in some rows alone, with one label, or with too few groups.
     """
     varies = missing.loc[:, missing.any() & ~missing.all()]
     names, y = np.unique(labels.to_numpy(str), return_inverse=True)
@@ -46,46 +48,50 @@ def missingness(missing: pd.DataFrame, labels: pd.Series, groups: pd.Series, p: 
         "labels": len(names),
         "chance": 1 / len(names) if len(names) else None,
         "balanced_accuracy": None,
+        "cramers_v": None,
         "p": None,
-        "above_chance": False,
+        "predicts_label": False,
         "facts": {},
     }
     if not varies.shape[1] or len(names) < 2 or len(set(g)) < p.folds:
         return found
-    x, folds = varies.to_numpy(bool), _folds(g, p)
-    shuffled = list(_shuffles(y, g, p))
-    accuracy, chance = _predicted(x, y, folds, p), np.array([_predicted(x, s, folds, p) for s in shuffled])
-    v, by_chance = cramers_v(x, y), np.array([cramers_v(x, s) for s in shuffled])
-    p_of_accuracy = _p_value(accuracy, chance)
+    x = varies.to_numpy(bool)
+    _, pattern = np.unique(x, axis=0, return_inverse=True)
+    columns = [pattern, *x.T.astype(np.intp)]
+    v = np.array([cramers_v(column, y) for column in columns])
+    by_chance = np.array([[cramers_v(column, s) for column in columns] for s in _shuffles(y, g, p)])
+    p_values = (1 + (by_chance >= v - 1e-12).sum(0)) / (1 + p.permutations)
     facts = {
-        str(fact): {"missing": x[:, i].mean(), "cramers_v": v[i], "p": _p_value(v[i], by_chance[:, i])}
-        for i, fact in enumerate(varies)
+        str(fact): {"missing": share, "cramers_v": v[i], "p": p_values[i]}
+        for i, (fact, share) in enumerate(varies.mean().items(), start=1)
     }
-    above = bool(p_of_accuracy <= p.significance and accuracy > 1 / len(names))
-    return found | {"balanced_accuracy": accuracy, "p": p_of_accuracy, "above_chance": above, "facts": facts}
+    return found | {
+        "balanced_accuracy": _predicted(x, y, g, p),
+        "cramers_v": v[0],
+        "p": p_values[0],
+        "predicts_label": bool(p_values[0] <= p.significance),
+        "facts": facts,
+    }
 
 
-def cramers_v(x: npt.NDArray[np.bool_], y: Codes) -> npt.NDArray[np.float64]:
-    """Cramér's V (F,) of each column of ``x`` (N, F), which must vary, with the labels ``y`` (N,), 0 to k - 1."""
-    n, of_label = len(y), np.bincount(y)
-    both = np.stack([np.bincount(y[column], minlength=len(of_label)) for column in x.T])  # (F, k)
-    expected = x.sum(0)[:, None] * of_label / n
-    # Of the two rows of each table; the deviations of the second are those of the first with another sign.
-    chi_square = ((both - expected) ** 2 * (1 / expected + 1 / (of_label - expected))).sum(1)
-    return np.sqrt(chi_square / n)
+def cramers_v(a: Codes, b: Codes) -> float:
+    """Cramér's V of two variables (N,) of at least two values each, coded 0, 1 ... without a gap."""
+    shape = (a.max() + 1, b.max() + 1)
+    both = np.bincount(a * shape[1] + b, minlength=shape[0] * shape[1]).reshape(shape)
+    expected = np.outer(both.sum(1), both.sum(0)) / len(a)
+    chi_square = ((both - expected) ** 2 / expected).sum()
+    return float(np.sqrt(chi_square / (len(a) * (min(shape) - 1))))
 
 
-def _folds(groups: Codes, p: MissingnessParams) -> list[tuple[Codes, Codes]]:
-    from sklearn.model_selection import GroupKFold  # late: most data sets lack nothing, and never come here
-
-    return list(GroupKFold(p.folds, shuffle=True, random_state=p.seed).split(groups, groups=groups))
-
-
-def _predicted(x: npt.NDArray[np.bool_], y: Codes, folds: list[tuple[Codes, Codes]], p: MissingnessParams) -> float:
+def _predicted(x: npt.NDArray[np.bool_], y: Codes, groups: Codes, p: MissingnessParams) -> float:
     """Balanced accuracy of what the folds' trees say about the images that they did not see."""
+    from sklearn.model_selection import StratifiedGroupKFold  # late: most data sets lack nothing, and never come here
     from sklearn.tree import DecisionTreeClassifier
 
-    hit = np.empty(len(y), bool)
+    hit = np.zeros(len(y), bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of labels with fewer images than folds: they count as not named
+        folds = list(StratifiedGroupKFold(p.folds, shuffle=True, random_state=p.seed).split(x, y, groups))
     for train, test in folds:
         tree = DecisionTreeClassifier(max_depth=p.depth, class_weight="balanced", random_state=p.seed)
         hit[test] = tree.fit(x[train], y[train]).predict(x[test]) == y[test]
@@ -103,7 +109,3 @@ def _shuffles(y: Codes, groups: Codes, p: MissingnessParams) -> Iterator[Codes]:
         for members in rows:
             out[members] = y[rng.permutation(members)]
         yield out
-
-
-def _p_value(seen: float, by_chance: npt.NDArray[np.float64]) -> float:
-    return float((1 + (by_chance >= seen - 1e-12).sum()) / (1 + len(by_chance)))
