@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
 from pipeline_steps.records.color import individual_typology_angle, lab_from_srgb
+from pipeline_steps.remote import edit
 
 SIDE = 16
 CONVERTED, UNUSABLE = "colours converted to sRGB", "colour profile unusable: read as sRGB"
@@ -255,6 +256,13 @@ def test_colours_under_transparency_are_converted_too(tmp_path):
     meant = _meant(stored, "display_p3", icc.srgb_decoded)
     assert np.abs(read["alpha.png"] - (meant * 128 + 255 * 127) / 255).max() <= 1.5
     assert np.abs(read["palette.png"] - _meant(np.asarray(few.convert("RGB")), *SPACES["display_p3"][1:])).max() <= 1
+
+
+def test_a_services_image_is_read_in_its_colours_too():
+    stored = _patches()
+    read = edit._read(_file(stored, icc_profile=P3), SIDE)
+    assert np.abs(read.pixels - _meant(stored, *SPACES["display_p3"][1:])).max() <= 1
+    assert read.notes == (CONVERTED,)
 
 
 def test_masks_hold_labels_and_no_colours(tmp_path):

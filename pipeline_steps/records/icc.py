@@ -82,7 +82,7 @@ def to_srgb(image: Image.Image, said: Declared) -> tuple[Image.Image, tuple[str,
     elif colours.mode == "CMYK":
         notes.append(CMYK)
     notes += [way.note] if way.note else []
-    rgb = colours.convert("RGB")
+    rgb = _as(colours, "RGB")
     if alpha is not None:
         rgb.putalpha(alpha)
     return rgb, tuple(notes)
@@ -184,7 +184,12 @@ def _apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         image = image.convert({"RGBa": "RGBA", "La": "LA"}[image.mode])
     alpha = image.getchannel("A") if image.mode in {"RGBA", "LA"} else None
     colours = {"LA": "L", "1": "L", "L": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
-    return image.convert(colours), alpha
+    return _as(image, colours), alpha
+
+
+def _as(image: Image.Image, mode: str) -> Image.Image:
+    """Converted, and not copied where there is nothing to convert."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _cicp(image: Image.Image) -> bytes:

@@ -143,7 +143,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     if image.mode in {"P", "PA", "LA", "RGBA", "RGBa", "La"} or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def fit(image: Image.Image, size: int, resize: str) -> Pixels:
