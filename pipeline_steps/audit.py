@@ -2,9 +2,12 @@
 
 Reads: ``data/dataset``. Writes: ``data/audit/groups.parquet`` (group, quality, flags by image), ``metrics/audit.json``.
 Groups join near-duplicates (by embedding: perceptual hashes miss many), identical bytes, patients and lesions.
+``missing_facts`` in the metrics says how well the condition is predicted by what is missing alone.
 """
 
 import itertools
+import json
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +19,16 @@ from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.color import lab_from_srgb
 from pipeline_steps.records.groups import merge_groups
-from pipeline_steps.records.manifest import PRESENT, Dataset, open_dataset
+from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset
 from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.statistics.missingness import MissingnessParams, missingness
+
+_UNKNOWN = {"", "unk", "unknown", "nan", "na", "n/a", "not available"}  # words for a fact that is missing
 
 
 class AuditParams(Params):
@@ -32,6 +38,7 @@ class AuditParams(Params):
     blurred_below: float
     dark_below: float
     bright_above: float
+    missing_facts: MissingnessParams
 
 
 def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -> pd.DataFrame:
@@ -95,6 +102,47 @@ def summary(dataset: Dataset, table: pd.DataFrame, pairs: int) -> dict[str, obje
     }
 
 
+def missing_facts(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Which facts each image lacks, a bool column each: identity, skin type, pixels, mask, annotations.
+
+    An attribute is missing where it is named and blank; which attributes an image has no entry for is a finding (a
+    concept that was not seen) and no missing fact, unless it has none at all.
+    """
+    entries = [json.loads(a) for a in manifest["attributes"]]
+    names = sorted({name for entry in entries for name in entry})
+    blank = {f"attribute {n}": [_is_blank(entry[n]) if n in entry else False for entry in entries] for n in names}
+    facts = {
+        "skin_type": manifest["fitzpatrick_scale"].isna(),
+        "patient_id": manifest["patient_id"].map(_is_blank),
+        "lesion_id": manifest["lesion_id"].map(_is_blank),
+        "pixels": manifest["image_status"] != PRESENT,
+        "mask": ~manifest["has_mask"],
+        "attributes": [not entry for entry in entries],
+    }
+    return pd.DataFrame(facts | blank, index=manifest.index).astype(bool)
+
+
+def _is_blank(value: object) -> bool:
+    return str(value).strip().lower() in _UNKNOWN
+
+
+def what_is_missing(manifest: pd.DataFrame, groups: pd.Series, params: MissingnessParams) -> dict[str, object]:
+    """How well what labelled study images lack predicts their condition."""
+    rows = (manifest["role"] == "study") & (manifest["condition"] != UNLABELLED)
+    labelled = manifest[rows]
+    return missingness(missing_facts(labelled), labelled["condition"], groups[rows], params)
+
+
+def _warning(found: dict[str, Any]) -> str:
+    facts = sorted(found["facts"].items(), key=lambda fact: -fact[1]["cramers_v"])
+    named = ", ".join(f"{name} {fact['cramers_v']:.2f}" for name, fact in facts[:3])
+    return (
+        f"warning: what is missing predicts the condition (p {found['p']:.3f}): balanced accuracy from blanks alone "
+        f"{found['balanced_accuracy']:.3f}, by chance {found['chance']:.3f}; Cramér's V: {named}. To leave out images "
+        "with blanks changes the conditions' shares; more under missing_facts in metrics/audit.json"
+    )
+
+
 def find_pairs(dataset: Dataset, threshold: float) -> list[tuple[str, str]]:
     """Near-duplicate pairs of study images that have pixels, by cosine similarity of features."""
     m = dataset.manifest
@@ -115,7 +163,10 @@ def main() -> None:
     table = audit(dataset, pairs, params)
     with whole_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
-    write_metrics(args.metrics, summary(dataset, table, len(pairs)))
+    missing = what_is_missing(dataset.manifest, table["group"], params.missing_facts)
+    if missing["predicts_label"]:
+        print(_warning(missing), flush=True)
+    write_metrics(args.metrics, summary(dataset, table, len(pairs)) | {"missing_facts": missing})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 Reads: what ``ingest.adapter`` names. Writes: ``data/dataset`` (manifest, pixels, masks), ``metrics/ingest.json``.
 Missing images stay rows, so that selection works on metadata alone; unusable ones are quarantined with a reason.
+Both are counted by skin type; notes (colours that were converted, a profile or EXIF that can't be used) are counted.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,9 @@ import pandas as pd
 from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
 from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import BadImageError, digest
-from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, SCHEMA, validate
+from pipeline_steps.records.errors import BadImageError, DataError
+from pipeline_steps.records.images import digest
+from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, SCHEMA, by_skin_type, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
@@ -95,18 +96,26 @@ def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
     loaded = [o for o in outcomes if not isinstance(o, str)]
     pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (len(loaded), size, size, 3))
     masks = np.lib.format.open_memmap(out / "masks.npy", "w+", np.bool_, (len(loaded), size, size))
-    for row, (image, mask) in enumerate(loaded):
+    for row, (image, mask, _) in enumerate(loaded):
         pixels[row], masks[row] = image, False if mask is None else mask
     pixels.flush()
     masks.flush()
     manifest = validate(_manifest(source.table, outcomes))
     manifest.to_parquet(out / "manifest.parquet", index=False)
-    statuses = manifest["image_status"].value_counts()
-    reasons = manifest.loc[manifest["image_status"] == QUARANTINED, "reason"].value_counts()
+    return {"table": source.report, **counts(manifest)}
+
+
+def counts(manifest: pd.DataFrame) -> dict[str, object]:
+    """Images by status; those that are missing or quarantined by skin type and reason; notes."""
+    status = {s: manifest[manifest["image_status"] == s] for s in (PRESENT, MISSING, QUARANTINED)}
+    reasons = status[QUARANTINED].groupby("reason")
+    notes = manifest.loc[manifest["notes"] != "", "notes"].str.split("; ").explode().value_counts().sort_index()
     return {
-        "table": source.report,
-        "images": {s: int(statuses.get(s, 0)) for s in (PRESENT, MISSING, QUARANTINED)},
-        "quarantine_reasons": {str(k): int(v) for k, v in reasons.items()},
+        "images": {s: len(rows) for s, rows in status.items()},
+        "quarantine_reasons": {str(reason): len(rows) for reason, rows in reasons},
+        "missing_by_skin_type": by_skin_type(status[MISSING]),
+        "quarantined_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in reasons},
+        "notes": {str(note): int(n) for note, n in notes.items()},
     }
 
 
@@ -127,10 +136,11 @@ def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame
     filled = table.reset_index(drop=True).assign(
         image_status=status,
         reason=[o if isinstance(o, str) else "" for o in outcomes],
+        notes=["" if isinstance(o, str) else "; ".join(o.notes) for o in outcomes],
         is_synthetic=False,
-        sha256=["" if isinstance(o, str) else digest(o[0]) for o in outcomes],
+        sha256=["" if isinstance(o, str) else digest(o.pixels) for o in outcomes],
         row=rows.astype("int64"),
-        has_mask=[not isinstance(o, str) and o[1] is not None for o in outcomes],
+        has_mask=[not isinstance(o, str) and o.mask is not None for o in outcomes],
     )
     return filled[list(SCHEMA.columns)]
 

@@ -2,7 +2,8 @@
 
 Reads: manifest and audit. Writes: ``data/subset.parquet`` and ``metrics/subset.json`` (condition x type counts).
 Policies: ``clean`` drops images without pixels, identical copies and near-duplicates whose labels disagree;
-``paper_exact`` filters on label and type alone (Wang et al. 2024, Table 1). Every drop is counted.
+``paper_exact`` filters on label and type alone (Wang et al. 2024, Table 1). Every drop is counted by reason and skin
+type, and by reason and condition: who is left out must be as plain as how many.
 """
 
 import difflib
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.manifest import PRESENT
+from pipeline_steps.records.manifest import PRESENT, by_skin_type
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
@@ -28,32 +29,44 @@ class SubsetParams(Params):
     policy: str
 
 
-def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows of the study (and of the holdout) with ``tone`` (majority or minority), and what was dropped why.
+def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of the study (and of the holdout) with ``tone`` (majority or minority), and those dropped with ``because``.
 
     Raises:
         DataError: a condition that the data lack, an unknown policy, or a condition with no image left.
     """
     _require_conditions(manifest, params)
     table = manifest.merge(groups[["image_id", "group", "duplicate_of", "conflict", "ita"]], on="image_id")
-    table = table[table["condition"].isin(params.conditions)]
-    dropped: dict[str, int] = {}
-    wanted = table["fitzpatrick_scale"].isin([*params.majority, *params.minority]) | (table["role"] == "holdout")
-    table = _drop(table, ~wanted, "skin type outside both groups", dropped)
-    for reason, applies in _POLICIES[_known_policy(params.policy)].items():
-        table = _drop(table, applies(table), reason, dropped)
-    left = set(table.loc[table["role"] == "study", "condition"])
+    because = pd.Series("", index=table.index)
+    for reason, applies in (_choice(params) | _POLICIES[_known_policy(params.policy)]).items():
+        because = because.mask((because == "") & applies(table) & _in_reach(table, reason), reason)
+    kept, dropped = table[because == ""], table.assign(because=because)[because != ""]
+    left = set(kept.loc[kept["role"] == "study", "condition"])
     empty = [c for c in params.conditions if c not in left]
     if empty:
-        raise DataError(f"no image of {', '.join(empty)} is left under policy {params.policy!r}; dropped: {dropped}")
-    tone = table["fitzpatrick_scale"].isin(params.minority).map({True: "minority", False: "majority"})
-    return table.assign(tone=tone).reset_index(drop=True), dropped
+        raise DataError(
+            f"no image of {', '.join(empty)} is left under policy {params.policy!r}; "
+            f"dropped, by reason and skin type: {drops(dropped)['dropped']}"
+        )
+    tone = kept["fitzpatrick_scale"].isin(params.minority).map({True: "minority", False: "majority"})
+    return kept.assign(tone=tone).reset_index(drop=True), dropped.reset_index(drop=True)
 
 
-_POLICIES: dict[str, dict[str, Callable[[pd.DataFrame], pd.Series]]] = {
+_OTHER_CONDITION, _NO_PIXELS = "another condition", "no pixels"
+Rule = Callable[[pd.DataFrame], pd.Series]
+
+
+def _choice(params: SubsetParams) -> dict[str, Rule]:
+    return {
+        _OTHER_CONDITION: lambda t: ~t["condition"].isin(params.conditions),
+        "skin type outside both groups": lambda t: ~t["fitzpatrick_scale"].isin([*params.majority, *params.minority]),
+    }
+
+
+_POLICIES: dict[str, dict[str, Rule]] = {
     "paper_exact": {},
     "clean": {
-        "no pixels": lambda t: t["image_status"] != PRESENT,
+        _NO_PIXELS: lambda t: t["image_status"] != PRESENT,
         "identical copy": lambda t: t["duplicate_of"] != "",
         "near-duplicates with different labels": lambda t: t["conflict"],
     },
@@ -66,11 +79,9 @@ def _known_policy(policy: str) -> str:
     return policy
 
 
-def _drop(table: pd.DataFrame, mask: pd.Series, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
-    mask = mask & (table["role"] == "study") if reason != "no pixels" else mask
-    if mask.any():
-        dropped[reason] = int(mask.sum())
-    return table[~mask]
+def _in_reach(table: pd.DataFrame, reason: str) -> pd.Series:
+    """The holdout covers all skin types and is not cleaned, but what has no pixels can't be tested on either."""
+    return (table["role"] == "study") | (reason in {_OTHER_CONDITION, _NO_PIXELS})
 
 
 def _require_conditions(manifest: pd.DataFrame, params: SubsetParams) -> None:
@@ -92,6 +103,18 @@ def counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
+def drops(dropped: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """Dropped images by reason and skin type, and by reason and condition (but for those of other conditions)."""
+    chosen = dropped[dropped["because"] != _OTHER_CONDITION].groupby("because")["condition"]
+    return {
+        "dropped": {str(reason): by_skin_type(rows) for reason, rows in dropped.groupby("because")},
+        "dropped_by_condition": {
+            str(reason): {str(c): int(n) for c, n in rows.value_counts().sort_index().items()}
+            for reason, rows in chosen
+        },
+    }
+
+
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--groups", "--out", "--metrics").parse_args()
@@ -100,7 +123,7 @@ def main() -> None:
     table, dropped = select(manifest, pd.read_parquet(args.groups), params)
     with whole_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
-    write_metrics(args.metrics, {"policy": params.policy, "counts": counts(table), "dropped": dropped})
+    write_metrics(args.metrics, {"policy": params.policy, "counts": counts(table), **drops(dropped)})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ A draw is one redrawn "flexible subset": ``flexible_per_condition`` images of ea
 skin-type scale. Scenario i trains on everything else and tests on the flexible dark images; ii trains on light and
 flexible dark, tests on the other dark; iii trains on light alone, tests on the other dark. Partitions: train,
 validation, test, test_light (scenario i: the flexible light images, Table 5), reference (real images that train
-nothing and test nothing), holdout (phantom only), excluded (would carry a group across; counted).
+nothing and test nothing), holdout (phantom only), excluded (would carry a group across, or beyond the dose; counted by
+reason and skin type).
 
 A scenario may name a dose: ``iii_n16`` trains on 16 images of each condition (fewer where there are fewer), of which
 ``iii_n8`` takes eight; the others of the training images are excluded, and nothing else differs from ``iii``.
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.manifest import by_skin_type
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
@@ -72,7 +74,7 @@ def flexible(table: pd.DataFrame, tone: str, params: SplitParams, draw: int) -> 
 
 
 def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) -> pd.DataFrame:
-    """One row an image with its ``partition``.
+    """One row an image with its ``partition``, and ``because``: why it is excluded.
 
     Raises:
         DataError: unknown scenario, or a group crosses a partition border (unless ``leakage`` is "report").
@@ -85,9 +87,13 @@ def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) ->
     partition = pd.Series([plan[p] for p in position], index=study.index)
     if params.leakage == "exclude":
         partition = _exclude_crossing(partition, study["group"])
+    because = (partition == "excluded").map({True: "its group is in another partition", False: ""})
     partition = _carve_validation(partition, study, params, draw)
     partition = _reduce(partition, study, dose, params.seed, draw) if dose else partition
-    out = table.assign(partition=partition.reindex(table.index).fillna("holdout"))
+    because = because.mask((partition == "excluded") & (because == ""), "beyond the dose")
+    out = table.assign(
+        partition=partition.reindex(table.index).fillna("holdout"), because=because.reindex(table.index).fillna("")
+    )
     leaks = leakage(out)
     if params.leakage != "report" and any(leaks.values()):
         raise DataError(f"scenario {scenario}, draw {draw}: groups cross partitions: {leaks}")
@@ -158,7 +164,13 @@ def sizes(split_table: pd.DataFrame) -> dict[str, object]:
         p: int(n.get(p, 0)) for p in ("train", "validation", "test", "test_light", "reference", "holdout", "excluded")
     }
     both = named["train"] + named["validation"]
-    return {"train_and_validation": both, **named, "sharing_a_group_with_train": leakage(split_table)}
+    excluded = split_table[split_table["partition"] == "excluded"].groupby("because")
+    return {
+        "train_and_validation": both,
+        **named,
+        "excluded_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in excluded},
+        "sharing_a_group_with_train": leakage(split_table),
+    }
 
 
 def main() -> None:

@@ -4,13 +4,15 @@ import sys
 
 import pandas as pd
 import pytest
-from conftest import copy_tree, run
+from conftest import ROOT, copy_tree, run
 
+from pipeline_steps import audit
 from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20
 from pipeline_steps.datasets.phantom_table1 import TABLE_1
 from pipeline_steps.datasets.table import Decoding
 from pipeline_steps.ingest import ingest
 from pipeline_steps.reporting.results import read_json
+from pipeline_steps.stage.params import read_params
 
 D = Decoding(32, "center_crop", 100_000_000)
 
@@ -30,6 +32,10 @@ def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
     assert images["images"] == {"present": 0, "missing": 16577, "quarantined": 0}
     assert images["table"]["skin_type_unknown"] == 565
     assert images["table"]["url_missing"] == 41
+    dropped = read_json(clone / "metrics/subset.json")["dropped"]
+    assert dropped["skin type outside both groups"] == {"3": 620, "4": 456, "unknown": 128}
+    assert sum(dropped["another condition"].values()) == 16577 - 2835
+    assert images.get("missing_by_skin_type", {}).get("unknown") == 565
 
 
 def test_skincon_joins(real_data):
@@ -52,6 +58,24 @@ def test_pad_ufes_photographs_and_masks(real_data, tmp_path):
     by_type = manifest["fitzpatrick_scale"].value_counts().to_dict()
     assert by_type == {1: 18, 2: 86, 3: 41, 4: 17, 5: 1}
     assert manifest["patient_id"].nunique() == 215
+    pairs = pd.read_csv(real_data / "pad_ufes_20/metadata.csv", dtype=str)[
+        ["patient_id", "lesion_id"]
+    ].drop_duplicates()
+    assert manifest["lesion_id"].nunique() == len(pairs) == 239
+    assert manifest.groupby("lesion_id")["patient_id"].nunique().max() == 1
+    assert report["table"]["lesion_ids_of_several_patients"] == 5
+    assert report["notes"] == {}
+
+
+def test_pad_ufes_blanks_name_the_benign(real_data):
+    source = pad_ufes_20.read(real_data / "pad_ufes_20", D)
+    table = source.table.assign(image_status="present", has_mask=True)
+    params = read_params(audit.AuditParams, "audit", ROOT / "params.yaml").missing_facts
+    found = audit.what_is_missing(table, table["patient_id"], params)
+    assert found["predicts_label"]
+    assert found["facts"]["skin_type"]["cramers_v"] > 0.5
+    blank = table.loc[table["fitzpatrick_scale"].isna(), "condition"]
+    assert set(blank) == {"actinic keratosis", "seborrheic keratosis", "nevus"}
 
 
 def test_an_edited_file_fails_its_md5(real_data, tmp_path):

@@ -19,9 +19,9 @@ from pipeline_steps.records.color import (
     linear_from_lab,
     srgb_from_linear,
 )
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.groups import merge_groups
-from pipeline_steps.records.images import BadImageError, png_bytes, read_image, with_text
+from pipeline_steps.records.images import png_bytes, read_image, with_text
 from pipeline_steps.records.manifest import safe_path
 from pipeline_steps.records.skin_types import parse_skin_type, type_from_ita
 from pipeline_steps.stage.outputs import BusyError, OutputError, whole_file, whole_folder
@@ -96,7 +96,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
         stored = stored.transpose(Image.Transpose(inverse[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    pixels = read_image(_photo(tmp_path / "a.png", stored, exif=exif), 16, "squash", 10_000)
+    pixels, _ = read_image(_photo(tmp_path / "a.png", stored, exif=exif), 16, "squash", 10_000)
     assert pixels[:6, :6].min() > 200
     assert pixels[10:, 10:].max() < 50
 
@@ -105,7 +105,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     ("mode", "suffix"), [("CMYK", "jpg"), ("L", "png"), ("P", "gif"), ("RGBA", "png"), ("LA", "png")]
 )
 def test_odd_modes_become_rgb(tmp_path, mode, suffix):
-    pixels = read_image(_photo(tmp_path / f"a.{suffix}", _gradient(mode)), 16, "center_crop", 10_000)
+    pixels, _ = read_image(_photo(tmp_path / f"a.{suffix}", _gradient(mode)), 16, "center_crop", 10_000)
     assert pixels.shape == (16, 16, 3)
     assert pixels.dtype == np.uint8
     assert pixels[:, -1].mean() > pixels[:, 0].mean()
@@ -113,7 +113,7 @@ def test_odd_modes_become_rgb(tmp_path, mode, suffix):
 
 def test_sixteen_bits_keep_their_range(tmp_path):
     levels = (np.linspace(0, 65535, 16)[None] * np.ones((16, 1))).astype(np.uint16)
-    pixels = read_image(_photo(tmp_path / "a.png", Image.fromarray(levels)), 16, "squash", 10_000)
+    pixels, _ = read_image(_photo(tmp_path / "a.png", Image.fromarray(levels)), 16, "squash", 10_000)
     assert pixels[0, 0, 0] < 5
     assert pixels[0, -1, 0] > 250
     assert 110 < pixels[0, 8, 0] < 150
@@ -121,16 +121,16 @@ def test_sixteen_bits_keep_their_range(tmp_path):
 
 def test_transparency_lies_on_white_and_animations_give_their_first_frame(tmp_path):
     clear = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
-    assert read_image(_photo(tmp_path / "a.png", clear), 16, "squash", 10_000).min() == 255
+    assert read_image(_photo(tmp_path / "a.png", clear), 16, "squash", 10_000).pixels.min() == 255
     frames = [Image.new("RGB", (16, 16), c) for c in ("red", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert (read_image(tmp_path / "a.gif", 16, "squash", 10_000)[0, 0] == [255, 0, 0]).all()
+    assert (read_image(tmp_path / "a.gif", 16, "squash", 10_000).pixels[0, 0] == [255, 0, 0]).all()
 
 
 def test_wrong_extension_is_no_obstacle(tmp_path):
     _gradient().save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
-    assert read_image(tmp_path / "a.jpg", 16, "pad", 10_000).shape == (16, 16, 3)
+    assert read_image(tmp_path / "a.jpg", 16, "pad", 10_000).pixels.shape == (16, 16, 3)
 
 
 def _truncated(path):
@@ -215,7 +215,8 @@ def _table(tmp_path, text, encoding="utf-8"):
 def test_dirty_table_is_read_and_counted(tmp_path):
     text = "file,label,type,patient\na.png,Psoriasis,2.0,p1\na.png,Psoriasis,2.0,p1\nb.png,,-1,p1\nc.png,acne,,p2\n"
     source = read_mapped(_table(tmp_path, text, "utf-8-sig"), D)
-    assert source.report == {"rows": 4, "duplicate_rows": 1, "skin_type_unknown": 2, "label_blank": 1}
+    counted = {"rows": 4, "duplicate_rows": 1, "skin_type_unknown": 2, "label_blank": 1}
+    assert source.report == counted | {"lesion_ids_of_several_patients": 0}
     assert list(source.table["image_id"]) == ["a", "b", "c"]
     assert list(source.table["condition"]) == ["psoriasis", "unlabelled", "acne"]
     assert source.table["fitzpatrick_scale"].isna().tolist() == [False, True, True]
@@ -238,6 +239,25 @@ def test_bad_tables_are_refused(tmp_path, text, match):
         read_mapped(_table(tmp_path, text), D)
 
 
+LESIONS = {  # patient and lesion of five images, and which of them show one lesion
+    "numbered within patients": ("p1,1 p1,1 p2,1 p2,2 p3,1", [{0, 1}]),
+    "numbered through": ("p1,1 p1,1 p2,2 p2,3 ,1", [{0, 1, 4}]),
+    "within patients, some unknown": ("p1,1 p2,1 ,1 ,1 p2,", [{2, 3}]),
+    "names that would run together": ("p,1/2 p/1,2 p,2 p,1 q,2", []),
+}
+
+
+@pytest.mark.parametrize("name", LESIONS)
+def test_a_lesion_is_its_patients(tmp_path, name):
+    rows, together = LESIONS[name]
+    text = "file,label,type,patient,lesion\n" + "".join(f"{i}.png,x,1,{row}\n" for i, row in enumerate(rows.split(" ")))
+    source = read_mapped(_table(tmp_path, text).model_copy(update={"lesion_id": "lesion"}), D)
+    lesions = source.table["lesion_id"]
+    assert [set(ids.index) for key, ids in lesions.groupby(lesions) if key and len(ids) > 1] == together
+    shared = {"numbered within patients": 1, "names that would run together": 1, "within patients, some unknown": 1}
+    assert source.report.get("lesion_ids_of_several_patients") == shared.get(name, 0)
+
+
 def test_paths_never_leave_the_root(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link").symlink_to(tmp_path)
@@ -252,7 +272,7 @@ def test_missing_and_damaged_images_stay_rows(tmp_path):
 
     _gradient().save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"no")
-    text = "file,label,type,patient\ngood.png,x,1,p\nbad.png,x,1,q\ngone.png,x,1,r\n"
+    text = "file,label,type,patient\ngood.png,x,1,p\nbad.png,x,6,q\ngone.png,x,,r\n"
     out = tmp_path / "out"
     out.mkdir()
     report = ingest(read_mapped(_table(tmp_path, text), D), 16, out)
@@ -260,4 +280,6 @@ def test_missing_and_damaged_images_stay_rows(tmp_path):
     assert report["images"] == {"present": 1, "missing": 1, "quarantined": 1}
     assert list(manifest["image_status"]) == ["present", "quarantined", "missing"]
     assert report["quarantine_reasons"] == {"not an image": 1}
+    assert report.get("missing_by_skin_type") == {"unknown": 1}
+    assert report.get("quarantined_by_skin_type") == {"not an image": {"6": 1}}
     assert np.load(out / "pixels.npy").shape == (1, 16, 16, 3)

@@ -1,13 +1,17 @@
 """Selection and splits: the paper's counts, and no group ever crosses."""
 
+import json
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline_steps import select_subset
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.select_subset import SubsetParams, counts, select
+from pipeline_steps.select_subset import SubsetParams, counts, drops, select
 from pipeline_steps.split import SplitParams, leakage, sizes, split
 
 PARAMS = SplitParams(
@@ -89,6 +93,17 @@ def test_the_test_split_is_refused(tmp_path):
         read_partition(tmp_path / "s.parquet", "train", "test")
 
 
+def test_exclusions_are_counted_by_reason_and_skin_type():
+    crossing = split(_table(lambda i: f"g{i % 4}"), "i", 0, PARAMS)
+    dosed = split(_table(str), "iii_n3", 0, PARAMS)
+    for made, reason in ((crossing, "its group is in another partition"), (dosed, "beyond the dose")):
+        excluded = made[made["partition"] == "excluded"]
+        by_type = {str(t): n for t, n in excluded["fitzpatrick_scale"].value_counts().sort_index().items()}
+        assert by_type
+        assert sizes(made).get("excluded_by_skin_type") == {reason: by_type}
+    assert (dosed.query("partition != 'excluded'")["because"] == "").all()
+
+
 def _manifest():
     table = _table(str).drop(columns=["tone", "group"])
     table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
@@ -102,10 +117,42 @@ def _manifest():
 def test_policies():
     params = SubsetParams(conditions=("a", "b"), majority=(1, 2), minority=(5, 6), policy="clean")
     cleaned, dropped = select(*_manifest(), params)
-    assert dropped == {"no pixels": 1, "identical copy": 1, "near-duplicates with different labels": 1}
+    dropped = drops(dropped)
+    assert dropped["dropped"] == {
+        "no pixels": {"1": 1},
+        "identical copy": {"1": 1},
+        "near-duplicates with different labels": {"1": 1},
+    }
+    assert dropped["dropped_by_condition"] == {reason: {"a": 1} for reason in dropped["dropped"]}
     exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}))
-    assert (len(cleaned), len(exact), none) == (61, 64, {})
+    assert (len(cleaned), len(exact), len(none)) == (61, 64, 0)
     assert counts(exact)["a"] == {"1": 8, "2": 8, "5": 8, "6": 8}
+
+
+def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypatch):
+    manifest, groups = _manifest()
+    manifest.loc[manifest["image_id"].isin(["020", "021"]), "fitzpatrick_scale"] = pd.NA
+    manifest["skin_group"] = ["56" if i == "021" else "" for i in manifest["image_id"]]
+    manifest.loc[manifest["image_id"].isin(["062", "063"]), "condition"] = "c"
+    manifest.loc[manifest["image_id"] == "030", "fitzpatrick_scale"] = 4
+    monkeypatch.chdir(tmp_path)
+    manifest.to_parquet("manifest.parquet")
+    groups.to_parquet("groups.parquet")
+    subset = {"conditions": ["a", "b"], "majority": [1, 2], "minority": [5, 6], "policy": "clean"}
+    Path("params.yaml").write_text(json.dumps({"subset": subset}))
+    arguments = "--dataset . --groups groups.parquet --out subset.parquet --metrics subset.json"
+    monkeypatch.setattr("sys.argv", ["select_subset", *arguments.split()])
+    select_subset.main()
+    metrics, left = json.loads(Path("subset.json").read_text()), pd.read_parquet("subset.parquet")
+    assert metrics["dropped"] == {
+        "another condition": {"6": 2},
+        "identical copy": {"1": 1},
+        "near-duplicates with different labels": {"1": 1},
+        "no pixels": {"1": 1},
+        "skin type outside both groups": {"4": 1, "56": 1, "unknown": 1},
+    }
+    assert metrics["dropped_by_condition"]["skin type outside both groups"] == {"a": 3}
+    assert sum(n for types in metrics["dropped"].values() for n in types.values()) == len(manifest) - len(left)
 
 
 def test_unknown_condition_suggests():

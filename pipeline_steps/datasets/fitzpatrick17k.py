@@ -17,8 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, Mapped, read_csv, read_mapped
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import BadImageError
+from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.progress import Track
 

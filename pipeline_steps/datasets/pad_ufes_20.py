@@ -1,5 +1,7 @@
 """PAD-UFES-20 (Pacheco et al. 2020): phone photographs, several a patient and lesion, RGBA PNG. CC BY 4.0.
 
+Lesions are numbered within patients, and many numbers are used by several patients: the key is both (``lesion_keys``).
+Skin type is blank, with the rest of the questionnaire, for benign diagnoses alone: see ``missing_facts`` of ``audit``.
 The skin-type column is spelled ``fitspatrick`` and holds blanks and "2.0". ``masks/{id}_mask.png``, where
 present, is a colour-mapped RGBA image: lesion where luma is above 127.
 """

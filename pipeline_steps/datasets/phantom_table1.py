@@ -42,7 +42,7 @@ def read(seed: int, scale: float, minimum: int, holdout_per_cell: int, size: int
     def load(position: int) -> Loaded:
         condition, skin_type = table["condition"].iloc[position], int(table["fitzpatrick_scale"].iloc[position])
         drawn = render_condition(condition, skin_type, int(seeds[position]), size)
-        return drawn.image, np.asarray(drawn.mask)
+        return Loaded(drawn.image, np.asarray(drawn.mask), ())
 
     table["attributes"] = [
         json.dumps(render_condition(c, int(t), int(s), 16).attributes, sort_keys=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,14 @@ import pandas as pd
 
 from pipeline_steps.records.images import Pixels
 
-Loaded = tuple[Pixels, npt.NDArray[np.bool_] | None]
+
+class Loaded(NamedTuple):
+    """Pixels (S, S, 3), mask (S, S) or None, and notes on how the files were read, as the manifest keeps them."""
+
+    pixels: Pixels
+    mask: npt.NDArray[np.bool_] | None
+    notes: tuple[str, ...]
+
 
 COLUMNS = (
     "image_id",
@@ -27,7 +35,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Source:
-    """``table`` has ``COLUMNS``; ``load(position)`` gives pixels (S, S, 3) and mask (S, S) or None.
+    """``table`` has ``COLUMNS``; ``load(position)`` gives an image and its mask.
 
     ``load`` raises FileNotFoundError where there is no file and BadImageError where it can't be used.
     ``report`` counts what the adapter noticed in the table. ``threads``: how many ``load`` at once; more than one slows

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import read_image, read_mask
-from pipeline_steps.records.manifest import safe_path
+from pipeline_steps.records.manifest import UNLABELLED, safe_path
 from pipeline_steps.records.skin_types import parse_skin_type
 from pipeline_steps.stage.params import Params
 
@@ -63,16 +63,18 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     skin = [_skin_type(m, i, value) for i, value in enumerate(distinct[m.skin_type])]
     conditions = distinct[m.condition].str.strip().str.lower()
     blank = conditions == ""
+    patients = _ids(distinct, m.patient_id)
+    lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
     table = pd.DataFrame(
         {
             "image_id": stems,
             "file": [m.file.format(**row) for row in rows],
-            "condition": conditions.replace(dict(renamed or {})).mask(blank, "unlabelled"),
+            "condition": conditions.replace(dict(renamed or {})).mask(blank, UNLABELLED),
             "fitzpatrick_scale": pd.array([t for t, _ in skin], dtype="Int64"),
             "skin_group": [g or "" for _, g in skin],
             "skin_source": [m.skin_type if g else "" for _, g in skin],
-            "patient_id": distinct[m.patient_id].str.strip() if m.patient_id else "",
-            "lesion_id": distinct[m.lesion_id].str.strip() if m.lesion_id else "",
+            "patient_id": patients,
+            "lesion_id": lesions,
             "role": "study",
             "attributes": [json.dumps({c: row[c] for c in m.attributes}) for row in rows],
         },
@@ -84,9 +86,29 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
         "duplicate_rows": len(raw) - len(distinct),
         "skin_type_unknown": sum(g is None for _, g in skin),
         "label_blank": int(blank.sum()),
+        "lesion_ids_of_several_patients": shared,
     }
     masks = [m.mask.format(**row) for row in rows] if m.mask else []
     return Source(table, _loader(m, list(table["file"]), masks, decoding), report, threads=2)
+
+
+def lesion_keys(patients: pd.Series, lesions: pd.Series) -> tuple[pd.Series, int]:
+    """What names a lesion, and how many lesion ids several patients have.
+
+    Where there is one such id, lesions are numbered within patients, and the key is patient and lesion together (as a
+    JSON list, which no other pair gives). An id without a patient then names a lesion among those without a patient.
+    """
+    known = (patients != "") & (lesions != "")
+    owners = patients[known].groupby(lesions[known]).nunique()
+    shared = int((owners > 1).sum())
+    if not shared:
+        return lesions, 0
+    pairs = [json.dumps([p, n], ensure_ascii=False) for p, n in zip(patients, lesions, strict=True)]
+    return lesions.mask(known, pd.Series(pairs, index=lesions.index)), shared
+
+
+def _ids(table: pd.DataFrame, column: str) -> pd.Series:
+    return table[column].str.strip() if column else pd.Series("", index=table.index)
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -147,10 +169,12 @@ class Loader:
         path = safe_path(self.m.images, self.files[position])
         if not path.is_file():
             raise FileNotFoundError(str(path))
-        pixels = read_image(path, self.d.size, self.d.resize, self.d.max_pixels)
-        if not self.masks:
-            return pixels, None
-        mask = safe_path(self.m.masks, self.masks[position])
-        if not mask.is_file():
-            return pixels, None
-        return pixels, read_mask(mask, self.d.size, self.d.resize, self.d.max_pixels)
+        pixels, notes = read_image(path, self.d.size, self.d.resize, self.d.max_pixels)
+        drawn = safe_path(self.m.masks, self.masks[position]) if self.masks else None
+        if drawn is None or not drawn.is_file():
+            return Loaded(pixels, None, notes)
+        try:
+            mask, on_mask = read_mask(drawn, self.d.size, self.d.resize, self.d.max_pixels)
+        except BadImageError as error:
+            raise BadImageError(f"mask: {error}") from None
+        return Loaded(pixels, mask, (*notes, *(f"mask: {note}" for note in on_mask)))

@@ -5,81 +5,145 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
+
+from pipeline_steps.records.errors import BadImageError
+from pipeline_steps.records.icc import Declared, declared, to_srgb
+from pipeline_steps.records.levels import eight_bits, is_deep
 
 Pixels = npt.NDArray[np.uint8]
 MIN_SIDE = 8
+NOT_TURNED = "EXIF unreadable: not turned"
 _PNG_HEADER = 33  # signature and IHDR chunk, in bytes
 _RESAMPLING = Image.Resampling.BICUBIC
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-class BadImageError(ValueError):
-    """An image that must be quarantined; the message is the reason, as the manifest records it."""
+class Photograph(NamedTuple):
+    """Pixels (S, S, 3), and notes on what was done to read them or could not be done."""
+
+    pixels: Pixels
+    notes: tuple[str, ...]
 
 
-def read_image(path: Path, size: int, resize: str, max_pixels: int) -> Pixels:
-    """Decode ``path`` to (size, size, 3) uint8 sRGB: EXIF turned, first frame, alpha over white.
+def read_image(file: Path | BinaryIO, size: int, resize: str, max_pixels: int) -> Photograph:
+    """Decode ``file`` to (size, size, 3) uint8 sRGB: colours converted, EXIF turned, first frame, alpha over white.
 
-    ``resize``: ``center_crop`` (short side to size, then crop), ``pad`` (long side to size, edges
-    replicated) or ``squash``. 16-bit images are scaled by their own bit depth.
+    ``resize``: ``center_crop`` (short side to size, then crop), ``pad`` (long side to size, edges replicated) or
+    ``squash``. Colours: see ``records.icc``; more than 8 bits a channel: see ``records.levels``.
 
     Raises:
-        BadImageError: not an image, truncated, empty, too small or larger than ``max_pixels``.
+        BadImageError: not an image, truncated, empty, too small, larger than ``max_pixels``, or its white is unknown.
     """
-    image = _open(path, max_pixels)
-    return fit(image, size, resize)
+    with _faults(max_pixels):
+        opened = _open(file, max_pixels, colours=True)
+        colours, changes = to_srgb(eight_bits(opened.image, opened.deep), opened.said)
+        upright = opened.turned(_on_white(colours))
+    return Photograph(fit(upright, size, resize), changes + opened.notes)
 
 
-def read_mask(path: Path, size: int, resize: str, max_pixels: int) -> npt.NDArray[np.bool_]:
-    """Decode a mask to (size, size) bool: true where luma is above 127.
+def read_mask(path: Path, size: int, resize: str, max_pixels: int) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
+    """Decode a mask to (size, size) bool, true where luma is above 127; and notes.
+
+    Its values are labels, not colours: profiles and gamma are left alone.
 
     Raises:
-        BadImageError: as ``read_image``.
+        BadImageError: as ``read_image``, but for what concerns colours.
     """
-    return fit(_open(path, max_pixels), size, resize).astype(np.float32) @ np.array([0.299, 0.587, 0.114]) > 127
+    with _faults(max_pixels):
+        opened = _open(path, max_pixels, colours=False)
+        image = opened.image
+        if image.mode[0] in "IF":
+            levels = np.asarray(image, np.float64)
+            top = 65535.0 if levels.max() > 255 else 255.0
+            image = Image.fromarray(np.round(levels.clip(0, top) / top * 255).astype(np.uint8))
+        upright = opened.turned(_on_white(image))
+    grey = fit(upright, size, resize).astype(np.float32) @ np.array([0.299, 0.587, 0.114])
+    return grey > 127, opened.notes
 
 
-def _open(path: Path, max_pixels: int) -> Image.Image:
-    if not path.stat().st_size:
-        raise BadImageError("empty file")
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+@contextmanager
+def _faults(max_pixels: int) -> Iterator[None]:
+    """Whatever a decoder stumbles over is the image's fault: no image ends a stage."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise BadImageError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
-                if min(width, height) < MIN_SIDE:
-                    raise BadImageError(f"{width} x {height} pixels are too few")
-                image.load()
-                turned = ImageOps.exif_transpose(image)
+        yield
     except BadImageError:
         raise
     except UnidentifiedImageError:
         raise BadImageError("not an image") from None
     except Image.DecompressionBombError:
         raise BadImageError(f"pixels exceed the limit of {max_pixels}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except MemoryError:
+        raise  # the machine's
+    except Exception as error:  # noqa: BLE001 - Pillow's decoders raise nearly all there are
         raise BadImageError(f"damaged: {error}") from None
-    return _to_rgb(turned)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        levels = np.asarray(image, np.float64)
-        top = 65535.0 if levels.max() > 255 else 255.0
-        image = Image.fromarray(np.round(levels.clip(0, top) / top * 255).astype(np.uint8))
+@dataclass(frozen=True)
+class _Opened:
+    """A loaded image, as it is stored: what its file says of colours and of depth, and how it is to be turned."""
+
+    image: Image.Image
+    said: Declared
+    deep: bool
+    turn: Image.Transpose | None
+    notes: tuple[str, ...]
+
+    def turned(self, image: Image.Image) -> Image.Image:
+        return image if self.turn is None else image.transpose(self.turn)
+
+
+def _open(file: Path | BinaryIO, max_pixels: int, *, colours: bool) -> _Opened:
+    if isinstance(file, Path) and not file.stat().st_size:
+        raise BadImageError("empty file")
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise BadImageError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
+            if min(width, height) < MIN_SIDE:
+                raise BadImageError(f"{width} x {height} pixels are too few")
+            said, deep = declared(image) if colours else Declared(b"", ""), is_deep(image)
+            image.load()
+            return _Opened(image, said, deep, *_turn(image))
+
+
+def _turn(image: Image.Image) -> tuple[Image.Transpose | None, tuple[str, ...]]:
+    """How EXIF says the image is to be turned; the rest of EXIF may be damaged, for nothing else of it is read."""
+    try:
+        orientation = image.getexif().get(Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 - Pillow's reader of damaged EXIF raises whatever it stumbles over
+        return None, (NOT_TURNED,)
+    if orientation not in range(1, 9):
+        return None, (NOT_TURNED,)
+    return _TURNS.get(orientation), ()
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """RGB, what is transparent over white."""
     if image.mode in {"P", "PA", "LA", "RGBA", "RGBa", "La"} or "transparency" in image.info:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def fit(image: Image.Image, size: int, resize: str) -> Pixels:

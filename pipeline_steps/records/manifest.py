@@ -1,4 +1,7 @@
-"""The manifest: one row an image, present or not, and the pixels that go with it."""
+"""The manifest: one row an image, present or not, and the pixels that go with it.
+
+``reason`` says why an image is quarantined; ``notes`` (several joined by "; ") how a present one could be read.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +14,7 @@ import pandera.pandas as pa
 from pipeline_steps.records.errors import DataError
 
 PRESENT, MISSING, QUARANTINED = "present", "missing", "quarantined"
+UNLABELLED = "unlabelled"  # the condition of an image without a label
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -18,6 +22,7 @@ SCHEMA = pa.DataFrameSchema(
         "file": pa.Column(str),
         "image_status": pa.Column(str, pa.Check.isin([PRESENT, MISSING, QUARANTINED])),
         "reason": pa.Column(str),
+        "notes": pa.Column(str),
         "condition": pa.Column(str, pa.Check.str_length(min_value=1)),
         "fitzpatrick_scale": pa.Column("Int64", pa.Check.isin([1, 2, 3, 4, 5, 6]), nullable=True),
         "skin_group": pa.Column(str, pa.Check.isin(["12", "34", "56", ""])),
@@ -103,6 +108,13 @@ def open_dataset(folder: Path) -> Dataset:
     return Dataset(
         manifest, np.load(folder / "pixels.npy", mmap_mode="r"), np.load(folder / "masks.npy", mmap_mode="r")
     )
+
+
+def by_skin_type(rows: pd.DataFrame) -> dict[str, int]:
+    """How many rows there are of each skin type; of its group where the type is unknown; else ``unknown``."""
+    group = rows["skin_group"] if "skin_group" in rows else pd.Series("", index=rows.index)
+    named = rows["fitzpatrick_scale"].astype("Int64").astype("string").fillna(group).replace("", "unknown")
+    return {str(name): int(n) for name, n in named.value_counts().sort_index().items()}
 
 
 def safe_path(root: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ is said, and compared with the budget, before the first request.
 import base64
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Literal
@@ -19,8 +20,8 @@ from PIL import Image
 
 from pipeline_steps.items.store import ItemStore, default_store, item_key
 from pipeline_steps.records.captioned import read_captions
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import digest, mask_png, png_bytes
+from pipeline_steps.records.errors import BadImageError, DataError
+from pipeline_steps.records.images import Photograph, digest, mask_png, png_bytes, read_image
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.masks import blended, grown
@@ -28,6 +29,7 @@ from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
 _CODE = "1"  # of stored images; not the code's digest, for what was paid stays good
+_MAX_PIXELS = 100_000_000  # of a reply
 
 
 class EditBudget(Params):
@@ -78,7 +80,10 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     todo = {key: i for i, key in enumerate(keys) if store.get(key) is None}
     if todo:
         _ask_all(params, store, {key: (images[i], regions[i], prompts[i]) for key, i in todo.items()})
-    made = np.stack([_read(store.get(key), images.shape[1]) for key in keys])
+    read = [_read(store.get(key), images.shape[1]) for key in keys]
+    for note, n in Counter(note for photograph in read for note in photograph.notes).items():
+        print(f"{n} of the service's {len(read)} images: {note}", flush=True)
+    made = np.stack([photograph.pixels for photograph in read])
     files = [png_bytes(image) for image in blended(images, made, regions, params.feather)]
     maker = f"`{params.model}` behind an image-edit endpoint"
     kept = [mask_png(mask) for mask in masks] if params.region == "surroundings" else []
@@ -167,16 +172,15 @@ def _request_images(
     return files
 
 
-def _read(stored: bytes | None, size: int) -> npt.NDArray[np.uint8]:
-    """The service's image at the data's size.
+def _read(stored: bytes | None, size: int) -> Photograph:
+    """The service's image at the data's size, in the data's colours.
 
     Raises:
         DataError: what was paid is no image.
     """
     assert stored is not None
     try:
-        made = Image.open(io.BytesIO(stored)).convert("RGB")
-    except OSError:
+        return read_image(io.BytesIO(stored), size, "squash", _MAX_PIXELS)
+    except BadImageError as error:
         name = hashlib.sha256(stored).hexdigest()[:12]
-        raise DataError(f"the service sent something that is no image ({len(stored)} bytes, {name})") from None
-    return np.asarray(made.resize((size, size), Image.Resampling.BICUBIC))
+        raise DataError(f"the service sent something that is no image ({len(stored)} bytes, {name}): {error}") from None

@@ -1,0 +1,1 @@
+"""Measures and tests that know nothing of what is measured."""

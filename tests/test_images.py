@@ -1,0 +1,409 @@
+"""Photographs become sRGB of 8 bits by what their files say, or are quarantined, or counted; none ends a stage."""
+
+import io
+import json
+import struct
+import zlib
+
+import icc_profiles as icc
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageCms
+
+from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
+from pipeline_steps.ingest import ingest
+from pipeline_steps.records.color import individual_typology_angle, lab_from_srgb
+from pipeline_steps.remote import edit
+
+SIDE = 16
+CONVERTED, UNUSABLE = "colours converted to sRGB", "colour profile unusable: read as sRGB"
+PRIMARIES = {  # chromaticities of red, green and blue; white is D65
+    "srgb": ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)),
+    "display_p3": ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    "adobe_rgb": ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)),
+}
+P3 = icc.matrix("display_p3", icc.srgb_table())
+ADOBE = icc.matrix("adobe_rgb", icc.power(563 / 256))
+LINEAR = icc.matrix("srgb", icc.power(1))
+
+
+def _ingested(folder, files, masks=None):
+    """Pixels by name (None: quarantined), the manifest by name, and the report, of files given as bytes."""
+    for place, named in (("images", files), ("masks", masks or {})):
+        (folder / place).mkdir()
+        for name, content in named.items():
+            (folder / place / name).write_bytes(content)
+    (folder / "t.csv").write_text("file,label,type\n" + "".join(f"{name},x,1\n" for name in files))
+    mapped = Mapped(
+        csv=folder / "t.csv", images=folder / "images", masks=folder / "masks", file="{file}",
+        mask="{file}" if masks else "", image_id="file", condition="label", skin_type="type", patient_id="",
+        lesion_id="", attributes=(),
+    )  # fmt: skip
+    out = folder / "out"
+    out.mkdir()
+    report = ingest(read_mapped(mapped, Decoding(SIDE, "squash", 10_000)), SIDE, out)
+    manifest = pd.read_parquet(out / "manifest.parquet").set_index("file")
+    pixels, drawn = np.load(out / "pixels.npy"), np.load(out / "masks.npy")
+    read = {name: pixels[row] if row >= 0 else None for name, row in manifest["row"].items()}
+    return read, manifest.assign(mask=[drawn[row] if row >= 0 else None for row in manifest["row"]]), report
+
+
+def _file(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _patches():
+    """Sixteen colours, skin of all types among them, in squares of 4 x 4 pixels: (16, 16, 3) uint8."""
+    skin = [
+        (244, 208, 177),
+        (231, 180, 143),
+        (210, 158, 124),
+        (186, 120, 81),
+        (150, 90, 62),
+        (94, 60, 50),
+        (60, 40, 35),
+    ]
+    other = np.random.default_rng(0).integers(40, 216, (9, 3))
+    return np.kron(np.array([*skin, *other], np.uint8).reshape(4, 4, 3), np.ones((4, 4, 1), np.uint8))
+
+
+def _xyz(space):
+    """Linear RGB to XYZ relative to D65, from chromaticities (SMPTE RP 177)."""
+    (x, y), white = np.array(PRIMARIES[space]).T, np.array([0.3127 / 0.3290, 1, 0.3583 / 0.3290])
+    columns = np.stack([x / y, np.ones(3), (1 - x - y) / y])
+    return columns * np.linalg.solve(columns, white)
+
+
+def _srgb(linear):
+    linear = linear.clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def _meant(stored, space, decode):
+    """sRGB values, 0 to 255, of what is stored in another space."""
+    return _srgb(decode(stored / 255) @ (np.linalg.inv(_xyz("srgb")) @ _xyz(space)).T)
+
+
+SPACES = {
+    "display_p3": (P3, "display_p3", icc.srgb_decoded),
+    "adobe_rgb": (ADOBE, "adobe_rgb", lambda v: v ** (563 / 256)),
+    "linear": (LINEAR, "srgb", lambda v: v),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_colours_are_those_that_the_profile_means(tmp_path, name):
+    profile, space, decode = SPACES[name]
+    stored = _patches()
+    files = {
+        "a.png": _file(stored, icc_profile=profile),
+        "b.tif": _file(stored, "TIFF", icc_profile=profile),
+        "c.webp": _file(stored, "WEBP", lossless=True, icc_profile=profile),
+        "d.jpg": _file(stored, "JPEG", quality=100, subsampling=0, icc_profile=profile),
+    }
+    read, _, report = _ingested(tmp_path, files)
+    for file, pixels in read.items():
+        decoded = np.asarray(Image.open(io.BytesIO(files[file])))
+        assert np.abs(pixels - _meant(decoded, space, decode)).max() <= 1, file
+    assert report.get("notes") == {CONVERTED: 4}
+
+
+def test_skin_tone_is_that_of_the_profile(tmp_path):
+    stored = _patches()
+    read, _, _ = _ingested(tmp_path, {"a.png": _file(stored, icc_profile=P3)})
+    tone, meant = (
+        individual_typology_angle(lab_from_srgb((v[::4, ::4] / 255).astype(np.float32))).ravel()[:7]
+        for v in (read["a.png"], _meant(stored, "display_p3", icc.srgb_decoded))
+    )
+    assert np.abs(tone - meant).max() < 0.5
+
+
+def _with_chunks(png, **chunks):
+    """A PNG with more chunks after its header."""
+    more = b"".join(
+        struct.pack(">I", len(body)) + name.encode() + body + struct.pack(">I", zlib.crc32(name.encode() + body))
+        for name, body in chunks.items()
+    )
+    return png[:33] + more + png[33:]
+
+
+def _chromaticities(space):
+    points = [(0.3127, 0.3290), *PRIMARIES[space]]
+    return struct.pack(">8I", *(round(v * 100_000) for point in points for v in point))
+
+
+def test_srgb_by_any_name_is_bit_for_bit_untagged(tmp_path):
+    plain = _file(np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+    image = Image.open(io.BytesIO(plain))
+    files = {
+        "plain.png": plain,
+        "lcms.png": _file(image, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
+        "camera.tif": _file(image, "TIFF", icc_profile=icc.matrix("srgb", icc.srgb_table())),
+        "chunk.png": _with_chunks(plain, sRGB=b"\0", gAMA=struct.pack(">I", 45455)),
+        "gamma.png": _with_chunks(plain, gAMA=struct.pack(">I", 45455), cHRM=_chromaticities("srgb")),
+        "cicp.png": _with_chunks(plain, cICP=bytes([1, 13, 0, 1])),
+    }
+    read, _, report = _ingested(tmp_path, files)
+    assert [name for name, pixels in read.items() if not np.array_equal(pixels, np.asarray(image))] == []
+    assert not report.get("notes")
+
+
+def test_chunks_of_png_are_believed(tmp_path):
+    stored = _patches()
+    plain = _file(stored)
+    gamma = struct.pack(">I", 100_000)
+    files = {
+        "cicp.png": _with_chunks(plain, cICP=bytes([12, 13, 0, 1])),
+        "linear.png": _with_chunks(plain, gAMA=gamma),
+        "both.png": _with_chunks(plain, gAMA=gamma, cHRM=_chromaticities("adobe_rgb")),
+        "icc_first.png": _with_chunks(_file(stored, icc_profile=P3), gAMA=gamma),
+        "hdr.png": _with_chunks(plain, cICP=bytes([9, 16, 0, 1])),
+        "nonsense.png": _with_chunks(plain, gAMA=gamma, cHRM=bytes(32)),
+    }
+    read, manifest, report = _ingested(tmp_path, files)
+    p3, linear = _meant(stored, "display_p3", icc.srgb_decoded), _meant(stored, "srgb", lambda v: v)
+    meant = {"cicp.png": p3, "linear.png": linear, "icc_first.png": p3, "nonsense.png": stored}
+    meant["both.png"] = _meant(stored, "adobe_rgb", lambda v: v)
+    for name, colours in meant.items():
+        assert np.abs(read[name] - colours).max() <= 1, name
+    assert "cICP 9, 16" in manifest.loc["hdr.png", "reason"]
+    assert report.get("notes") == {CONVERTED: 4, UNUSABLE: 1}
+
+
+def _exif(entries, sub=()):
+    """An EXIF block, big-endian: entries of (tag, type, count, four bytes), and what lies behind them."""
+    body = b"".join(struct.pack(">HHI4s", *entry) for entry in entries)
+    return b"Exif\0\0MM\0*" + struct.pack(">IH", 8, len(entries)) + body + bytes(4) + b"".join(sub)
+
+
+def test_adobe_rgb_of_cameras_that_embed_no_profile(tmp_path):
+    short, long, text = 3, 4, 2
+    second, third = (8 + 2 + 12 + 4), (8 + 2 + 12 + 4) + (2 + 24 + 4)
+    exif_ifd = struct.pack(">H", 2) + struct.pack(">HHI4s", 0xA001, short, 1, b"\xff\xff\0\0")
+    exif_ifd += struct.pack(">HHI4s", 0xA005, long, 1, struct.pack(">I", third)) + bytes(4)
+    interop = struct.pack(">HHHI4s", 1, 1, text, 4, b"R03\0") + bytes(4)
+    block = _exif([(0x8769, long, 1, struct.pack(">I", second))], [exif_ifd, interop])
+    stored = np.full((SIDE, SIDE, 3), (186, 120, 81), np.uint8)
+    options = {"quality": 100, "subsampling": 0, "exif": block}
+    read, _, report = _ingested(tmp_path, {"a.jpg": _file(stored, "JPEG", **options)})
+    assert np.abs(read["a.jpg"] - _meant(stored, *SPACES["adobe_rgb"][1:])).max() <= 2
+    assert report.get("notes") == {CONVERTED: 1}
+
+
+def test_greys_and_inks_by_their_profiles(tmp_path):
+    ramp = np.repeat(np.arange(0, 256, 16, dtype=np.uint8)[None], SIDE, 0)
+    lab = {(0, 0, 0, 0): (100, 0, 0), (1, 0, 0, 0): (60, -20, -25), (0, 1, 1, 0): (50, 30, 20)}
+    profile = icc.inks(lambda *ink: lab.get(ink, (0, 0, 0)))
+    inks = np.zeros((SIDE, SIDE, 4), np.uint8)
+    inks[:, 4:8], inks[:, 8:12], inks[:, 12:] = (255, 0, 0, 0), (0, 255, 255, 0), (0, 0, 0, 255)
+    printed = Image.frombytes("CMYK", (SIDE, SIDE), inks.tobytes())
+    files = {
+        "grey.png": _file(ramp, icc_profile=icc.grey(icc.power(1))),
+        "inks.tif": _file(printed, "TIFF", icc_profile=profile),
+        "inks_b.jpg": _file(printed, "JPEG", quality=100, subsampling=0, icc_profile=profile),
+        "formula.tif": _file(printed, "TIFF"),
+    }
+    read, _, report = _ingested(tmp_path, files)
+    assert np.abs(read["grey.png"][..., 0] - _srgb(ramp / 255)).max() <= 1
+    meant = [_srgb_of_lab(c) for c in [*lab.values(), (0, 0, 0)]]
+    assert np.abs(read["inks.tif"][0, ::4] - meant).max() <= 2
+    assert np.abs(read["inks_b.jpg"][0, 1::4] - meant).max() <= 6
+    assert read["formula.tif"][0, ::4].tolist() == [[255, 255, 255], [0, 255, 255], [255, 0, 0], [0, 0, 0]]
+    assert report.get("notes") == {CONVERTED: 3, "CMYK without a profile: converted by formula": 1}
+
+
+def _srgb_of_lab(lab):
+    """sRGB, 0 to 255, of Lab relative to D50: Bradford's adaptation as Lindbloom gives it."""
+    fy = (lab[0] + 16) / 116
+    f = np.array([fy + lab[1] / 500, fy, fy - lab[2] / 200])
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.9642, 1, 0.8249]
+    to_d65 = [
+        [0.9555766, -0.0230393, 0.0631636],
+        [-0.0282895, 1.0099416, 0.0210077],
+        [0.0122982, -0.0204830, 1.3299098],
+    ]
+    return _srgb(np.linalg.inv(_xyz("srgb")) @ to_d65 @ xyz)
+
+
+def test_an_unusable_profile_is_counted_and_the_image_is_srgb(tmp_path):
+    stored = _patches()
+    black = icc.matrix("", icc.power(1), ((0.1, 0.1, 0.1),) * 3)
+    files = {
+        "noise.png": _file(stored, icc_profile=np.random.default_rng(0).bytes(600)),
+        "cut.png": _file(stored, icc_profile=P3[: len(P3) // 3]),
+        "black.tif": _file(stored, "TIFF", icc_profile=black),
+        "zlib.png": _with_chunks(_file(stored), iCCP=b"name\0\0not compressed"),
+        "inks.png": _file(stored, icc_profile=icc.inks(lambda *_: (0, 0, 0))),
+        "grey.jpg": _file(stored, "JPEG", quality=100, subsampling=0, icc_profile=icc.grey(icc.power(1))),
+    }
+    read, manifest, report = _ingested(tmp_path, files)
+    for name, pixels in read.items():
+        assert np.abs(pixels.astype(int) - stored).max() <= (3 if name == "grey.jpg" else 0), name
+    assert report.get("notes") == {UNUSABLE: 4, "colour profile of another colour space: ignored": 2}
+    assert report["images"]["present"] == 6
+    assert (manifest["notes"] != "").all()
+
+
+def test_colours_under_transparency_are_converted_too(tmp_path):
+    stored = _patches()
+    clear = np.concatenate([stored, np.full((SIDE, SIDE, 1), 128, np.uint8)], 2)
+    few = Image.fromarray(stored).quantize(16)
+    files = {"alpha.png": _file(clear, icc_profile=P3), "palette.png": _file(few, icc_profile=P3)}
+    read, _, _ = _ingested(tmp_path, files)
+    meant = _meant(stored, "display_p3", icc.srgb_decoded)
+    assert np.abs(read["alpha.png"] - (meant * 128 + 255 * 127) / 255).max() <= 1.5
+    assert np.abs(read["palette.png"] - _meant(np.asarray(few.convert("RGB")), *SPACES["display_p3"][1:])).max() <= 1
+
+
+def test_a_services_image_is_read_in_its_colours_too():
+    stored = _patches()
+    read = edit._read(_file(stored, icc_profile=P3), SIDE)
+    assert np.abs(read.pixels - _meant(stored, *SPACES["display_p3"][1:])).max() <= 1
+    assert read.notes == (CONVERTED,)
+
+
+def test_masks_hold_labels_and_no_colours(tmp_path):
+    """By a linear profile or gamma, 100 would be a bright grey."""
+    photo, drawn = _file(_patches()), np.full((SIDE, SIDE), 100, np.uint8)
+    drawn[4:8] = 200
+    masks = {
+        "a.png": _file(drawn, icc_profile=icc.grey(icc.power(1))),
+        "b.png": _with_chunks(_file(drawn), gAMA=struct.pack(">I", 100_000)),
+        "c.png": _file(Image.fromarray(drawn).convert("RGB"), icc_profile=LINEAR),
+        "d.png": _with_chunks(_file(drawn), cICP=bytes([9, 16, 0, 1])),
+    }
+    _, manifest, report = _ingested(tmp_path, dict.fromkeys(masks, photo), masks)
+    assert report["images"]["present"] == 4
+    assert [name for name, mask in manifest["mask"].items() if not np.array_equal(mask, drawn > 127)] == []
+
+
+def test_an_image_with_a_damaged_mask_says_that_it_is_the_mask(tmp_path):
+    _, manifest, _ = _ingested(tmp_path, {"a.png": _file(_patches())}, {"a.png": b"no"})
+    assert manifest.loc["a.png", "reason"] == "mask: not an image"
+
+
+def _ramp(top):
+    """Sixteen steps from 0 to ``top``."""
+    return np.repeat(np.linspace(0, top, SIDE)[None], SIDE, 0)
+
+
+def _packed_12_bits(levels):
+    """A grey TIFF, big-endian, of 12 bits a sample: two samples in three bytes."""
+    a, b = levels.reshape(-1, 2).astype(int).T
+    body = np.stack([a >> 4, (a & 15) << 4 | b >> 8, b & 255], 1).astype(np.uint8).tobytes()
+    tags = [(256, SIDE), (257, SIDE), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, SIDE), (279, len(body))]
+    ifd = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", len(tags)) + ifd + bytes(4)
+
+
+STATED = {
+    "twelve_packed": lambda top: _packed_12_bits(_ramp(4095 * top)),
+    "twelve_in_16": lambda top: _file(_ramp(4095 * top).astype(np.uint16), "TIFF", tiffinfo={341: 4095}),
+    "float": lambda top: _file(_ramp(top).astype(np.float32), "TIFF", tiffinfo={341: 1.0}),
+    "int32": lambda top: _file(_ramp(1000 * top).astype(np.int32), "TIFF", tiffinfo={340: 0, 341: 1000}),
+    "sixteen": lambda top: _file(_ramp(65535 * top).astype(np.uint16)),
+    "sixteen_tiff": lambda top: _file(_ramp(65535 * top).astype(np.uint16), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_levels_are_scaled_by_the_white_that_the_file_states(tmp_path, name):
+    """And not by the brightest pixel: a photograph at a third of the light has a third of the levels."""
+    read, _, report = _ingested(tmp_path, {f"{t}.tif": STATED[name](t) for t in (1, 0.3)})
+    for top in (1, 0.3):
+        assert np.abs(read[f"{top}.tif"][0, :, 0] - _ramp(255 * top)[0]).max() <= 1, top
+    assert report["images"]["present"] == 2
+
+
+def test_white_can_be_zero(tmp_path):
+    levels = _ramp(65535).astype(np.uint16)
+    read, _, _ = _ingested(tmp_path, {"a.tif": _file(levels, "TIFF", tiffinfo={262: 0})})
+    assert np.abs(read["a.tif"][0, :, 0] - _ramp(255)[0, ::-1]).max() <= 1
+
+
+def _deep_png(levels):
+    """A PNG of 16 bits a channel, (H, W, 3); Pillow writes none."""
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in levels)
+    head = struct.pack(">IIBBBBB", levels.shape[1], levels.shape[0], 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(b)) + n + b + struct.pack(">I", zlib.crc32(n + b)) for n, b in chunks
+    )
+
+
+def test_levels_of_which_white_is_unknown_are_quarantined(tmp_path):
+    twelve = _ramp(4095).astype(np.uint16)
+    files = {
+        "twelve.png": _file(twelve),
+        "twelve_b.tif": _file(twelve, "TIFF"),
+        "twelve_c.pgm": _file(twelve, "PPM"),
+        "colour.png": _deep_png(np.repeat(twelve[..., None], 3, 2)),
+        "sbit.png": _with_chunks(_file(twelve), sBIT=bytes([12])),
+        "float1.tif": _file(_ramp(1).astype(np.float32), "TIFF"),
+        "float255.tif": _file(_ramp(255).astype(np.float32), "TIFF"),
+        "int32.tif": _file(_ramp(4095).astype(np.int32), "TIFF"),
+        "nan.tif": _file(np.full((SIDE, SIDE), np.nan, np.float32), "TIFF", tiffinfo={341: 1.0}),
+        "good.png": _deep_png(np.repeat(_ramp(65535)[..., None], 3, 2)),
+    }
+    read, manifest, report = _ingested(tmp_path, files)
+    assert [name for name, pixels in read.items() if pixels is not None] == ["good.png"]
+    assert np.abs(read["good.png"][0, :, 0] - _ramp(255)[0]).max() <= 1
+    assert manifest["reason"].str.contains("save 8 bits").sum() == 9
+    assert sum(report["quarantined_by_skin_type"][r]["1"] for r in report["quarantine_reasons"]) == 9
+
+
+QUARTERS = np.kron([[250, 10], [120, 60]], np.ones((8, 8))).astype(np.uint8)
+
+
+def test_a_photograph_is_turned_though_other_tags_of_its_exif_are_damaged(tmp_path):
+    """Tags whose type does not fit their number: Pillow reads them, and fails to write them again."""
+    turned = (0x0112, 3, 1, b"\0\6\0\0")
+    damaged = [(0x0102, 2, 4, b"abc\0"), (0x011A, 2, 4, b"abc\0"), (0x010A, 2, 4, b"abc\0")]
+    files = {
+        f"{i}{kind}.x": _file(np.stack([QUARTERS] * 3, 2), kind, exif=_exif([entry, turned]), quality=100)
+        for i, entry in enumerate(damaged)
+        for kind in ("JPEG", "WEBP", "PNG")
+    }
+    upright, wrong = np.rot90(QUARTERS, -1), {}
+    for name, content in files.items():
+        (tmp_path / name).mkdir()
+        try:
+            read, _, report = _ingested(tmp_path / name, {name: content})
+        except Exception as error:  # noqa: BLE001 - any would end the stage
+            wrong[name] = f"ended ingest: {error!r}"
+            continue
+        if np.abs(read[name][..., 0].astype(int) - upright).max() > 12 or report.get("notes"):
+            wrong[name] = f"not turned, or {report}"
+    assert wrong == {}
+
+
+def test_unreadable_exif_leaves_the_photograph_as_stored_and_is_counted(tmp_path):
+    blocks = [
+        b"Exif\0\0",
+        b"Exif\0\0rubbish",
+        _exif([(0x0112, 3, 1, b"\0\x63\0\0")]),
+        _exif([(0x0112, 2, 4, b"six\0")]),
+    ]
+    files = {f"{i}.png": _file(np.stack([QUARTERS] * 3, 2), exif=block[6:] or b"M") for i, block in enumerate(blocks)}
+    read, _, report = _ingested(tmp_path, files)
+    assert [name for name, p in read.items() if p is None or not np.array_equal(p[..., 0], QUARTERS)] == []
+    assert report.get("notes") == {"EXIF unreadable: not turned": len(blocks)}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "TIFF"])
+def test_no_damage_to_a_file_ends_ingest(tmp_path, kind):
+    exif = _exif([(0x0112, 3, 1, b"\0\6\0\0"), (0x0102, 3, 1, b"\0\x08\0\0"), (0x011A, 5, 1, b"\0\0\0\x1a")])
+    options = {"icc_profile": P3} if kind == "TIFF" else {"icc_profile": P3, "exif": exif}
+    good, rng, files = _file(_patches(), kind, **options), np.random.default_rng(0), {}
+    for i in range(120):
+        bad = bytearray(good)
+        for place in rng.integers(0, len(bad), rng.integers(1, 12)):
+            bad[place] = rng.integers(256)
+        files[f"{i}.x"] = bytes(bad[: len(bad) if i % 4 else rng.integers(1, len(bad))])
+    read, manifest, report = _ingested(tmp_path, files)
+    assert len(read) == sum(report["images"].values()) == 120
+    assert (manifest.loc[manifest["image_status"] == "quarantined", "reason"] != "").all()
+    assert json.dumps(report)
