@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.vision.scores import corrected_paired_test
+from pipeline_steps.statistics.draws import corrected_paired_test
 
 DOCS = Path("docs")
 MINORITY = ("5", "6")

@@ -24,9 +24,10 @@ from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.statistics.settings import EvaluationParams
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
-from pipeline_steps.vision.scores import EvaluationParams, classification_scores, scores_by_type
+from pipeline_steps.vision.scores import classification_scores, scores_by_type
 from pipeline_steps.vision.views import recorded_normalisation
 
 _PROBABILITY = "p:"

@@ -17,7 +17,8 @@ from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import digest
-from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, SCHEMA, by_skin_type, validate
+from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
+from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params

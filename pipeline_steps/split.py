@@ -138,14 +138,14 @@ def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitPa
     """Move whole groups of each condition from train to validation until its fraction is reached."""
     out = partition.copy()
     train = study[out == "train"]
+    members = dict(train.groupby("group").groups)
     for number, (_, rows) in enumerate(train.groupby("condition", sort=True)):
         rng = np.random.default_rng([params.seed, draw, number, 7])
         quota, taken = round(params.validation_fraction * len(rows)), 0
-        for name in rng.permutation(sorted(set(rows["group"]))):
-            members = study.index[(study["group"] == name) & (out == "train")]
-            if taken + len(members) <= quota:
-                out[members] = "validation"
-                taken += len(members)
+        for name in rng.permutation(sorted(set(rows["group"]) & members.keys())):
+            if taken + len(members[name]) <= quota:
+                taken += len(members[name])
+                out[members.pop(name)] = "validation"
     return out
 
 

@@ -20,7 +20,7 @@ from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study
 from pipeline_steps.reporting.tables import ablation, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.vision.scores import EvaluationParams
+from pipeline_steps.statistics.settings import EvaluationParams
 
 EVALUATION = EvaluationParams(bootstrap_draws=300, seed=4, minimum_level_images=10)
 STUDY = Study(

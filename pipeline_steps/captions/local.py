@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from PIL import Image
 
 from pipeline_steps.captions.captioner import Captioned, Study
@@ -68,6 +67,7 @@ def new_reporter(params: LocalParams) -> Callable[[Sequence[Image.Image], Sequen
     Raises:
         DataError: the model or its processor can't be loaded, or it has no chat template.
     """
+    import torch
     from xgrammar import GrammarCompiler, TokenizerInfo
     from xgrammar.contrib.hf import LogitsProcessor
 
@@ -106,6 +106,7 @@ def _contents(folder: Path) -> str:
 
 
 def _load(params: LocalParams) -> tuple[Any, Any]:
+    import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     place = {"revision": params.revision or "main"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -25,7 +25,7 @@ class BaseModelParams(Params):
 class TrainingParams(Optimised):
     """How a fine-tuning is optimised."""
 
-    schedule: str
+    schedule: Literal["constant", "cosine"]
     snr_gamma: float
     validate_every: int
     checkpoint_every: int

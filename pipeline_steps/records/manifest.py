@@ -9,36 +9,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pandera.pandas as pa
 
 from pipeline_steps.records.errors import DataError
 
 PRESENT, MISSING, QUARANTINED = "present", "missing", "quarantined"
 UNLABELLED = "unlabelled"  # the condition of an image without a label
-
-SCHEMA = pa.DataFrameSchema(
-    {
-        "image_id": pa.Column(str, pa.Check.str_matches(r"^[\w.\-]+$"), unique=True),
-        "file": pa.Column(str),
-        "image_status": pa.Column(str, pa.Check.isin([PRESENT, MISSING, QUARANTINED])),
-        "reason": pa.Column(str),
-        "notes": pa.Column(str),
-        "condition": pa.Column(str, pa.Check.str_length(min_value=1)),
-        "fitzpatrick_scale": pa.Column("Int64", pa.Check.isin([1, 2, 3, 4, 5, 6]), nullable=True),
-        "skin_group": pa.Column(str, pa.Check.isin(["12", "34", "56", ""])),
-        "skin_source": pa.Column(str),
-        "patient_id": pa.Column(str),
-        "lesion_id": pa.Column(str),
-        "role": pa.Column(str, pa.Check.isin(["study", "holdout"])),
-        "is_synthetic": pa.Column(bool),
-        "attributes": pa.Column(str),
-        "sha256": pa.Column(str),
-        "row": pa.Column("int64"),
-        "has_mask": pa.Column(bool),
-    },
-    strict=True,
-    ordered=True,
-)
 
 
 @dataclass(frozen=True)
@@ -87,19 +62,6 @@ class Dataset:
     def _rows(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.int64]:
         rows: npt.NDArray[np.int64] = self.manifest.set_index("image_id").loc[list(image_ids), "row"].to_numpy()
         return rows
-
-
-def validate(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Check a manifest against the schema.
-
-    Raises:
-        DataError: with every violation, by column and value.
-    """
-    try:
-        return SCHEMA.validate(manifest, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(12)
-        raise DataError("the manifest breaks its schema:\n" + cases.to_string(index=False)) from None
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -13,7 +13,8 @@ from pipeline_steps.reporting.arms import REAL
 from pipeline_steps.reporting.intervals import counts
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
-from pipeline_steps.vision.scores import EvaluationParams, corrected_paired_test
+from pipeline_steps.statistics.draws import corrected_paired_test
+from pipeline_steps.statistics.settings import EvaluationParams
 
 BLOCK = ["scenario", "architecture", "draw"]
 

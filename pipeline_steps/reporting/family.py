@@ -10,7 +10,7 @@ from pipeline_steps.reporting.comparisons import contenders, floor_differences, 
 from pipeline_steps.reporting.leaderboard import Leaderboard, leaderboard
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import PARTITIONS, Study
-from pipeline_steps.vision.scores import holm
+from pipeline_steps.statistics.draws import holm
 
 
 @dataclass(frozen=True)

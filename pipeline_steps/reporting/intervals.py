@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline_steps.vision.scores import corrected_paired_test
+from pipeline_steps.statistics.draws import corrected_paired_test
 
 
 def accuracy_points(rows: pd.DataFrame, test_share: float, minimum: int) -> pd.DataFrame:

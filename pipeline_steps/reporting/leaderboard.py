@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from pipeline_steps.reporting.comparisons import contenders, floor_differences
 from pipeline_steps.reporting.intervals import counts
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
-from pipeline_steps.vision.scores import corrected_paired_test
+from pipeline_steps.statistics.draws import corrected_paired_test
 
 OF_CLASSIFIERS = ("accuracy", "minority", "worst_accuracy", "gap")
 OF_IMAGES = ("fid", "kid", "precision", "recall", "concepts", "rejected", "memorised")
@@ -137,6 +136,8 @@ def mean_ranks(scores: npt.NDArray[np.float64]) -> tuple[list[float], float]:
     blocks, count = scores.shape
     if blocks < 2 or count < 2:
         return [], float("nan")
+    from scipy import stats  # late: it takes seconds to import, and most reports have one block
+
     ranks = stats.rankdata(-scores, axis=1).mean(axis=0)
     q = float(stats.studentized_range.ppf(0.95, count, np.inf)) / np.sqrt(2)
     return [float(rank) for rank in ranks], float(q * np.sqrt(count * (count + 1) / (6 * blocks)))

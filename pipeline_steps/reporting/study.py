@@ -8,7 +8,7 @@ from typing import Any
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
 from pipeline_steps.reporting.results import NO_MODEL, read_json
 from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_yaml
-from pipeline_steps.vision.scores import EvaluationParams
+from pipeline_steps.statistics.settings import EvaluationParams
 
 METRICS = Path("metrics")
 PREDICTIONS = Path("data/predictions")

@@ -1,0 +1,13 @@
+"""How measurements are compared: what both `evaluate` and `report` must do alike."""
+
+from pydantic import Field
+
+from pipeline_steps.stage.params import Params
+
+
+class EvaluationParams(Params):
+    """``evaluation`` in params.yaml."""
+
+    bootstrap_draws: int = Field(ge=100)  # of fewer, 2.5 % are less than three
+    seed: int
+    minimum_level_images: int = Field(ge=2)
