@@ -50,20 +50,15 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     Raises:
         DataError: no file, a column is missing, ids conflict, a skin type is none, a name leaves the folder.
     """
-    raw = read_csv(m.csv)
-    _require_columns(raw, m)
+    raw = _read_columns(m)
     distinct = raw.drop_duplicates(ignore_index=True)
     ids = distinct[m.image_id].str.strip()
     stems = ids.str.replace(r"\.(png|jpe?g|webp|tiff?|bmp)$", "", regex=True, case=False)
-    facts = [{str(k): v for k, v in row.items()} for row in distinct.to_dict("records")]
-    rows = [{**fact, "stem": stem} for fact, stem in zip(facts, stems, strict=True)]
-    if ids.duplicated().any():
-        twice = ", ".join(sorted(ids[ids.duplicated()].unique())[:5])
-        raise DataError(f"{m.csv}: rows with one {m.image_id} say different things ({twice}); keep one row an image")
+    _refuse_contradictions(m, ids)
+    rows: list[dict[str, str]] = distinct.assign(stem=stems).to_dict("records")  # type: ignore[assignment]
     skin = [_skin_type(m, i, value) for i, value in enumerate(distinct[m.skin_type])]
     conditions = distinct[m.condition].str.strip().str.lower()
-    blank = conditions == ""
-    patients = _ids(distinct, m.patient_id)
+    blank, patients = conditions == "", _ids(distinct, m.patient_id)
     lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
     table = pd.DataFrame(
         {
@@ -88,8 +83,7 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
         "label_blank": int(blank.sum()),
         "lesion_ids_of_several_patients": shared,
     }
-    masks = [m.mask.format(**row) for row in rows] if m.mask else []
-    return Source(table, _loader(m, list(table["file"]), masks, decoding), report, threads=2)
+    return Source(table, _loader(m, table["file"], rows if m.mask else [], decoding), report, threads=2)
 
 
 def lesion_keys(patients: pd.Series, lesions: pd.Series) -> tuple[pd.Series, int]:
@@ -125,11 +119,19 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is not a CSV table in UTF-8: {error}") from None
 
 
-def _require_columns(raw: pd.DataFrame, m: Mapped) -> None:
+def _read_columns(m: Mapped) -> pd.DataFrame:
+    raw = read_csv(m.csv)
     wanted = [c for c in (m.image_id, m.condition, m.skin_type, m.patient_id, m.lesion_id, *m.attributes) if c]
     absent = [c for c in wanted if c not in raw.columns]
     if absent:
         raise DataError(f"{m.csv} has no column {', '.join(absent)}; it has {', '.join(raw.columns)}")
+    return raw
+
+
+def _refuse_contradictions(m: Mapped, ids: pd.Series) -> None:
+    if ids.duplicated().any():
+        twice = ", ".join(sorted(ids[ids.duplicated()].unique())[:5])
+        raise DataError(f"{m.csv}: rows with one {m.image_id} say different things ({twice}); keep one row an image")
 
 
 def _skin_type(m: Mapped, position: int, value: str) -> tuple[int | None, str | None]:
@@ -149,7 +151,8 @@ def _refuse_case_collisions(m: Mapped, table: pd.DataFrame) -> None:
         )
 
 
-def _loader(m: Mapped, files: list[str], masks: list[str], d: Decoding) -> "Loader":
+def _loader(m: Mapped, files: pd.Series, masked: list[dict[str, str]], d: Decoding) -> "Loader":
+    masks = [m.mask.format(**row) for row in masked]
     for name in (*files, *masks):
         safe_path(m.images, name)
     return Loader(m, tuple(files), tuple(masks), d)

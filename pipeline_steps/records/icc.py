@@ -1,7 +1,7 @@
 """From the colours that a file says it holds to sRGB.
 
 What a file says is, first found first believed: PNG's cICP chunk, an embedded ICC profile, PNG's sRGB, gAMA and cHRM
-chunks (the order of PNG, third edition, 4.3), Exif's mark of Adobe RGB (DCF 2.0). Without any of them it is sRGB.
+chunks (the order of PNG, third edition), Exif's mark of Adobe RGB (DCF 2.0). Without any of them it is sRGB.
 
 Colours are converted by LittleCMS, relative to white and colorimetrically: what sRGB can show keeps its measured colour
 (a perceptual table would move it by its maker's taste, and skin tone is measured here). Black point compensation maps
@@ -31,7 +31,7 @@ _SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 _BT2020 = ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
 _ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
-# ICC's parametric curves (ICC.1:2022, 10.18): a power g, or g, a, b, c, d of (aX + b)^g from d on and cX below it.
+# ICC's parametricCurveType (ICC.1:2022): a power g, or g, a, b, c, d of (aX + b)^g from d on and cX below it.
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _ADOBE_CURVE = (563 / 256,)
@@ -39,7 +39,7 @@ _ADOBE_CURVE = (563 / 256,)
 _PRIMARIES = {1: _SRGB, 9: _BT2020, 12: _P3}
 _CURVES = {13: _SRGB_CURVE, 8: (1.0,), 4: (2.2,), 5: (2.8,)} | dict.fromkeys((1, 6, 14, 15), _BT709_CURVE)
 
-# Bradford's cone responses (ICC.1:2022, annex E).
+# Bradford's cone responses (the linear Bradford matrix that ICC.1:2022 gives for adaptation to D50).
 _CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 

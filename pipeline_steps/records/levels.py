@@ -42,7 +42,8 @@ def eight_bits(image: Image.Image, deep: bool) -> Image.Image:
         white = _stated(image, _SMAX, 0) if image.format == "TIFF" else 0
         if white not in {0, 65535}:
             raise BadImageError(TOO_DEEP)
-        if not white and _brightest(image) < _QUARTER >> 8:
+        # Of inks, low values are the light ones.
+        if not white and image.mode != "CMYK" and np.asarray(image.convert("RGB")).max() < _QUARTER >> 8:
             raise BadImageError(SHALLOW)
     return image
 
@@ -88,9 +89,3 @@ def _stated(image: Image.Image, tag: int, default: float) -> float:
 def _tag(image: Image.Image, tag: int) -> object:
     found: object = image.tag_v2.get(tag)  # type: ignore[attr-defined]
     return found
-
-
-def _brightest(image: Image.Image) -> int:
-    """The highest of 8 bits among the colours."""
-    colours = image.convert("RGB") if image.mode != "CMYK" else image
-    return int(np.asarray(colours).max())

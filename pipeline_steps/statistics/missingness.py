@@ -47,9 +47,7 @@ def missingness(missing: pd.DataFrame, labels: pd.Series, groups: pd.Series, p: 
         "images": len(y),
         "labels": len(names),
         "chance": 1 / len(names) if len(names) else None,
-        "balanced_accuracy": None,
-        "cramers_v": None,
-        "p": None,
+        **dict.fromkeys(("balanced_accuracy", "cramers_v", "p")),
         "predicts_label": False,
         "facts": {},
     }
@@ -58,9 +56,8 @@ def missingness(missing: pd.DataFrame, labels: pd.Series, groups: pd.Series, p: 
     x = varies.to_numpy(bool)
     _, pattern = np.unique(x, axis=0, return_inverse=True)
     columns = [pattern, *x.T.astype(np.intp)]
-    v = np.array([cramers_v(column, y) for column in columns])
-    by_chance = np.array([[cramers_v(column, s) for column in columns] for s in _shuffles(y, g, p)])
-    p_values = (1 + (by_chance >= v - 1e-12).sum(0)) / (1 + p.permutations)
+    v, *by_chance = (np.array([cramers_v(column, s) for column in columns]) for s in (y, *_shuffles(y, g, p)))
+    p_values = (1 + (np.array(by_chance) >= v - 1e-12).sum(0)) / (1 + p.permutations)
     facts = {
         str(fact): {"missing": share, "cramers_v": v[i], "p": p_values[i]}
         for i, (fact, share) in enumerate(varies.mean().items(), start=1)
@@ -90,7 +87,7 @@ def _predicted(x: npt.NDArray[np.bool_], y: Codes, groups: Codes, p: Missingness
 
     hit = np.zeros(len(y), bool)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of labels with fewer images than folds: they count as not named
+        warnings.simplefilter("ignore", UserWarning)  # of labels with fewer images than folds: they count as not named
         folds = list(StratifiedGroupKFold(p.folds, shuffle=True, random_state=p.seed).split(x, y, groups))
     for train, test in folds:
         tree = DecisionTreeClassifier(max_depth=p.depth, class_weight="balanced", random_state=p.seed)
