@@ -142,10 +142,12 @@ def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitPa
     for number, (_, rows) in enumerate(train.groupby("condition", sort=True)):
         rng = np.random.default_rng([params.seed, draw, number, 7])
         quota, taken = round(params.validation_fraction * len(rows)), 0
-        for name in rng.permutation(sorted(set(rows["group"]) & members.keys())):
-            if taken + len(members[name]) <= quota:
-                taken += len(members[name])
-                out[members.pop(name)] = "validation"
+        for name in rng.permutation(sorted(set(rows["group"]))):
+            mine = members.get(name, [])  # none where another condition has moved the group
+            if taken + len(mine) <= quota:
+                out[mine] = "validation"
+                taken += len(mine)
+                members.pop(name, None)
     return out
 
 
