@@ -15,6 +15,7 @@ A scenario may name a dose: ``iii_n16`` trains on 16 images of each condition (f
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -143,7 +144,7 @@ def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitPa
         rng = np.random.default_rng([params.seed, draw, number, 7])
         quota, taken = round(params.validation_fraction * len(rows)), 0
         for name in rng.permutation(sorted(set(rows["group"]))):
-            mine = members.get(name, [])  # none where another condition has moved the group
+            mine: Any = members.get(name, [])  # none where another condition has moved the group
             if taken + len(mine) <= quota:
                 out[mine] = "validation"
                 taken += len(mine)
