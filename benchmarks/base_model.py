@@ -140,7 +140,7 @@ def _page(
     kinds = np.array([m.kind for m, _ in jobs])
     lines = [
         "# The shipped base models, measured\n",
-        f"Made by `uv run python -m benchmarks.base_model`: {len(jobs)} images of each, {HOW}.\n",
+        f"Made by `./run python -m benchmarks.base_model`: {len(jobs)} images of each, {HOW}.\n",
         *(f"`{model}`:\n\n![samples](base_model_{model}.png)\n" for model in MODELS),
         f"Columns: {', '.join(KINDS)}. Rows: types I to VI.\n",
         "## Prompted skin type and measured ITA\n",

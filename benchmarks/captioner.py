@@ -101,7 +101,7 @@ def main() -> None:
     lost = sum(not s.said for s in known + new)
     page = (
         "# The shipped captioner, measured\n\n"
-        "Made by `uv run python -m benchmarks.captioner`. `models/base/phantom-captioner` is a LLaVA of a few million "
+        "Made by `./run python -m benchmarks.captioner`. `models/base/phantom-captioner` is a LLaVA of a few million "
         "weights (ViT encoder, Llama decoder), trained by the stage `train_captioner` on generic marks and on none of "
         "the conditions. In brackets: the majority baseline, the share that one always gets right by saying what is "
         f"most often true of those images. {lost} of {len(known) + len(new)} replies were unusable.\n\n"

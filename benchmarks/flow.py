@@ -100,7 +100,7 @@ def main() -> None:
     table = "\n".join(f"| {name} | {a:.1f} | {b:.1f} | {a / b:.2f} |" for name, a, b in rows)
     (DOCS / "flow.md").write_text(
         "# The flow beside plain `dvc repro`\n\n"
-        f"Made by `uv run python -m benchmarks.flow` on {os.cpu_count()} cores, with a Prefect server running.\n\n"
+        f"Made by `./run python -m benchmarks.flow` on {os.cpu_count()} cores, with a Prefect server running.\n\n"
         f"| | `dvc repro` | the flow | ratio |\n|---|---|---|---|\n{table}\n\n"
         f"`dvc.lock` of the two clones: {'the same bytes' if same else 'DIFFERENT'}.\n",
         "utf-8",

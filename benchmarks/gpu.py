@@ -3,7 +3,7 @@
 Architectures are those of Stable Diffusion 2.1 base and FLUX.1-dev, weights are random: speed and memory do not depend
 on them. ``--tiny`` tries the script on small ones, where there is no GPU; it writes no page.
 
-uv run python -m benchmarks.gpu
+./run python -m benchmarks.gpu
 """
 
 import argparse
@@ -290,7 +290,7 @@ def page(found: Found) -> str:
     rows = "\n".join(f"| {name} | {_cells(by)} |" for name, by in found.items())
     return f"""# Full-size models on a GPU
 
-Made by `uv run python -m benchmarks.gpu` on one {device}, torch {torch.__version__}: {INTRODUCTION}
+Made by `./run python -m benchmarks.gpu` on one {device}, torch {torch.__version__}: {INTRODUCTION}
 | | ours, images a second | diffusers | ours / diffusers | ours, GiB | diffusers, GiB |
 |---|---:|---:|---:|---:|---:|
 {rows}

@@ -104,7 +104,7 @@ def main() -> None:
     each = some[1] / count["flow"]
     (DOCS / "grid.md").write_text(
         "# What the bookkeeping of the paper's grid costs\n\n"
-        f"Made by `uv run python -m benchmarks.grid` on {os.cpu_count()} cores, with a Prefect server running: the "
+        f"Made by `./run python -m benchmarks.grid` on {os.cpu_count()} cores, with a Prefect server running: the "
         f"paper profile's grid ({len(stages)} stages) with commands that only write small files, so that what is "
         "measured is what DVC and the flow themselves need.\n\n"
         f"| nothing to do | wall seconds | processor seconds |\n|---|---|---|\n{rows}\n"

@@ -123,7 +123,7 @@ def main() -> None:
     rows = "\n".join(f"| {kind} | {kills[kind]} |" for kind in KINDS)
     (DOCS / "kills.md").write_text(
         "# Killed at random moments\n\n"
-        f"Made by `uv run python -m benchmarks.kills --kills {args.kills} --seconds {args.seconds:g}` "
+        f"Made by `./run python -m benchmarks.kills --kills {args.kills} --seconds {args.seconds:g}` "
         f"(seed {args.seed}) at toy scale.\n\n| what was killed | times |\n|---|---|\n{rows}\n\n"
         f"{through} runs got through; their `dvc.lock` equals the undisturbed run's byte for byte. "
         f"Processes that lived on after a kill: {len(orphans)}.\n",

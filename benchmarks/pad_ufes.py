@@ -1,7 +1,7 @@
 """Every method on photographs: tables from a clone in which the smoke grid on PAD-UFES-20 has run.
 
-uv run python -m pipeline_steps.profile pad_ufes && uv run python -m flows.augment
-uv run python -m benchmarks.pad_ufes
+./run python -m pipeline_steps.profile pad_ufes && ./run python -m flows.augment
+./run python -m benchmarks.pad_ufes
 """
 
 from collections.abc import Iterable
@@ -72,8 +72,8 @@ def main() -> None:
 (Pacheco et al. 2020, CC BY 4.0), three diagnoses, types I and II against III to V; small base models that have never
 seen a photograph, trained for a minute or two. No figure here says anything about a method, a classifier or a patient.
 
-Made by `uv run python -m pipeline_steps.profile pad_ufes && uv run python -m flows.augment` (the photographs in the
-folder that `EQUIDERM_REAL_DATA` names), then `uv run python -m benchmarks.pad_ufes`: {len(cells["finetune"])} adapters,
+Made by `./run python -m pipeline_steps.profile pad_ufes && ./run python -m flows.augment` (the photographs in the
+folder that `EQUIDERM_REAL_DATA` names), then `./run python -m benchmarks.pad_ufes`: {len(cells["finetune"])} adapters,
 {len(cells["screen"])} sets of images, {len(cells["train_classifier"])} classifiers, {len(r.segmenters)} segmenters.
 
 {made(r)}

@@ -1,7 +1,7 @@
 """The dose-response in miniature: a table and a picture from a clone in which its grid has run.
 
-uv run python -m pipeline_steps.profile phantom_dose && uv run python -m flows.augment
-uv run python -m benchmarks.phantom_dose
+./run python -m pipeline_steps.profile phantom_dose && ./run python -m flows.augment
+./run python -m benchmarks.phantom_dose
 """
 
 import json
@@ -50,8 +50,8 @@ def main() -> None:
 
 **Phantom results**: rendered images, small models; nothing here is about patients.
 
-Made by `uv run python -m pipeline_steps.profile phantom_dose && uv run python -m flows.augment`, then
-`uv run python -m benchmarks.phantom_dose`: {count} classifiers, scenario {scenario}, draws {draws}.
+Made by `./run python -m pipeline_steps.profile phantom_dose && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_dose`: {count} classifiers, scenario {scenario}, draws {draws}.
 
 Sagers et al. 2023 ask how much generated images add to how many real ones. Here: real images of each condition, all of
 light skin, against one or two generated images of each. Real again is a second seed of real: differences as small as

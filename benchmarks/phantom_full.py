@@ -1,7 +1,7 @@
 """What the full miniature shows: the paper's directions with intervals, from a clone in which it has run.
 
-uv run python -m pipeline_steps.profile phantom_full && uv run python -m flows.augment
-uv run python -m benchmarks.phantom_full
+./run python -m pipeline_steps.profile phantom_full && ./run python -m flows.augment
+./run python -m benchmarks.phantom_full
 """
 
 import json
@@ -170,8 +170,8 @@ def main() -> None:
 
 **Phantom results**: rendered images, small models. They test the method's logic; they say nothing about patients.
 
-Made by `uv run python -m pipeline_steps.profile phantom_full && uv run python -m flows.augment`, then
-`uv run python -m benchmarks.phantom_full`: {len(a)} classifiers, draws {draws}.
+Made by `./run python -m pipeline_steps.profile phantom_full && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_full`: {len(a)} classifiers, draws {draws}.
 
 ![accuracy per skin type](phantom_full.png)
 

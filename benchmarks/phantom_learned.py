@@ -1,7 +1,7 @@
 """What training taught on skin that it saw: a page and a wall of images from a clone in which the grid has run.
 
-uv run python -m pipeline_steps.profile phantom_learned && uv run python -m flows.augment
-uv run python -m benchmarks.phantom_learned
+./run python -m pipeline_steps.profile phantom_learned && ./run python -m flows.augment
+./run python -m benchmarks.phantom_learned
 """
 
 from pathlib import Path
@@ -40,8 +40,8 @@ def main() -> None:
 
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw.
 
-Made by `uv run python -m pipeline_steps.profile phantom_learned && uv run python -m flows.augment`, then
-`uv run python -m benchmarks.phantom_learned`. In scenario iii no dark image is in training, and
+Made by `./run python -m pipeline_steps.profile phantom_learned && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_learned`. In scenario iii no dark image is in training, and
 [phantom_bench.md](phantom_bench.md) asks all methods for dark skin alone: what it shows is training and transfer
 together. Here the same models (draw 0) are asked for types I and II, which they were trained on. The reference is real
 images of those types that train nothing and test nothing.

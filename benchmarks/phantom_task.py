@@ -63,7 +63,7 @@ def main() -> None:
     heads = " | ".join(ROMAN[t] for t in FITZPATRICK_TYPES)
     text = f"""# The phantom, measured
 
-Made by `uv run python -m benchmarks.phantom_task`. Columns: {", ".join(NAMES)}, three of each; rows: types I to VI.
+Made by `./run python -m benchmarks.phantom_task`. Columns: {", ".join(NAMES)}, three of each; rows: types I to VI.
 
 ![contact sheet](phantom.png)
 

@@ -1,7 +1,7 @@
 """The methods' other forms on one draw: a page and a wall of images from a clone in which their grid has run.
 
-uv run python -m pipeline_steps.profile phantom_variants && uv run python -m flows.augment
-uv run python -m benchmarks.phantom_variants
+./run python -m pipeline_steps.profile phantom_variants && ./run python -m flows.augment
+./run python -m benchmarks.phantom_variants
 """
 
 import json
@@ -43,8 +43,8 @@ def main() -> None:
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
 small differences between classifiers mean nothing.
 
-Made by `uv run python -m pipeline_steps.profile phantom_variants && uv run python -m flows.augment`, then
-`uv run python -m benchmarks.phantom_variants`: {len(cells["train_classifier"])} classifiers on draw 0 of scenario iii
+Made by `./run python -m pipeline_steps.profile phantom_variants && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_variants`: {len(cells["train_classifier"])} classifiers on draw 0 of scenario iii
 (no dark image in training). The methods as published are in [phantom_bench.md](phantom_bench.md).
 
 | entry | what differs |

@@ -24,7 +24,7 @@ from pipeline_steps.vision.views import IMAGENET, Labelled, augment, pixels
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(),
-    reason="no CUDA GPU; run 'uv run pytest tests/test_gpu.py' where there is one",
+    reason="no CUDA GPU; run './run pytest tests/test_gpu.py' where there is one",
 )
 
 HOW = Optimisation(4, 1e-3, 0.01, 0, "constant", 1.0, 0.0, 0)
