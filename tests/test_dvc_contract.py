@@ -45,7 +45,7 @@ from pipeline_steps.vision.segmentation import SegmenterParams
 DVC = read_yaml(ROOT / "dvc.yaml")["stages"]
 STAGES = {name: s.get("do", s) for name, s in DVC.items()}
 MODULES = {name: re.search(r"python -m (pipeline_steps\.\w+)", s["cmd"])[1] for name, s in STAGES.items()}
-SIBLINGS = ("captions", "datasets", "diffusion", "features", "recoloring", "remote", "vision")
+SIBLINGS = ("captions", "datasets", "diffusion", "features", "recoloring", "remote", "statistics", "vision")
 READERS = ("read_params", "read_tagged")
 BELOW = ("items", "records", "stage")
 
