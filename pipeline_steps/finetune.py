@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
@@ -45,7 +45,7 @@ class PriorParams(Params):
     """Prior preservation: so many images that the base model makes of ``prompt``, as ``sampler`` says."""
 
     weight: float
-    images: int
+    images: int = Field(ge=1)
     prompt: str
     sampler: Sampler
 
@@ -72,7 +72,7 @@ class AdapterParams(Params):
     lesion_weight: float
     mask_terms: MaskTerms
     prior: PriorParams | None
-    preview_every: int
+    preview_every: int = Field(ge=0)
     training: TrainingParams
 
     @model_validator(mode="after")

@@ -4,8 +4,6 @@ Reads: nothing but the phantom renderer. Writes: a Stable-Diffusion-shaped folde
 """
 
 import argparse
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,23 +28,14 @@ from pipeline_steps.diffusion.pretrain import (
     train_denoiser,
     train_tokenizer,
 )
+from pipeline_steps.items.closure import code_digests
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
+from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.progress import Track
 
 Module = TypeVar("Module", bound=nn.Module)
-
-# The code whose change means that the shipped weights are no longer what this stage would make.
-CODE = (
-    "pipeline_steps/datasets/phantom",
-    "pipeline_steps/records/color.py",
-    "pipeline_steps/records/skin_types.py",
-    "pipeline_steps/diffusion/loop.py",
-    "pipeline_steps/diffusion/objectives.py",
-    "pipeline_steps/diffusion/pretrain.py",
-    "pipeline_steps/train_base.py",
-)
 
 
 class Training(Params):
@@ -126,7 +115,7 @@ def train(params: BaseParams, out: Path, work: Path) -> None:
         vae.cpu(), text_encoder, tokenizer, unet, scheduler, None, None, requires_safety_checker=False
     )
     pipeline.to(torch.float16).save_pretrained(out)
-    (out / "training.json").write_text(json.dumps({"autoencoder": _thin(vae_losses), "denoiser": _thin(losses)}))
+    write_curves(out, autoencoder=vae_losses, denoiser=losses)
 
 
 def draw_weights(captions: Sequence[str], emphasis: Mapping[str, float]) -> Tensor:
@@ -148,21 +137,10 @@ def as_shipped(module: Module) -> Module:
     return module.to(torch.float16).to(torch.float32)
 
 
-def code_digests(root: Path = Path()) -> dict[str, str]:
-    """SHA-256 of every source file that shapes the weights."""
-    files = [f for entry in CODE for f in ([root / entry] if entry.endswith(".py") else (root / entry).rglob("*.py"))]
-    return {str(f.relative_to(root)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(files)}
-
-
 def _how(t: Training, seed: int) -> Optimisation:
     return Optimisation(
         t.steps, t.learning_rate, t.weight_decay, t.warmup_steps, "cosine", t.max_grad_norm, t.ema_decay, seed
     )
-
-
-def _thin(losses: list[float], width: int = 100) -> list[float]:
-    """Mean loss of each block of ``width`` steps."""
-    return [round(float(np.mean(losses[i : i + width])), 5) for i in range(0, len(losses), width)]
 
 
 def main() -> None:
@@ -171,11 +149,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/train_base"))
     args = parser.parse_args()
-    digests = code_digests()
-    params = read_params(BaseParams, "base_training")
+    code, params = code_digests("pipeline_steps.train_base"), read_params(BaseParams, "base_training")
     with whole_folder(args.out) as out:
         train(params, out, args.work)
-        (out / "provenance.json").write_text(json.dumps({"code": digests, "params": params.model_dump()}, indent=1))
+        write_provenance(out, code, params)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ from pipeline_steps.datasets.generic import image_seed
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.datasets.reports import marks_report
 from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, Optimisation, optimise
+from pipeline_steps.items.closure import code_digests
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
+from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.progress import Track
@@ -75,9 +77,7 @@ def train(p: CaptionerTraining, out: Path, work: Path) -> None:
     losses = optimise(list(model.parameters()), loss, p.optimisation, "captioner", save)
     model.eval().to("cpu", torch.float16).save_pretrained(out)
     processor.save_pretrained(out)
-    (out / "provenance.json").write_text(json.dumps({"params": p.model_dump(mode="json")}, indent=1) + "\n")
-    thin = [round(float(np.mean(losses[i : i + 100])), 5) for i in range(0, len(losses), 100)]
-    (out / "training.json").write_text(json.dumps({"captioner": thin}) + "\n")
+    write_curves(out, captioner=losses)
 
 
 def main() -> None:
@@ -86,8 +86,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/train_captioner"))
     args = parser.parse_args()
+    code = code_digests("pipeline_steps.train_captioner")
+    params = read_params(CaptionerTraining, "captioner_training")
     with whole_folder(args.out) as out:
-        train(read_params(CaptionerTraining, "captioner_training"), out, args.work)
+        train(params, out, args.work)
+        write_provenance(out, code, params)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Train the shipped feature network: which marks, colours and skin types an image of generic marks shows.
 
-Reads: nothing but the phantom renderer. Writes: a small ResNet as safetensors. Its features serve near-duplicate
-search and Fréchet distances at small scale; its heads judge the base model's samples. It never sees a condition.
+Reads: nothing but the phantom renderer. Writes: a small ResNet as safetensors, with its provenance. Its features serve
+near-duplicate search and Fréchet distances at small scale; its heads judge the base model's samples. It never sees a
+condition.
 """
 
 import json
@@ -16,7 +17,9 @@ from torch.nn import functional as F  # noqa: N812
 from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.features.extractors import MarkNetwork
+from pipeline_steps.items.closure import code_digests
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
+from pipeline_steps.records.weights import write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.progress import Track
@@ -94,12 +97,13 @@ def assess(network: MarkNetwork, params: FeatureParams) -> dict[str, float]:
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--out").parse_args()
-    params = read_params(FeatureParams, "feature_training")
+    code, params = code_digests("pipeline_steps.train_features"), read_params(FeatureParams, "feature_training")
     torch.set_num_threads(params.threads)
     network = train(params)
     scores = assess(network, params)
     with whole_folder(args.out) as out:
         _save(network, params, scores, out)
+        write_provenance(out, code, params)
 
 
 def _save(network: MarkNetwork, params: FeatureParams, scores: dict[str, float], out: Path) -> None:

@@ -17,14 +17,15 @@ from pipeline_steps.datasets.generic import generic_images
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.diffusion.conditioning import ids_of, prompt_ids
-from pipeline_steps.diffusion.derived import Derivation, write_provenance
+from pipeline_steps.diffusion.derived import Derivation
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.flux import flow_objective
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.loop import Checkpointing
 from pipeline_steps.diffusion.pretrain import encode_all
 from pipeline_steps.diffusion.pretrain_flux import FlowData, new_t5, new_transformer, train_flow, unigram_tokenizer
-from pipeline_steps.records.weights import weights_digest
+from pipeline_steps.items.closure import code_digests
+from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
@@ -81,7 +82,7 @@ def train(p: FluxTraining, base: Path, out: Path, work: Path) -> None:
     )
     pipeline = FluxPipeline(scheduler, c.vae.cpu(), c.text_encoder.cpu(), c.tokenizer, t5, tokenizer, transformer)
     pipeline.to(torch.float16).save_pretrained(out)
-    write_provenance(out, weights_digest(base), p, losses)
+    write_curves(out, denoiser=losses)
 
 
 def main() -> None:
@@ -91,8 +92,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/train_flux"))
     args = parser.parse_args()
+    code, params = code_digests("pipeline_steps.train_flux"), read_params(FluxTraining, "flux_training")
     with whole_folder(args.out) as out:
-        train(read_params(FluxTraining, "flux_training"), args.base, out, args.work)
+        train(params, args.base, out, args.work)
+        write_provenance(out, code, params, args.base)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,16 @@ from torch import Tensor
 
 from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
-from pipeline_steps.diffusion.derived import Derivation, write_provenance
+from pipeline_steps.diffusion.derived import Derivation
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.fit import Fit, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, optimise
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
+from pipeline_steps.items.closure import code_digests
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
@@ -84,7 +86,7 @@ def train(p: InpaintTraining, base: Path, out: Path, work: Path) -> None:
         c.vae, c.text_encoder, c.tokenizer, c.denoiser, c.scheduler, None, None, requires_safety_checker=False
     )
     pipeline.to(torch.float16).save_pretrained(out)
-    write_provenance(out, c.digest, p, losses)
+    write_curves(out, denoiser=losses)
 
 
 def main() -> None:
@@ -94,8 +96,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/train_inpaint"))
     args = parser.parse_args()
+    code, params = code_digests("pipeline_steps.train_inpaint"), read_params(InpaintTraining, "inpaint_training")
     with whole_folder(args.out) as out:
-        train(read_params(InpaintTraining, "inpaint_training"), args.base, out, args.work)
+        train(params, args.base, out, args.work)
+        write_provenance(out, code, params, args.base)
 
 
 if __name__ == "__main__":

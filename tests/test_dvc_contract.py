@@ -32,9 +32,9 @@ from pipeline_steps import (
 from pipeline_steps.cells import NO_MODEL, expand
 from pipeline_steps.diffusion.settings import BaseModelParams
 from pipeline_steps.features.settings import FeatureParams
-from pipeline_steps.items.closure import import_closure
+from pipeline_steps.items.closure import code_digests, import_closure
 from pipeline_steps.profile import overlaid
-from pipeline_steps.records.weights import weights_digest
+from pipeline_steps.records.weights import PROVENANCE, weights_digest
 from pipeline_steps.stage import params as stage_params
 from pipeline_steps.stage.params import read_params, read_tagged, read_yaml
 from pipeline_steps.stage.run import run
@@ -138,35 +138,53 @@ def test_cells_fit_the_grid():
     assert read_yaml(ROOT / "cells.yaml")["cells"] == expand(read_yaml(ROOT / "params.yaml"))
 
 
-def test_shipped_weights_come_from_todays_code():
-    base = ROOT / "models/base/phantom-sd"
-    provenance = json.loads((base / "provenance.json").read_text())
-    assert provenance["code"] == train_base.code_digests(ROOT)
-    params = read_params(train_base.BaseParams, "base_training", ROOT / "params.yaml")
-    assert provenance["params"] == json.loads(params.model_dump_json())
+SHIPPED = {
+    "phantom-sd": (train_base, train_base.BaseParams),
+    "phantom-sd-inpaint": (train_inpaint, train_inpaint.InpaintTraining),
+    "phantom-flux": (train_flux, train_flux.FluxTraining),
+    "phantom-captioner": (train_captioner, train_captioner.CaptionerTraining),
+    "phantom-features": (train_features, train_features.FeatureParams),
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "section", "model"),
-    [
-        ("phantom-sd-inpaint", "inpaint_training", train_inpaint.InpaintTraining),
-        ("phantom-flux", "flux_training", train_flux.FluxTraining),
-    ],
-)
-def test_a_derived_model_comes_from_the_shipped_base(name, section, model):
-    provenance = json.loads((ROOT / "models/base" / name / "provenance.json").read_text())
+def _provenance(name):
+    return json.loads((ROOT / "models/base" / name / PROVENANCE).read_text("utf-8"))
+
+
+def test_all_shipped_models_say_what_made_them():
+    assert {f.parent.name for f in (ROOT / "models/base").glob(f"*/{PROVENANCE}")} == set(SHIPPED)
+    assert {f.name for f in (ROOT / "models/base").iterdir() if f.is_dir()} == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_comes_from_todays_code_and_parameters(name):
+    """DVC hides a frozen stage's changed dependencies: this is where they show."""
+    (stage, model), provenance = SHIPPED[name], _provenance(name)
+    code = code_digests(stage.__name__)
+    changed = sorted({f for f, _ in provenance["code"].items() ^ code.items()})
+    assert not changed, f"prove that these files changed no bit of {name}: python -m benchmarks.provenance --prove"
+    (section,) = _sections_read(stage.__name__)
     params = read_params(model, section, ROOT / "params.yaml")
-    assert provenance["params"] == json.loads(params.model_dump_json())
-    assert provenance["base"] == weights_digest(ROOT / "models/base/phantom-sd")
-
-
-def test_the_captioner_comes_from_todays_parameters():
-    provenance = json.loads((ROOT / "models/base/phantom-captioner/provenance.json").read_text())
-    params = read_params(train_captioner.CaptionerTraining, "captioner_training", ROOT / "params.yaml")
     assert provenance["params"] == params.model_dump(mode="json")
 
 
-@pytest.mark.parametrize("name", ["phantom-sd", "phantom-sd-inpaint", "phantom-flux", "phantom-captioner"])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_code_of_a_shipped_model_is_its_closure_but_for_services(name):
+    closure = {f for f in import_closure(SHIPPED[name][0].__name__) if not f.endswith("__init__.py")}
+    left_out = closure - set(_provenance(name)["code"])
+    assert {f.split("/")[1] for f in left_out} == {"items", "stage"}
+    assert not left_out & {"pipeline_steps/stage/device.py", "pipeline_steps/stage/threads.py"}
+
+
+def test_derived_models_come_from_the_shipped_base():
+    digest = weights_digest(ROOT / "models/base/phantom-sd")
+    assert {n: p["base"] for n in SHIPPED if "base" in (p := _provenance(n))} == {
+        "phantom-sd-inpaint": digest,
+        "phantom-flux": digest,
+    }
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_are_small_and_safe(name):
     files = [f for f in (ROOT / "models/base" / name).rglob("*") if f.is_file()]
     assert sum(f.stat().st_size for f in files) <= 25_000_000

@@ -24,6 +24,7 @@ from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.images import png_bytes, read_image, with_text
 from pipeline_steps.records.manifest import safe_path
 from pipeline_steps.records.skin_types import parse_skin_type, type_from_ita
+from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.outputs import BusyError, OutputError, whole_file, whole_folder
 
 D = Decoding(16, "center_crop", 1_000_000)
@@ -283,3 +284,20 @@ def test_missing_and_damaged_images_stay_rows(tmp_path):
     assert report.get("missing_by_skin_type") == {"unknown": 1}
     assert report.get("quarantined_by_skin_type") == {"not an image": {"6": 1}}
     assert np.load(out / "pixels.npy").shape == (1, 16, 16, 3)
+
+
+def test_a_models_digest_is_that_of_its_weights_and_configuration_alone(tmp_path):
+    """How it came about may be told anew without making it another model: what it made before is not made again."""
+    (tmp_path / "unet").mkdir()
+    for name in ("config.json", "unet/model.safetensors", "unet/config.json", "provenance.json", "training.json"):
+        (tmp_path / name).write_text("{}")
+    before = weights_digest(tmp_path)
+    for name in ("provenance.json", "training.json"):
+        (tmp_path / name).write_text('{"note": "told anew"}')
+        assert weights_digest(tmp_path) == before, name
+    (tmp_path / "training.json").unlink()
+    assert weights_digest(tmp_path) == before
+    for name in ("config.json", "unet/model.safetensors", "unet/config.json"):
+        (tmp_path / name).write_text('{"rank": 2}')
+        assert weights_digest(tmp_path) != before, name
+        (tmp_path / name).write_text("{}")

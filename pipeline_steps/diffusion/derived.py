@@ -1,10 +1,4 @@
-"""What models derived from the shipped base model have in common: how they are trained, and their provenance."""
-
-import json
-from collections.abc import Sequence
-from pathlib import Path
-
-import numpy as np
+"""How models derived from the shipped base model are trained."""
 
 from pipeline_steps.diffusion.loop import Optimisation
 from pipeline_steps.diffusion.optimised import Optimised
@@ -21,10 +15,3 @@ class Derivation(Optimised):
     def optimisation(self) -> Optimisation:
         """The optimiser's settings; the learning rate falls along a cosine."""
         return self.under("cosine")
-
-
-def write_provenance(out: Path, digest: str, p: Derivation, losses: Sequence[float]) -> None:
-    """Which base model and parameters made the model in ``out``, and the mean loss of each hundred steps."""
-    (out / "provenance.json").write_text(json.dumps({"base": digest, "params": p.model_dump()}, indent=1))
-    thin = [round(float(np.mean(losses[i : i + 100])), 5) for i in range(0, len(losses), 100)]
-    (out / "training.json").write_text(json.dumps({"denoiser": thin}))

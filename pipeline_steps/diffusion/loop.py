@@ -63,7 +63,7 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class Look:
-    """Something to see every so many steps, such as a validation loss; ``at`` is told how many steps were made."""
+    """Something to see every so many steps and at the end, such as a validation loss; ``at`` is told after how many."""
 
     every: int
     at: Callable[[int], None]
@@ -112,7 +112,7 @@ def optimise(
         losses.append(loss)
         steps.tell(loss=fmean(losses[-50:]))
         for look in looks:
-            if (step + 1) % look.every == 0:
+            if (step + 1) % look.every == 0 or step + 1 == how.steps:
                 with _averaged(trainable, averages):
                     look.at(step + 1)
         if checkpointing and (step + 1) % checkpointing.every == 0:
@@ -158,14 +158,15 @@ def _accumulate(
                 loss = batch_loss.loss(piece) * (batch_loss.weight(piece) / whole)
                 torch.autograd.backward(loss)
                 total += float(loss.detach())
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError as error:
             if parts == size or not batch_loss.divisible:
-                raise
-            parts = min(2 * parts, size)
-            torch.cuda.empty_cache()
-            log.warning("out of memory: micro-batch halved, accumulating %d parts", parts)
+                advice = "set gradient_checkpointing, lower batch_size, or take smaller images or a 16-bit base"
+                raise torch.OutOfMemoryError(f"{size // parts} images at once do not fit; {advice}") from error
         else:
             return total, parts
+        parts = min(2 * parts, size)
+        torch.cuda.empty_cache()  # not within the handler, where the error still holds the tensors
+        log.warning("out of memory: micro-batch halved, accumulating %d parts", parts)
 
 
 def slices(batch: Batch, parts: int) -> list[Batch]:

@@ -5,6 +5,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import Field
 
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.loop import Optimisation
@@ -27,8 +28,8 @@ class TrainingParams(Optimised):
 
     schedule: Literal["constant", "cosine"]
     snr_gamma: float
-    validate_every: int
-    checkpoint_every: int
+    validate_every: int = Field(ge=1)
+    checkpoint_every: int = Field(ge=1)
 
     def optimisation(self) -> Optimisation:
         """The part that the training loop needs."""

@@ -6,6 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# What only keeps, reports and reads: it shapes no number. Device and threads do.
+_SERVICES = ("pipeline_steps/items/", "pipeline_steps/stage/")
+_SHAPING = ("pipeline_steps/stage/device.py", "pipeline_steps/stage/threads.py")
 
 
 @lru_cache(maxsize=256)
@@ -32,6 +35,16 @@ def code_version(module: str) -> str:
     for file in sorted(import_closure(module)):
         h.update(file.encode() + b"\0" + (ROOT / file).read_bytes() + b"\0")
     return h.hexdigest()
+
+
+def code_digests(module: str) -> dict[str, str]:
+    """SHA-256 by file of the code that shapes what ``module`` makes: its import closure without mere services.
+
+    Packages' ``__init__`` files, which hold a sentence, are left out, too.
+    """
+    files = [f for f in sorted(import_closure(module)) if not f.endswith("__init__.py")]
+    shaping = [f for f in files if f in _SHAPING or not f.startswith(_SERVICES)]
+    return {f: hashlib.sha256((ROOT / f).read_bytes()).hexdigest() for f in shaping}
 
 
 def _file(module: str) -> str | None:
