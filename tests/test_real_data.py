@@ -4,7 +4,7 @@ import sys
 
 import pandas as pd
 import pytest
-from conftest import ROOT, copy_tree, run
+from conftest import ROOT, copy_tree, repro, run
 
 from pipeline_steps import audit
 from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20
@@ -21,7 +21,7 @@ def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
     monkeypatch.setenv("EQUIDERM_REAL_DATA", str(real_data))
     clone = copy_tree(tmp_path / "clone")
     run(sys.executable, "-m", "pipeline_steps.profile", "fitzpatrick17k_table1", cwd=clone)
-    run("dvc", "repro", "select_subset", "split", cwd=clone)
+    repro(clone, "select_subset", "split")
     counts = read_json(clone / "metrics/subset.json")["counts"]
     published = {c: dict(zip(("1", "2", "5", "6"), n, strict=True)) for c, n in TABLE_1.items()}
     assert counts == published
