@@ -75,21 +75,21 @@ def test_a_resample_has_the_distances_of_its_rows():
 
 
 def test_intervals_hold_the_mean_of_the_distance():
-    """Over sets that are drawn again: 200 intervals, of which a twentieth may miss. Percentiles would miss a third."""
+    """Over sets that are drawn again: of 120 intervals about a twentieth misses it. Of percentiles a quarter would."""
     rng = np.random.default_rng(3)
 
     def drawn():
         cluster = np.repeat(rng.normal(size=(60, 6)), 2, axis=0)
         return rng.normal(size=(20, 6)) + 0.5, 0.7 * cluster + 0.7 * rng.normal(size=(120, 6))
 
-    means = np.mean([[f(*drawn()) for f in (frechet_distance, kernel_distance)] for _ in range(1500)], axis=0)
+    means = np.mean([[f(*drawn()) for f in (frechet_distance, kernel_distance)] for _ in range(1000)], axis=0)
     groups = ([str(i) for i in range(20)], [str(i // 2) for i in range(120)])
     held = np.zeros(2)
-    for i in range(200):
+    for i in range(120):
         found = distance_intervals(*drawn(), groups, 100, i)
         ends = [found[name] for name in ("frechet_distance", "kernel_distance")]
         held += [low <= mean <= high for (low, high), mean in zip(ends, means, strict=True)]
-    assert (held / 200 > 0.88).all(), held / 200
+    assert (held / 120 > 0.88).all(), held / 120
 
 
 def test_groups_are_resampled_whole():
