@@ -26,12 +26,11 @@ def made(r: Results) -> str:
         [
             row["augmenter"],
             *(row[k] for k in ("generated", "accepted", *(f"rejected_{k}" for k in REJECTED))),
-            _interval(row, "frechet", 1) or row["unavailable"],
+            _interval(row, "fid", 1) or row["unavailable"],
         ]
         for row in r.images.sort_values("augmenter").to_dict("records")
     ]
-    rejected = (f"rejected: {k}" for k in REJECTED.values())
-    return table(["augmenter", "made", "accepted", *rejected, "Fréchet distance"], rows)
+    return table(["augmenter", "made", "accepted", *(f"rejected: {k}" for k in REJECTED.values()), "FID"], rows)
 
 
 def classifiers(r: Results) -> str:

@@ -26,8 +26,8 @@ DOCS = Path("docs")
 RUN_LOG = Path("runs/stages.jsonl")
 OF_CLASSIFIERS = {"minority": "V and VI", "accuracy": "all types", "worst_accuracy": "worst type", "gap": "gap"}
 OF_IMAGES = {
-    "frechet": "Fréchet distance",
-    "kernel": "kernel distance",
+    "fid": "FID",
+    "kid": "KID",
     "precision": "precision",
     "recall": "recall",
     "concepts": "concept accuracy, %",
@@ -49,7 +49,7 @@ touch them.
 Afterwards two changes to SkinDualGen were tried on all draws, as its validation loss still fell at 300 steps (draw 0:
 0.60, and 0.39 at 900) and many of draw 0's masks are empty. Neither made it better, so its settings stayed:
 
-| SkinDualGen, draws 0, 1, 2 | accepted of 670 | Fréchet distance | concept accuracy, % |
+| SkinDualGen, draws 0, 1, 2 | accepted of 670 | FID | concept accuracy, % |
 |---|---:|---:|---:|
 | 300 steps, guidance 2 (as above) | 375, 642, 580 | 43, 55, 39 | 18.7, 29.3, 34.7 |
 | 900 steps, guidance 2 | 216, 372, 659 | 42, 55, 60 | 13.4, 45.4, 35.4 |
@@ -70,8 +70,7 @@ over the best baseline is small, its interval just above 0, and not significant 
 (Holm); LesionGen and DermaFlux do not help classifiers at this size, although their images are nearer to real dark
 ones than their base models' (LesionGen's by its captions, rather than its training). Keeping the lesion's pixels and
 changing the skin around (Sagers et al. 2022, and by colour alone) does not help, as on the phantom the lesion itself
-looks different on dark skin. Where the lesion is painted anew, training makes it recognisable (10 to 41 %), yet
-Fréchet distance
+looks different on dark skin. Where the lesion is painted anew, training makes it recognisable (10 to 41 %), yet FID
 grows: what it learned to paint are lesions as light skin shows them. What training taught apart from this step to
 dark skin is in [phantom_learned.md](phantom_learned.md). Masks of SkinDualGen teach a segmenter about as much about
 types V and VI as real light images do; of those looked at, images with an empty mask show no lesion. It cannot show
@@ -111,7 +110,7 @@ def _against(row: dict[str, Any], board: dict[str, Any]) -> list[str]:
 
 def images(board: dict[str, Any]) -> str:
     """The leaderboard's half on images, a row an augmenter."""
-    of = {row["augmenter"]: row for row in board["rows"] if row["augmenter"] and row["frechet"]["value"]}
+    of = {row["augmenter"]: row for row in board["rows"] if row["augmenter"] and row["fid"]["value"]}
     return table(
         ["augmenter", *OF_IMAGES.values()], [[name, *(measured(row[m]) for m in OF_IMAGES)] for name, row in of.items()]
     )
@@ -198,8 +197,8 @@ def sample_wall(keys: Iterable[str], file: Path) -> str:
 
 def learned(r: Results, cells: dict[str, Any]) -> str:
     """Fine-tuned models beside their base models as they came."""
-    head = ["images", "its base model's", "Fréchet distance", "base", "concept accuracy, %", "base"]
-    order = ("cell", "twin", "tuned_frechet", "plain_frechet", "tuned_concepts", "plain_concepts")
+    head = ["images", "its base model's", "FID", "base", "concept accuracy, %", "base"]
+    order = ("cell", "twin", "tuned_fid", "plain_fid", "tuned_concepts", "plain_concepts")
     rows = [[row[k] for k in order] for row in report.learned(r, cells)]
     return table(head, rows)
 

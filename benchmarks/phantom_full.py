@@ -85,14 +85,14 @@ def directions(a: pd.DataFrame, share: dict[str, float]) -> list[str]:
 
 
 def strategies(images: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The ablation: accuracy and distance of each strategy, and the paper's comparisons with intervals over images."""
+    """The ablation: accuracy and FID of each strategy, and the paper's comparisons with intervals over images."""
     right = {f"{mode}_{s}": _right(f"{mode}_{s}") for mode in ("txt2img", "img2img") for s in STRATEGIES}
     rows = []
     for name, table in right.items():
         dark = table[table["fitzpatrick_scale"].isin([5, 6])]["right"].mean()
-        of = images.set_index("augmenter").loc[name]
-        known = f"{of['frechet']:.3f} ({of['frechet_low']:.3f} to {of['frechet_high']:.3f})"
-        distance = known if np.isfinite(of["frechet"]) else str(of["unavailable"])
+        fid = images.set_index("augmenter").loc[name]
+        known = f"{fid['fid']:.3f} ({fid['fid_low']:.3f} to {fid['fid_high']:.3f})"
+        distance = known if np.isfinite(fid["fid"]) else str(fid["unavailable"])
         rows.append(f"| {name} | {table['right'].mean():.1%} | {dark:.1%} | {distance} |")
     pairs = [(f"{mode}_tokens_lora", f"{mode}_{one}") for mode in ("txt2img", "img2img") for one in ALONE]
     pairs += [(f"img2img_{s}", f"txt2img_{s}") for s in STRATEGIES]
@@ -196,7 +196,7 @@ overlapping training sets (Nadeau and Bengio 2003). With {len(draws)} draws they
 
 ## Ablation: one strategy each, synthetic images alone (scenario i, draw 0, small VGG)
 
-| strategy | holdout, all types | V and VI | Fréchet distance to dark reference (95 %) |
+| strategy | holdout, all types | V and VI | FID to dark reference (95 %) |
 |---|---|---|---|
 {chr(10).join(rows)}
 

@@ -3,12 +3,10 @@
 Reads: data set, split, generated images. Writes: ``data/screened/<cell>.parquet`` (a row an image: accepted, reasons,
 measurements) and ``metrics/screen/<cell>.json``.
 
-Memorisation: an image is rejected when its nearest training image is nearer than all but a small share of real
-validation
-images are to theirs. Training images of its own source's group (the same patient, lesion or near-duplicate) do not
-count: closeness to them is by design, and that to the source is reported.
+Memorisation: an image is rejected when its nearest training image (its own source apart) is nearer than all but a
+small share of real validation images are to theirs. Closeness to the own source is by design and reported.
 
-Class consistency (the condition of most near training images, the own source's group apart) is reported beside the same
+Class consistency (the condition of most near training images, the own source apart) is reported beside the same
 judge's hits on real validation images, per skin type, and rejects nothing: a judge that knows light skin alone would
 reject the good dark images.
 """
@@ -21,7 +19,7 @@ import pandas as pd
 from scipy.ndimage import label
 
 from pipeline_steps.features.extractors import Extractor, cached_features
-from pipeline_steps.features.neighbours import among_others, directions, majority_label, similarities
+from pipeline_steps.features.neighbours import majority_label, nearest, normalised
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.errors import DataError
@@ -38,6 +36,7 @@ from pipeline_steps.stage.threads import Threads, use_threads
 
 REASONS = ("memorised", "skin_tone", "blank", "mask")
 Features = npt.NDArray[np.float32]
+_NEIGHBOURS = 5  # of the class-consistency judge
 
 
 class ScreenParams(Params):
@@ -45,7 +44,6 @@ class ScreenParams(Params):
 
     reject: tuple[str, ...]
     memorisation_quantile: float
-    neighbours: int
     tone_tolerance: int
     blank_contrast: float
     mask_area: tuple[float, float]
@@ -73,6 +71,14 @@ def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return luma.reshape(len(images), -1).std(1)
 
 
+def similarity_to_others(made: Features, train: Features, own: npt.NDArray[np.intp]) -> Features:
+    """Cosine similarity (N, M) of generated and training images; the own source (index, -1 for none) is -inf."""
+    similarity: Features = normalised(made) @ normalised(train).T
+    rows = np.flatnonzero(own >= 0)
+    similarity[rows, own[rows]] = -np.inf
+    return similarity
+
+
 def screen(
     table: pd.DataFrame,
     images: npt.NDArray[np.uint8],
@@ -83,8 +89,8 @@ def screen(
 ) -> tuple[pd.DataFrame, float]:
     """Verdicts on all images, and the distance below which an image counts as memorised.
 
-    ``features``: of generated, training and validation images; ``training``: its ids, conditions and groups; ``masks``
-    as ``generate`` made them, if it did. Without validation images no distance is known and none is rejected for it.
+    ``features``: of generated, training and validation images; ``training``: its ids and conditions; ``masks`` as
+    ``generate`` made them, if it did. Without validation images no distance is known and none is rejected for it.
 
     Raises:
         DataError: ``reject`` names an unknown reason.
@@ -95,14 +101,13 @@ def screen(
     train_ids = list(training["image_id"])
     position = {image_id: i for i, image_id in enumerate(train_ids)}
     own = np.array([position.get(i, -1) for i in table["source_id"]], np.intp)
-    groups = training["group"].to_numpy(str)
-    similarity = among_others(similarities(made, train), np.where(own >= 0, groups[own], ""), groups)
+    similarity = similarity_to_others(made, train, own)
     index, distance = similarity.argmax(1), 1 - similarity.max(1)
-    threshold = memorisation_distance(train, validation, params.memorisation_quantile)
+    held_out = nearest(validation, train)[1] if len(validation) else np.array([-1.0], np.float32)
+    threshold = float(np.quantile(held_out, params.memorisation_quantile))
     ita = border_ita(images)
     measured = np.array([type_from_ita(float(v)) for v in ita])
-    centre = train.mean(0)
-    own_distance = 1 - (directions(made, centre) * directions(train, centre)[own]).sum(1)
+    own_distance = 1 - (normalised(made) * normalised(train)[own]).sum(1)
     wrong_tone = np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance
     why = _reasons({"memorised": distance < threshold, "skin_tone": wrong_tone}, images, masks, params)
     out = pd.DataFrame(
@@ -114,27 +119,13 @@ def screen(
             "reasons": why,
             "ita": ita,
             "measured_type": measured,
-            "nearest_train": [train_ids[i] if np.isfinite(d) else "" for i, d in zip(index, distance, strict=True)],
+            "nearest_train": [train_ids[i] for i in index],
             "distance": distance,
-            "judged_condition": majority_label(similarity, training["condition"].to_numpy(str), params.neighbours),
+            "judged_condition": majority_label(similarity, training["condition"].to_numpy(str), _NEIGHBOURS),
             "source_distance": np.where(own >= 0, own_distance, np.nan).astype(np.float32),
         }
     )
     return out, threshold
-
-
-def memorisation_distance(train: Features, validation: Features, quantile: float) -> float:
-    """The distance to its nearest training image that so small a share of real validation images falls below.
-
-    Of fewer than 1 / ``quantile`` validation images it is the smallest of their distances: what is nearer than any
-    image
-    that was held out. That share is then 1 / (images + 1) rather than ``quantile``; both are in the metrics. Without
-    validation images -1, which nothing falls below.
-    """
-    if not len(validation):
-        return -1.0
-    held_out = 1 - similarities(validation, train).max(1)
-    return float(np.quantile(held_out, quantile, method="lower"))
 
 
 def _reasons(
@@ -158,20 +149,14 @@ def consistency(table: pd.DataFrame, judged: npt.NDArray[np.str_], by: str) -> d
     return {str(t): {"agrees": float(r["mean"]), "images": int(r["size"])} for t, r in found.iterrows()}
 
 
-def summary(verdicts: pd.DataFrame, threshold: float, validation: int, params: ScreenParams) -> dict[str, object]:
-    """The counts that go into the metrics; ``validation``: how many images the threshold comes from."""
+def summary(verdicts: pd.DataFrame, threshold: float) -> dict[str, object]:
+    """The counts that go into the metrics."""
     by_condition = verdicts.groupby("condition")["accepted"].agg(["sum", "size"])
-    types = verdicts.groupby("target_type")
     return {
         "generated": len(verdicts),
         "accepted": int(verdicts["accepted"].sum()),
         "rejected": {r: int(verdicts["reasons"].str.contains(r).sum()) for r in REASONS},
-        "rejected_by_type": {
-            r: {str(t): int(rows["reasons"].str.contains(r).sum()) for t, rows in types} for r in REASONS
-        },
         "memorisation_distance": threshold,
-        "held_out_images": validation,
-        "held_out_share_below": max(params.memorisation_quantile, 1 / (validation + 1)),
         "mean_distance_to_own_source": float(verdicts["source_distance"].mean()),
         "median_ita_by_target_type": {
             str(t): float(v) for t, v in verdicts.groupby("target_type")["ita"].median().items()
@@ -204,10 +189,10 @@ def main() -> None:
     verdicts, threshold = screen(table, images, features, train, params, read_masks(args.synthetic, table))
     with whole_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
-    counts = summary(verdicts, threshold, len(validation), params)
+    counts = summary(verdicts, threshold)
     if len(validation):
-        similarity = similarities(features[2], features[1])
-        judged = majority_label(similarity, train["condition"].to_numpy(str), params.neighbours)
+        similarity = normalised(features[2]) @ normalised(features[1]).T
+        judged = majority_label(similarity, train["condition"].to_numpy(str), _NEIGHBOURS)
         counts["class_consistency_of_real_validation"] = consistency(validation, judged, "fitzpatrick_scale")
     write_metrics(args.metrics, counts)
 

@@ -8,13 +8,6 @@ from typing import Any
 import pandas as pd
 
 NOTHING, NO_MODEL = "models/none", "none"  # what cells.yaml says where there are no weights, and no base model
-# Measures of images by their column here, and as score_fid calls them.
-DISTANCES = {
-    "frechet": "frechet_distance",
-    "kernel": "kernel_distance",
-    "precision": "precision",
-    "recall": "recall",
-}
 BETWEEN_TYPES = (
     "worst_type",
     "worst_accuracy",
@@ -98,10 +91,8 @@ def _score_rows(head: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, 
 
 def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
     screened, fid = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
-    concepts, distances = fid["concepts"], dict[str, Any]()
-    for column, name in DISTANCES.items():
-        low, high = fid["all"].get(f"{name}_interval", (None, None))
-        distances |= {column: fid["all"].get(name), f"{column}_low": low, f"{column}_high": high}
+    low, high = fid["all"].get("fid_interval", (None, None))
+    concepts = fid["concepts"]
     return {
         "cell": key,
         "augmenter": cell["augmenter"],
@@ -112,12 +103,17 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         **{f"rejected_{reason}": n for reason, n in screened["rejected"].items()},
         "class_consistency": _by_type(screened["class_consistency"]),
         "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
-        **distances,
+        "fid": fid["all"].get("fid"),
+        "fid_low": low,
+        "fid_high": high,
+        "kid": fid["all"].get("kid"),
+        "precision": fid["all"].get("precision"),
+        "recall": fid["all"].get("recall"),
         "concepts": concepts.get("accuracy"),
         "concepts_low": concepts.get("accuracy_interval", (None, None))[0],
         "concepts_high": concepts.get("accuracy_interval", (None, None))[1],
         "concepts_judge": concepts.get("judge"),
-        "light_training_images": fid["light_training_images"].get("frechet_distance"),
+        "fid_of_light_training_images": fid["light_training_images"].get("fid"),
         "unavailable": fid["all"].get("unavailable", ""),
     }
 
@@ -153,13 +149,6 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
         fit = [k for k, c in same.items() if way(c) in (way(cell), ("txt2img", None))]
         twins |= {key: max(fit, key=lambda k: nearness(same[k], cell))} if fit else {}
     return twins
-
-
-def distance_names(features: str) -> tuple[str, str]:
-    """What the two distances are called in features of this network: only Inception's make them FID and KID."""
-    if features == "inception":
-        return "FID", "KID"
-    return f"Fréchet distance ({features} features)", f"kernel distance ({features} features)"
 
 
 def _by_type(consistency: dict[str, dict[str, float]]) -> str:
