@@ -5,8 +5,8 @@ The real side is the reference partition: images that trained nothing and test n
 a group, the metric says so. The light training images stand beside as the baseline that generation must beat. Concept
 accuracy is how often most of the nearest reference images have the condition that a generated image was made for.
 
-``frechet_distance`` and ``kernel_distance`` are FID and KID where ``features`` are Inception's alone. Intervals take whole
-groups together (generated: of one source's group) and cover the sampling of images: not the bias that a Fréchet
+``frechet_distance`` and ``kernel_distance`` are FID and KID where ``features`` are Inception's alone. Intervals take
+whole groups together (generated: of one source's group) and cover the sampling of images: not the bias that a Fréchet
 distance of few images has, and not another training of the generator (``features/intervals.py``).
 """
 
@@ -115,7 +115,7 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
     labels = real.rows["condition"].to_numpy(str)
 
     def right(images: Images) -> npt.NDArray[np.bool_]:
-        groups = images.rows["group"], real.rows["group"]
+        groups = list(images.rows["group"]), list(real.rows["group"])
         similarity = similarity_to_others(images.features, real.features, *groups)
         judged = majority_label(similarity, labels, params.judge_neighbours)
         return np.asarray(judged == images.rows["condition"].to_numpy(str), bool)
@@ -142,7 +142,7 @@ def score(real: Images, made: Images, light: Images, params: FidParams) -> dict[
     same_skin = real.where(real.rows["skin_type"].isin(types).to_numpy())
 
     def part(condition: str | None, skin_type: int | None) -> dict[str, Any]:
-        sides = (side.of(condition, skin_type) for side in (same_skin, made))
+        sides = same_skin.of(condition, skin_type), made.of(condition, skin_type)
         return compare(*sides, params, params.part_interval_draws)
 
     return {

@@ -3,9 +3,9 @@
 Reads: data set, split, generated images. Writes: ``data/screened/<cell>.parquet`` (a row an image: accepted, reasons,
 measurements) and ``metrics/screen/<cell>.json``.
 
-Memorisation: an image is rejected when its nearest training image is nearer than all but a small share of real validation
-images are to theirs. Its source's whole group (near-duplicates, the same lesion, the same patient) is left out: closeness
-to that is by design. The distance to the source itself is reported.
+Memorisation: an image is rejected when its nearest training image is nearer than all but a small share of real
+validation images are to theirs. Its source's whole group (near-duplicates, the same lesion, the same patient) is left
+out: closeness to that is by design. The distance to the source itself is reported.
 
 Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
 hits on real validation images, per skin type, and rejects nothing: a judge that knows light skin alone would reject the
@@ -79,9 +79,9 @@ def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 class Limit:
     """The distance below which an image counts as memorised: NaN, and nothing does, without validation images.
 
-    ``exceeded_by``: the share of other real images that would be nearer, k / (n + 1) for the k-th smallest of ``images``
-    distances (of exchangeable images: the rank of a new one is uniform). ``too_few``: these are too few groups to tell
-    ``wanted``, the quantile that was asked for.
+    ``exceeded_by``: the share of other real images that would be nearer, k / (n + 1) for the k-th smallest of n =
+    ``images`` distances (exchangeable images: the rank of a new one is uniform). ``too_few``: the ``groups`` of these
+    are too few to tell ``wanted``, the quantile that was asked for.
     """
 
     distance: float
@@ -125,9 +125,10 @@ def screen(
         raise DataError(f"screen.reject names {', '.join(sorted(unknown))}, not {', '.join(REASONS)}")
     (table, images, made), (rows, train) = generated, training
     groups = source_groups(table["source_id"], rows)
-    similarity = similarity_to_others(made, train, groups, rows["group"])
+    similarity = similarity_to_others(made, train, groups, list(rows["group"]))
     index, distance = nearest(similarity)
-    limit = memorisation_limit(_held_out(validation, training), validation[0]["group"], params.memorisation_quantile)
+    held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
+    limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
     ita = border_ita(images)
     measured = np.array([type_from_ita(float(v)) for v in ita])
     wrong_tone = np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance
@@ -155,7 +156,7 @@ def _held_out(validation: tuple[pd.DataFrame, Features], training: tuple[pd.Data
     (rows, features), (train_rows, train) = validation, training
     if not len(rows):
         return np.empty(0, np.float32)
-    return nearest(similarity_to_others(features, train, rows["group"], train_rows["group"]))[1]
+    return nearest(similarity_to_others(features, train, list(rows["group"]), list(train_rows["group"])))[1]
 
 
 def _source_distance(sources: pd.Series, made: Features, training: tuple[pd.DataFrame, Features]) -> Features:
@@ -228,7 +229,8 @@ def main() -> None:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, limit)
     if len(validation):
-        similarity = similarity_to_others(held_out[1], training[1], validation["group"], train["group"])
+        groups = list(validation["group"]), list(train["group"])
+        similarity = similarity_to_others(held_out[1], training[1], *groups)
         judged = majority_label(similarity, train["condition"].to_numpy(str), params.judge_neighbours)
         counts["class_consistency_of_real_validation"] = consistency(validation, judged, "fitzpatrick_scale")
     write_metrics(args.metrics, counts)

@@ -15,8 +15,9 @@ _DUAL_LIMIT = 1500
 def frechet_distance(a: Features, b: Features) -> float:
     """Fréchet distance (Heusel et al. 2017, eq. 6) between Gaussians fitted to rows (n, D) and (m, D).
 
-    It is biased: of few images it is too large, by about a constant over their number, and the constant differs between
-    generators (Chong and Forsyth 2020, arXiv 1911.07023; Bińkowski et al. 2018). Only distances of equal counts compare.
+    It is biased: of few images it is too large, by about a constant over their number, and the constant differs
+    between generators (Chong and Forsyth 2020, arXiv 1911.07023; Bińkowski et al. 2018). So distances of unequal counts
+    do not compare, and those of equal counts only roughly.
 
     With few rows Tr sqrt(S1 S2) is the nuclear norm of A Bᵀ, where A, B are the centred features over
     sqrt(n - 1): exact, and thousands of times faster than the matrix square root.
@@ -87,5 +88,4 @@ def radii(squared: Floats, k: int) -> Floats:
 
 def inside(squared: Floats, radii: Floats) -> npt.NDArray[np.bool_]:
     """Which of the points (n,) lie in a ball around any centre; ``squared`` (n, m) is from points to centres."""
-    found: npt.NDArray[np.bool_] = (squared <= radii).any(1)
-    return found
+    return np.asarray((squared <= radii).any(axis=1), bool)

@@ -1,32 +1,18 @@
 """How far distances between two sets of images would move with other images of the same counts.
 
 An interval comes from random halves of both sets: whole groups, none of them twice (half-sampling, the delete-half
-jackknife: Shao and Wu 1989, Ann. Statist. 17(3), with the factor (n - d) / d = 1; Politis and Romano 1994, Ann. Statist.
-22(4)). Deviations of the halves' distances from their mean are laid around the distance of all images. Why so:
+jackknife: Shao and Wu 1989, Ann. Statist. 17(3), with the factor (n - d) / d = 1; Politis and Romano 1994, Ann.
+Statist. 22(4)). Deviations of the halves' distances from their mean are laid around the distance of all images. Why:
 
-* A resample with replacement holds points twice. Twice the same point is a neighbour at distance 0, which shrinks the
-  balls of precision and recall, and an "other" point at its own place, which biases the kernel distance.
+* A resample with replacement holds points twice. A point's double is its neighbour at distance 0, which shrinks the
+  balls of precision and recall; and it is an "other" point at the same place, which shifts the kernel distance.
 * A Fréchet distance of few images is too large, of a resample more so. Its percentile interval lies above the distance,
   and the basic (reflected) one below what such counts give on average. Re-centring takes the shift out.
-* Whether a generated image lies among the real ones depends on which real ones there are: resampling generated images
-  alone gave precision an interval of a third to half of the due width.
+* Whether a generated image lies among the real ones depends on which real ones there are, so both sides are halved.
 
-What it covers, therefore: the sampling of images, i.e. what the distance would be on average for these counts of images
-and groups; not its bias, nor another training of the generator. In simulations with known Gaussians in 128 dimensions
-(mean and covariance of phantoms and of images generated from them; two images a source, correlated by half), 95 %
-intervals covered that average in
-
-=========================  ==================  ============  ===========================
-real images, sources       Fréchet distance    kernel        precision, recall
-=========================  ==================  ============  ===========================
-56, 335                    97 %                95 %
-28 pairs, 335              95 %
-20, 48                     94 %                93 %          91 % and 94 %
-8, 14                      98 %                98 %          63 % and 97 %
-=========================  ==================  ============  ===========================
-
-of 60 to 200 trials. Percentile intervals of a bootstrap by groups covered it in 64 to 79 % for the Fréchet distance,
-basic ones in 55 to 65 %. Where two sets are alike the kernel distance's intervals are half again too wide.
+What it covers: the sampling of images, that is, what the distance would be on average for these counts of images and
+groups. It does not cover the distance of infinitely many (the bias stays in the number and in its interval), nor
+another training of the generator. docs/interval_coverage.md has simulations.
 """
 
 from collections.abc import Sequence

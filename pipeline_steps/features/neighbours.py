@@ -12,11 +12,11 @@ _BLOCK = 1024
 def directions(features: Features, centre: Features) -> Features:
     """Unit rows (N, D) from ``centre`` (D,) to each of ``features``: their products are cosine similarities.
 
-    Every cosine in this project is taken from the mean of the set that is compared with: of all images among each other
-    theirs, of the training images where something is compared with those, of the reference images likewise. Features are
-    averages behind a ReLU, so none is negative and all lie on one side of zero: from there any two images look alike,
-    and what images share counts for more than what sets them apart. The queries' own mean would not do: an image's
-    nearest neighbour would depend on which others were generated with it.
+    Every cosine in this project is taken from the mean of the set that is compared with: of images among each other
+    from theirs, to training images from those', to reference images from those'. Features lie in a narrow cone (the
+    shipped network's and Inception's are averages behind a ReLU, so none is negative): seen from zero any two images
+    look alike. The queries' own mean would not do: an image's nearest neighbour would depend on which others were
+    generated with it.
     """
     away = features - centre
     unit: Features = away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
