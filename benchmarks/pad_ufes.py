@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from benchmarks.phantom_bench import table
 from pipeline_steps import report
+from pipeline_steps.reporting import shown
 from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import Results, gather, mask_agreement
 from pipeline_steps.stage.params import read_yaml
 
@@ -22,15 +22,16 @@ REJECTED = {"memorised": "memorised", "skin_tone": "skin tone", "blank": "blank"
 
 def made(r: Results) -> str:
     """What each augmenter made, what of it was rejected and why, and its distance to real minority images."""
+    distance = names(r.images["features"])["frechet_distance"]
     rows = [
         [
             row["augmenter"],
             *(row[k] for k in ("generated", "accepted", *(f"rejected_{k}" for k in REJECTED))),
-            _interval(row, "fid", 1) or row["unavailable"],
+            shown.with_interval(row, "frechet_distance", lambda v: shown.number(v, 1)),
         ]
         for row in r.images.sort_values("augmenter").to_dict("records")
     ]
-    return table(["augmenter", "made", "accepted", *(f"rejected: {k}" for k in REJECTED.values()), "FID"], rows)
+    return table(["augmenter", "made", "accepted", *(f"rejected: {k}" for k in REJECTED.values()), distance], rows)
 
 
 def classifiers(r: Results) -> str:
@@ -52,11 +53,6 @@ def _tested(rows: Iterable[dict[Any, Any]], measure: str) -> list[list[Any]]:
         value, low, high = (100 * row[k] for k in (measure, "low", "high"))
         found.append([of, f"{value:.1f} ({low:.1f} to {high:.1f})", row["n"]])
     return sorted(found)
-
-
-def _interval(row: dict[Any, Any], name: str, digits: int) -> str:
-    value, low, high = (row[k] for k in (name, f"{name}_low", f"{name}_high"))
-    return "" if pd.isna(value) else f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from pipeline_steps import report
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting import gallery, shown
 from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results, gather, mask_agreement
 from pipeline_steps.stage.params import read_yaml
 
@@ -26,10 +27,6 @@ DOCS = Path("docs")
 RUN_LOG = Path("runs/stages.jsonl")
 OF_CLASSIFIERS = {"minority": "V and VI", "accuracy": "all types", "worst_accuracy": "worst type", "gap": "gap"}
 OF_IMAGES = {
-    "fid": "FID",
-    "kid": "KID",
-    "precision": "precision",
-    "recall": "recall",
     "concepts": "concept accuracy, %",
     "memorised": "memorised, %",
     "rejected": "rejected, %",
@@ -49,7 +46,7 @@ touch them.
 Afterwards two changes to SkinDualGen were tried on all draws, as its validation loss still fell at 300 steps (draw 0:
 0.60, and 0.39 at 900) and many of draw 0's masks are empty. Neither made it better, so its settings stayed:
 
-| SkinDualGen, draws 0, 1, 2 | accepted of 670 | FID | concept accuracy, % |
+| SkinDualGen, draws 0, 1, 2 | accepted of 670 | Fréchet distance | concept accuracy, % |
 |---|---:|---:|---:|
 | 300 steps, guidance 2 (as above) | 375, 642, 580 | 43, 55, 39 | 18.7, 29.3, 34.7 |
 | 900 steps, guidance 2 | 216, 372, 659 | 42, 55, 60 | 13.4, 45.4, 35.4 |
@@ -70,19 +67,19 @@ over the best baseline is small, its interval just above 0, and not significant 
 (Holm); LesionGen and DermaFlux do not help classifiers at this size, although their images are nearer to real dark
 ones than their base models' (LesionGen's by its captions, rather than its training). Keeping the lesion's pixels and
 changing the skin around (Sagers et al. 2022, and by colour alone) does not help, as on the phantom the lesion itself
-looks different on dark skin. Where the lesion is painted anew, training makes it recognisable (10 to 41 %), yet FID
-grows: what it learned to paint are lesions as light skin shows them. What training taught apart from this step to
-dark skin is in [phantom_learned.md](phantom_learned.md). Masks of SkinDualGen teach a segmenter about as much about
-types V and VI as real light images do; of those looked at, images with an empty mask show no lesion. It cannot show
-how the methods rank on patients or at full size: models are small, training is minutes, fine-tuning settings are not
-tuned alike for each, one scenario and one network stand for all, and three draws are few.
+looks different on dark skin. Where the lesion is painted anew, training makes it recognisable (10 to 41 %), yet the
+Fréchet distance grows: what it learned to paint are lesions as light skin shows them. What training taught apart from
+this step to dark skin is in [phantom_learned.md](phantom_learned.md). Masks of SkinDualGen teach a segmenter about as
+much about types V and VI as real light images do; of those looked at, images with an empty mask show no lesion. It
+cannot show how the methods rank on patients or at full size: models are small, training is minutes, fine-tuning
+settings are not tuned alike for each, one scenario and one network stand for all, and three draws are few.
 """
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """A table in Markdown, its first column to the left."""
-    names = list(head)
-    lines = [f"| {' | '.join(names)} |", f"|---{'|---:' * (len(names) - 1)}|"]
+    columns = list(head)
+    lines = [f"| {' | '.join(columns)} |", f"|---{'|---:' * (len(columns) - 1)}|"]
     return "\n".join([*lines, *(f"| {' | '.join(str(v) for v in row)} |" for row in rows)])
 
 
@@ -108,11 +105,12 @@ def _against(row: dict[str, Any], board: dict[str, Any]) -> list[str]:
     return [f"{row['mean']} ({row['low']} to {row['high']})", where, row["p"]]
 
 
-def images(board: dict[str, Any]) -> str:
+def images(board: dict[str, Any], r: Results) -> str:
     """The leaderboard's half on images, a row an augmenter."""
-    of = {row["augmenter"]: row for row in board["rows"] if row["augmenter"] and row["fid"]["value"]}
+    of = {row["augmenter"]: row for row in board["rows"] if row["augmenter"] and row["frechet_distance"]["value"]}
+    columns = names(r.images["features"]) | OF_IMAGES
     return table(
-        ["augmenter", *OF_IMAGES.values()], [[name, *(measured(row[m]) for m in OF_IMAGES)] for name, row in of.items()]
+        ["augmenter", *columns.values()], [[name, *(measured(row[m]) for m in columns)] for name, row in of.items()]
     )
 
 
@@ -197,8 +195,9 @@ def sample_wall(keys: Iterable[str], file: Path) -> str:
 
 def learned(r: Results, cells: dict[str, Any]) -> str:
     """Fine-tuned models beside their base models as they came."""
-    head = ["images", "its base model's", "FID", "base", "concept accuracy, %", "base"]
-    order = ("cell", "twin", "tuned_fid", "plain_fid", "tuned_concepts", "plain_concepts")
+    distance = names(r.images["features"])["frechet_distance"]
+    head = ["images", "its base model's", distance, "base", "concept accuracy, %", "base"]
+    order = ("cell", "twin", "tuned_distance", "plain_distance", "tuned_concepts", "plain_concepts")
     rows = [[row[k] for k in order] for row in report.learned(r, cells)]
     return table(head, rows)
 
@@ -254,7 +253,7 @@ only, for the draws share images.
 Against reference images of types V and VI that train nothing and test nothing; in brackets the lowest and the highest
 draw.
 
-{images(board)}
+{images(board, r)}
 
 ![one image of each condition and type](phantom_bench_wall.png)
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
+from pipeline_steps.reporting import shown
 from pipeline_steps.statistics.draws import corrected_paired_test
 
 DOCS = Path("docs")
@@ -85,14 +86,12 @@ def directions(a: pd.DataFrame, share: dict[str, float]) -> list[str]:
 
 
 def strategies(images: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The ablation: accuracy and FID of each strategy, and the paper's comparisons with intervals over images."""
+    """The ablation: accuracy and Fréchet distance of each strategy, and the paper's comparisons over images."""
     right = {f"{mode}_{s}": _right(f"{mode}_{s}") for mode in ("txt2img", "img2img") for s in STRATEGIES}
     rows = []
     for name, table in right.items():
         dark = table[table["fitzpatrick_scale"].isin([5, 6])]["right"].mean()
-        fid = images.set_index("augmenter").loc[name]
-        known = f"{fid['fid']:.3f} ({fid['fid_low']:.3f} to {fid['fid_high']:.3f})"
-        distance = known if np.isfinite(fid["fid"]) else str(fid["unavailable"])
+        distance = shown.with_interval(images.set_index("augmenter").loc[name], "frechet_distance", shown.number)
         rows.append(f"| {name} | {table['right'].mean():.1%} | {dark:.1%} | {distance} |")
     pairs = [(f"{mode}_tokens_lora", f"{mode}_{one}") for mode in ("txt2img", "img2img") for one in ALONE]
     pairs += [(f"img2img_{s}", f"txt2img_{s}") for s in STRATEGIES]
@@ -196,7 +195,7 @@ overlapping training sets (Nadeau and Bengio 2003). With {len(draws)} draws they
 
 ## Ablation: one strategy each, synthetic images alone (scenario i, draw 0, small VGG)
 
-| strategy | holdout, all types | V and VI | FID to dark reference (95 %) |
+| strategy | holdout, all types | V and VI | Fréchet distance to dark reference (95 %) |
 |---|---|---|---|
 {chr(10).join(rows)}
 

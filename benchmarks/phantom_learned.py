@@ -17,16 +17,16 @@ DOCS = Path("docs")
 ABOUT = """
 ## What it shows
 
-All methods that paint lesions learned their conditions: FID falls from between 71 and 111 to between 25 and 49 (the
-light training images themselves: 12), and concept accuracy rises from between 13 and 31 % to between 39 and 75 % (the
-judge on the reference itself: 95 %). Intervals are apart but for DermaFlux's concept accuracy, where they overlap by
-half a point. Inpainting around the lesion (sagers_inpaint) is better than its base model in both, by less than the
-intervals can tell: the lesion's pixels are the source's. So where the bench shows little for a method on types V and
-VI, it is the step to dark skin that fails rather than the training: LesionGen's FID is 25 here and 59 there,
-in-then-outpainting's 29 and 80 ([phantom_variants.md](phantom_variants.md); other references and twice the images, so
-not exactly comparable). What is rejected is rejected for its mask, but for one copy of a training image by
-sagers_inpaint and two by its base model, and ten images of Flux's base model for their skin tone. Fine lines
-(nematode infection) and small dots (folliculitis) stay the weak side of whatever starts from text.
+All methods that paint lesions learned their conditions: the Fréchet distance falls from between 71 and 111 to between
+25 and 49 (the light training images themselves: 12), and concept accuracy rises from between 13 and 31 % to between 39
+and 75 % (the judge on the reference itself: 95 %). Intervals are apart but for DermaFlux's concept accuracy, where
+they overlap by half a point. Inpainting around the lesion (sagers_inpaint) is better than its base model in both, by
+less than the intervals can tell: the lesion's pixels are the source's. So where the bench shows little for a method on
+types V and VI, it is the step to dark skin that fails rather than the training: LesionGen's distance is 25 here and 59
+there, in-then-outpainting's 29 and 80 ([phantom_variants.md](phantom_variants.md); other references and twice the
+images, so not exactly comparable). What is rejected is rejected for its mask, but for one copy of a training image by
+sagers_inpaint and two by its base model, and ten images of Flux's base model for their skin tone. Fine lines (nematode
+infection) and small dots (folliculitis) stay the weak side of whatever starts from text.
 """
 
 

@@ -19,14 +19,14 @@ ABOUT = """
 ## What it shows, and what it cannot
 
 LesionGen's nearness to real images in [phantom_bench.md](phantom_bench.md) is its captions', not its training's:
-beside its base model on the same captions, FID is not lower here, while conditions become recognisable (18 to 41 %).
-What the captioner sees serves better than the annotations' words in both measures, with or without training, and
-classifiers learn most from it. Of LesionGen's three forms, names alone gain most in FID (the base model mostly paints
-bare skin when it reads a name) and least in concepts. On concept captions SkinDualGen has 2 % of its images rejected,
-on names 44 % on this draw, and beats its base model on the same captions in both measures; classifiers do not learn
-from it. In-then-outpainting teaches the lesions' shapes and paints them in light skin's colours, having learned none
-other; its FID stays above its base model's. One draw cannot rank these: another machine's rounding alone moved
-LesionGen's FID by 4 between two runs of the same settings.
+beside its base model on the same captions, the Fréchet distance is not lower here, while conditions become
+recognisable (18 to 41 %). What the captioner sees serves better than the annotations' words in both measures, with or
+without training, and classifiers learn most from it. Of LesionGen's three forms, names alone gain most in Fréchet
+distance (the base model mostly paints bare skin when it reads a name) and least in concepts. On concept captions
+SkinDualGen has 2 % of its images rejected, on names 44 % on this draw, and beats its base model on the same captions
+in both measures; classifiers do not learn from it. In-then-outpainting teaches the lesions' shapes and paints them in
+light skin's colours, having learned none other; its Fréchet distance stays above its base model's. One draw cannot
+rank these: another machine's rounding alone moved LesionGen's distance by 4 between two runs of the same settings.
 """
 
 
@@ -70,7 +70,7 @@ images, of concept accuracy over sources. One in seven is chance.
 
 Against reference images of types V and VI that train nothing and test nothing.
 
-{images(board)}
+{images(board, r)}
 
 ## Classifiers
 

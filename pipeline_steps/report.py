@@ -14,6 +14,7 @@ from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.reporting import figures, gallery, plates, shown
 from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.family import compare
+from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import Results, gather, mask_agreement, read_json
 from pipeline_steps.reporting.study import METRICS, PARTITIONS, PREDICTIONS, Study, read_study
 from pipeline_steps.reporting.tables import ablation, summary, table_2
@@ -85,9 +86,9 @@ def statistics(r: Results, study: Study) -> dict[str, Any]:
 
 def page(r: Results, study: Study, cells: Mapping[str, Any], params: ReportParams) -> str:
     """The whole page."""
-    subset, histories = read_json(METRICS / "subset.json"), curves(cells)
+    subset, audit, histories = read_json(METRICS / "subset.json"), read_json(METRICS / "audit.json"), curves(cells)
     template = jinja2.Template((Path(__file__).parent / "reporting" / "page.html").read_text("utf-8"), autoescape=True)
-    features = {read_json(METRICS / "fid" / f"{key}.json")["features"] for key in cells["screen"]}
+    features = sorted(set(r.images["features"])) if len(r.images) else []
     return template.render(
         **statistics(r, study),
         phantom=params.phantom,
@@ -95,15 +96,17 @@ def page(r: Results, study: Study, cells: Mapping[str, Any], params: ReportParam
         images=read_json(METRICS / "ingest.json")["images"],
         subset=subset,
         types=sorted({t for n in subset["counts"].values() for t in n}),
-        audit=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in read_json(METRICS / "audit.json").items()),
+        audit=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in audit.items() if k != "missing_facts"),
+        missing=audit["missing_facts"],
         splits=[(s, d, n) for s, draws in study.sizes.items() for d, n in draws.items()],
         partitions=["train", "validation", "test", "test_light", "reference", "holdout", "excluded"],
         augmenters=sorted({c["augmenter"] for c in cells["generate"].values()}),
         segmenters=shown.segmenters(r),
         masks=[m | {"dice": shown.number(m["dice"])} for m in mask_agreement(dict(cells), METRICS)],
-        fid=shown.images(r),
+        distances=shown.images(r),
+        names=names(features),
         learned=learned(r, cells),
-        features=", ".join(sorted(features)),
+        features=", ".join(features),
         sheets=[
             {"title": s.title, "caption": s.caption, "png": shown.uri(s.png)}
             for s in sheets(cells, params.gallery_per_condition)

@@ -1,116 +1,158 @@
-"""How near generated images are to real ones of the same skin: FID, KID, precision, recall, concepts; with intervals.
+"""How near generated images are to real ones of the same skin: distances of features, precision, recall, concepts.
 
 Reads: data set, split, generated and screened images. Writes: ``metrics/fid/<cell>.json``.
 The real side is the reference partition: images that trained nothing and test nothing. Where a split leaves none of
 a group, the metric says so. The light training images stand beside as the baseline that generation must beat. Concept
 accuracy is how often most of the nearest reference images have the condition that a generated image was made for.
+
+``frechet_distance`` and ``kernel_distance`` are FID and KID where ``features`` are Inception's alone. Intervals take
+whole groups together (generated: of one source's group) and cover the sampling of images: not the bias that a Fréchet
+distance of few images has, and not another training of the generator (``features/intervals.py``).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field, field_validator
 
-from pipeline_steps.features.distances import bootstrap_interval, frechet_distance, kernel_distance, precision_recall
+from pipeline_steps.features.distances import Features, frechet_distance, kernel_distance, precision_recall
 from pipeline_steps.features.extractors import cached_features
-from pipeline_steps.features.neighbours import majority_label, normalised
+from pipeline_steps.features.intervals import Halves, distance_intervals
+from pipeline_steps.features.neighbours import majority_label, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
-from pipeline_steps.records.groups import cluster_interval
+from pipeline_steps.records.groups import share_interval
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.synthetic import read_accepted
+from pipeline_steps.records.synthetic import read_accepted, source_groups
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
-_NEIGHBOURS = 5  # that judge an image's condition
-Features = npt.NDArray[np.float32]
+FEWEST_DRAWS = 100  # of fewer, 2.5 % are less than three
+COVERS = "images of the same counts drawn anew by whole groups; neither the bias of few images nor another training"
 
 
 class FidParams(Params):
     """``fid`` in params.yaml."""
 
-    bootstrap_draws: int
-    concept_draws: int
-    minimum_images: int
+    interval_draws: int = Field(ge=FEWEST_DRAWS)
+    part_interval_draws: int
+    interval_groups: int = Field(ge=4)
+    concept_draws: int = Field(ge=FEWEST_DRAWS)
+    minimum_images: int = Field(ge=2)
+    manifold_neighbours: int = Field(ge=1)
+    judge_neighbours: int = Field(ge=1)
     seed: int
 
+    @field_validator("part_interval_draws")
+    @classmethod
+    def _none_or_enough(cls, draws: int) -> int:
+        if draws and draws < FEWEST_DRAWS:
+            raise ValueError(f"{draws} draws give no 2.5 % quantile: 0 (no intervals) or at least {FEWEST_DRAWS}")
+        return draws
 
-def compare(real: Features, made: Features, params: FidParams) -> dict[str, Any]:
-    """All distances between two sets, or why there are none."""
-    counts = {"real": len(real), "generated": len(made)}
-    if min(len(real), len(made)) < params.minimum_images:
+
+@dataclass(frozen=True)
+class Images:
+    """Of each image its ``condition``, ``skin_type`` and ``group`` (columns of ``rows``), and its features (n, D).
+
+    ``skin_type`` of a generated image is the one it was made for, ``group`` its source's.
+    """
+
+    rows: pd.DataFrame
+    features: Features
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Images":
+        """The ``chosen`` ones."""
+        return Images(self.rows[chosen].reset_index(drop=True), self.features[chosen])
+
+    def of(self, condition: str | None = None, skin_type: int | None = None) -> "Images":
+        """Those of a condition, a skin type, or both."""
+        chosen = np.ones(len(self.rows), bool)
+        if condition is not None:
+            chosen &= (self.rows["condition"] == condition).to_numpy()
+        if skin_type is not None:
+            chosen &= (self.rows["skin_type"] == skin_type).to_numpy()
+        return self.where(chosen)
+
+
+def compare(real: Images, made: Images, params: FidParams, draws: int) -> dict[str, Any]:
+    """All distances between two sets, or why there are none; with intervals from ``draws`` halves, unless that is 0."""
+    groups = {"real_groups": real.rows["group"].nunique(), "generated_groups": made.rows["group"].nunique()}
+    counts = {"real": len(real.rows), "generated": len(made.rows), **groups}
+    if min(len(real.rows), len(made.rows)) < params.minimum_images:
         return {**counts, "unavailable": f"fewer than {params.minimum_images} images"}
-    precision, recall = precision_recall(real, made)
-    low, high = bootstrap_interval(frechet_distance, real, made, params.bootstrap_draws, params.seed)
-    return {
+    precision, recall = precision_recall(real.features, made.features, params.manifold_neighbours)
+    found = {
         **counts,
-        "fid": frechet_distance(real, made),
-        "fid_interval": [low, high],
-        "kid": kernel_distance(real, made),
+        "frechet_distance": frechet_distance(real.features, made.features),
+        "kernel_distance": kernel_distance(real.features, made.features),
         "precision": precision,
         "recall": recall,
     }
+    if not draws:
+        return found
+    sides = [(side.features, list(side.rows["group"])) for side in (real, made)]
+    how = Halves(draws, params.seed, params.interval_groups)
+    intervals = distance_intervals(sides[0], sides[1], params.manifold_neighbours, how)
+    return found | {f"{measure}_interval": interval for measure, interval in intervals.items()}
 
 
-def concepts(
-    real: tuple[pd.DataFrame, Features], made: tuple[pd.DataFrame, Features], params: FidParams
-) -> dict[str, Any]:
-    """Concept accuracy of generated images, over all and by skin type; the interval resamples sources whole.
+def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
+    """Concept accuracy of generated images, over all and by skin type; intervals resample sources' groups whole.
 
-    ``judge`` is the same of the reference images themselves, each among the others: what can be reached.
+    ``judge`` is the same of the reference images themselves, each among those of other groups: what can be reached.
+    Intervals hold the reference images fixed: two augmenters are judged by the same ones.
     """
-    (real_rows, real_f), (made_rows, made_f) = real, made
-    if min(len(real_f), len(made_f)) < params.minimum_images:
+    if min(len(real.rows), len(made.rows)) < params.minimum_images:
         return {"unavailable": f"fewer than {params.minimum_images} images"}
-    labels, unit = real_rows["condition"].to_numpy(str), normalised(real_f)
-    among = unit @ unit.T
-    np.fill_diagonal(among, -np.inf)
-    seen = majority_label(normalised(made_f) @ unit.T, labels, _NEIGHBOURS)
-    right = seen == made_rows["condition"].to_numpy(str)
-    low, high = cluster_interval(
-        lambda rows: float(right[rows].mean()), list(made_rows["source_id"]), params.concept_draws, params.seed
-    )
+    labels = real.rows["condition"].to_numpy(str)
+
+    def right(images: Images) -> npt.NDArray[np.bool_]:
+        groups = list(images.rows["group"]), list(real.rows["group"])
+        similarity = similarity_to_others(images.features, real.features, *groups)
+        judged = majority_label(similarity, labels, params.judge_neighbours)
+        return np.asarray(judged == images.rows["condition"].to_numpy(str), bool)
+
+    def share(hits: npt.NDArray[np.bool_], rows: pd.DataFrame) -> dict[str, Any]:
+        interval = share_interval(hits, list(rows["group"]), params.concept_draws, params.seed)
+        counts = {"images": len(rows), "groups": rows["group"].nunique()}
+        return {"accuracy": float(hits.mean()), "accuracy_interval": interval, **counts}
+
+    hits, types = right(made), made.rows["skin_type"].to_numpy()
+    by_type = {str(t): share(hits[types == t], made.rows[types == t]) for t in sorted(set(types))}
+    judge = right(real)
     return {
-        "accuracy": float(right.mean()),
-        "accuracy_interval": [low, high],
-        "by_type": {
-            str(t): float(v) for t, v in pd.Series(right).groupby(made_rows["target_type"].to_numpy()).mean().items()
-        },
-        "judge": float((majority_label(among, labels, _NEIGHBOURS) == labels).mean()),
+        **share(hits, made.rows),
+        "by_type": by_type,
+        "judge": float(judge.mean()),
+        "judge_images": len(judge),
     }
 
 
-def score(
-    real: tuple[pd.DataFrame, Features], made: tuple[pd.DataFrame, Features], light: Features, params: FidParams
-) -> dict[str, Any]:
+def score(real: Images, made: Images, light: Images, params: FidParams) -> dict[str, Any]:
     """Distances over the generated types, for each type, each condition, and each condition x type."""
-    (real_rows, real_f), (made_rows, made_f) = real, made
-    types = sorted(set(made_rows["target_type"]))
-    same_skin = real_rows["fitzpatrick_scale"].isin(types).to_numpy()
+    types, conditions = sorted(set(made.rows["skin_type"])), sorted(set(made.rows["condition"]))
+    same_skin = real.where(real.rows["skin_type"].isin(types).to_numpy())
 
     def part(condition: str | None, skin_type: int | None) -> dict[str, Any]:
-        r, m = same_skin.copy(), np.ones(len(made_rows), bool)
-        if condition is not None:
-            r &= (real_rows["condition"] == condition).to_numpy()
-            m &= (made_rows["condition"] == condition).to_numpy()
-        if skin_type is not None:
-            r &= (real_rows["fitzpatrick_scale"] == skin_type).to_numpy()
-            m &= (made_rows["target_type"] == skin_type).to_numpy()
-        return compare(real_f[r], made_f[m], params)
+        sides = same_skin.of(condition, skin_type), made.of(condition, skin_type)
+        return compare(*sides, params, params.part_interval_draws)
 
-    conditions = sorted(set(made_rows["condition"]))
     return {
-        "all": part(None, None),
-        "concepts": concepts((real_rows[same_skin], real_f[same_skin]), made, params),
-        "light_training_images": compare(real_f[same_skin], light, params),
+        "all": compare(same_skin, made, params, params.interval_draws),
+        "concepts": concepts(same_skin, made, params),
+        "light_training_images": compare(same_skin, light, params, params.interval_draws),
         "by_type": {str(t): part(None, t) for t in types},
         "by_condition": {c: part(c, None) for c in conditions},
         "by_condition_and_type": {c: {str(t): part(c, t) for t in types} for c in conditions},
+        "intervals_cover": COVERS,
     }
 
 
@@ -121,14 +163,18 @@ def main() -> None:
     params = read_params(FidParams, "fid")
     e, dataset, store = read_extractor(), open_dataset(args.dataset), default_store()
 
-    def features(ids: list[str]) -> Features:
-        return cached_features(e, dataset.images(ids), store)[0] if ids else np.empty((0, 1), np.float32)
+    def features(pixels: npt.NDArray[np.uint8]) -> Features:
+        return cached_features(e, pixels, store)[0] if len(pixels) else np.empty((0, 1), np.float32)
+
+    def real(rows: pd.DataFrame) -> Images:
+        pixels = dataset.images(rows["image_id"]) if len(rows) else np.empty((0, 1, 1, 3), np.uint8)
+        return Images(rows.rename(columns={"fitzpatrick_scale": "skin_type"}), features(pixels))
 
     reference, train = read_partition(args.split, "reference"), read_partition(args.split, "train")
-    rows, images = read_accepted(Path(args.synthetic), args.screened)
-    made = cached_features(e, images, store)[0] if len(images) else np.empty((0, 1), np.float32)
-    light = features(list(train.loc[train["tone"] == "majority", "image_id"]))
-    scores = score((reference, features(list(reference["image_id"]))), (rows, made), light, params)
+    table, pixels = read_accepted(Path(args.synthetic), args.screened)
+    named = table.rename(columns={"target_type": "skin_type"}).assign(group=source_groups(table["source_id"], train))
+    light = real(train[train["tone"] == "majority"].reset_index(drop=True))
+    scores = score(real(reference), Images(named, features(pixels)), light, params)
     write_metrics(args.metrics, {"features": e.name, **scores})
 
 

@@ -3,30 +3,34 @@
 Reads: data set, split, generated images. Writes: ``data/screened/<cell>.parquet`` (a row an image: accepted, reasons,
 measurements) and ``metrics/screen/<cell>.json``.
 
-Memorisation: an image is rejected when its nearest training image (its own source apart) is nearer than all but a
-small share of real validation images are to theirs. Closeness to the own source is by design and reported.
+Memorisation: an image is rejected when its nearest training image is nearer than all but a small share of real
+validation images are to theirs. Its source's whole group (near-duplicates, the same lesion, the same patient) is left
+out: closeness to that is by design. The distance to the source itself is reported.
 
-Class consistency (the condition of most near training images, the own source apart) is reported beside the same
-judge's hits on real validation images, per skin type, and rejects nothing: a judge that knows light skin alone would
-reject the good dark images.
+Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
+hits on real validation images, per skin type, and rejects nothing: a judge that knows light skin alone would reject the
+good dark images.
 """
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 from scipy.ndimage import label
 
 from pipeline_steps.features.extractors import Extractor, cached_features
-from pipeline_steps.features.neighbours import majority_label, nearest, normalised
+from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.skin_types import type_from_ita
-from pipeline_steps.records.synthetic import read_masks, read_synthetic
+from pipeline_steps.records.synthetic import read_masks, read_synthetic, source_groups
 from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
@@ -36,14 +40,14 @@ from pipeline_steps.stage.threads import Threads, use_threads
 
 REASONS = ("memorised", "skin_tone", "blank", "mask")
 Features = npt.NDArray[np.float32]
-_NEIGHBOURS = 5  # of the class-consistency judge
 
 
 class ScreenParams(Params):
     """``screen`` in params.yaml."""
 
     reject: tuple[str, ...]
-    memorisation_quantile: float
+    memorisation_quantile: float = Field(gt=0, lt=1)
+    judge_neighbours: int = Field(ge=1)
     tone_tolerance: int
     blank_contrast: float
     mask_area: tuple[float, float]
@@ -71,45 +75,64 @@ def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return luma.reshape(len(images), -1).std(1)
 
 
-def similarity_to_others(made: Features, train: Features, own: npt.NDArray[np.intp]) -> Features:
-    """Cosine similarity (N, M) of generated and training images; the own source (index, -1 for none) is -inf."""
-    similarity: Features = normalised(made) @ normalised(train).T
-    rows = np.flatnonzero(own >= 0)
-    similarity[rows, own[rows]] = -np.inf
-    return similarity
+@dataclass(frozen=True)
+class Limit:
+    """The distance below which an image counts as memorised: NaN, and nothing does, without validation images.
+
+    ``exceeded_by``: the share of other real images that would be nearer, k / (n + 1) for the k-th smallest of n =
+    ``images`` distances (exchangeable images: the rank of a new one is uniform). ``too_few``: the ``groups`` of these
+    are too few to tell ``wanted``, the quantile that was asked for.
+    """
+
+    distance: float
+    wanted: float
+    exceeded_by: float
+    images: int
+    groups: int
+    too_few: bool
+
+
+def memorisation_limit(held_out: Features, groups: Sequence[str], quantile: float) -> Limit:
+    """From the distance (n,) of each real validation image to its nearest training image.
+
+    The k-th smallest of them, k the largest with k / (n + 1) <= ``quantile``. Where even the smallest is a larger
+    quantile (fewer than 99 images for 1 %) the smallest is taken, and marked: nothing is extrapolated below it, so more
+    is rejected than was asked for, and what is rejected lies nearer than any real image that is known.
+    """
+    n, count = len(held_out), len(set(groups))
+    if not n:
+        return Limit(np.nan, quantile, np.nan, 0, 0, True)
+    k = max(1, int(quantile * (n + 1) + 1e-9))
+    return Limit(float(np.sort(held_out)[k - 1]), quantile, k / (n + 1), n, count, quantile * (count + 1) < 1 - 1e-9)
 
 
 def screen(
-    table: pd.DataFrame,
-    images: npt.NDArray[np.uint8],
-    features: tuple[Features, Features, Features],
-    training: pd.DataFrame,
+    generated: tuple[pd.DataFrame, npt.NDArray[np.uint8], Features],
+    training: tuple[pd.DataFrame, Features],
+    validation: tuple[pd.DataFrame, Features],
     params: ScreenParams,
     masks: npt.NDArray[np.bool_] | None = None,
-) -> tuple[pd.DataFrame, float]:
+) -> tuple[pd.DataFrame, Limit]:
     """Verdicts on all images, and the distance below which an image counts as memorised.
 
-    ``features``: of generated, training and validation images; ``training``: its ids and conditions; ``masks`` as
-    ``generate`` made them, if it did. Without validation images no distance is known and none is rejected for it.
+    ``generated``: metadata, pixels and features; the others: rows of the split and features. ``masks`` as ``generate``
+    made them, if it did.
 
     Raises:
         DataError: ``reject`` names an unknown reason.
     """
     if unknown := set(params.reject) - set(REASONS):
         raise DataError(f"screen.reject names {', '.join(sorted(unknown))}, not {', '.join(REASONS)}")
-    made, train, validation = features
-    train_ids = list(training["image_id"])
-    position = {image_id: i for i, image_id in enumerate(train_ids)}
-    own = np.array([position.get(i, -1) for i in table["source_id"]], np.intp)
-    similarity = similarity_to_others(made, train, own)
-    index, distance = similarity.argmax(1), 1 - similarity.max(1)
-    held_out = nearest(validation, train)[1] if len(validation) else np.array([-1.0], np.float32)
-    threshold = float(np.quantile(held_out, params.memorisation_quantile))
+    (table, images, made), (rows, train) = generated, training
+    groups = source_groups(table["source_id"], rows)
+    similarity = similarity_to_others(made, train, groups, list(rows["group"]))
+    index, distance = nearest(similarity)
+    held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
+    limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
     ita = border_ita(images)
     measured = np.array([type_from_ita(float(v)) for v in ita])
-    own_distance = 1 - (normalised(made) * normalised(train)[own]).sum(1)
     wrong_tone = np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance
-    why = _reasons({"memorised": distance < threshold, "skin_tone": wrong_tone}, images, masks, params)
+    why = _reasons({"memorised": distance < limit.distance, "skin_tone": wrong_tone}, images, masks, params)
     out = pd.DataFrame(
         {
             "file_name": table["file_name"],
@@ -119,13 +142,30 @@ def screen(
             "reasons": why,
             "ita": ita,
             "measured_type": measured,
-            "nearest_train": [train_ids[i] for i in index],
+            "nearest_train": ["" if i < 0 else rows["image_id"].iloc[i] for i in index],
             "distance": distance,
-            "judged_condition": majority_label(similarity, training["condition"].to_numpy(str), _NEIGHBOURS),
-            "source_distance": np.where(own >= 0, own_distance, np.nan).astype(np.float32),
+            "judged_condition": majority_label(similarity, rows["condition"].to_numpy(str), params.judge_neighbours),
+            "source_distance": _source_distance(table["source_id"], made, training),
         }
     )
-    return out, threshold
+    return out, limit
+
+
+def _held_out(validation: tuple[pd.DataFrame, Features], training: tuple[pd.DataFrame, Features]) -> Features:
+    """Distance (n,) of each validation image to its nearest training image of another group."""
+    (rows, features), (train_rows, train) = validation, training
+    if not len(rows):
+        return np.empty(0, np.float32)
+    return nearest(similarity_to_others(features, train, list(rows["group"]), list(train_rows["group"])))[1]
+
+
+def _source_distance(sources: pd.Series, made: Features, training: tuple[pd.DataFrame, Features]) -> Features:
+    """Cosine distance (n,) of each generated image to its own source; NaN where that is no training image."""
+    rows, train = training
+    position = {image_id: i for i, image_id in enumerate(rows["image_id"])}
+    own, centre = np.array([position.get(i, -1) for i in sources], np.intp), train.mean(0)
+    similarity = (directions(made, centre) * directions(train, centre)[own]).sum(1)
+    return np.where(own >= 0, 1 - similarity, np.nan).astype(np.float32)
 
 
 def _reasons(
@@ -149,14 +189,14 @@ def consistency(table: pd.DataFrame, judged: npt.NDArray[np.str_], by: str) -> d
     return {str(t): {"agrees": float(r["mean"]), "images": int(r["size"])} for t, r in found.iterrows()}
 
 
-def summary(verdicts: pd.DataFrame, threshold: float) -> dict[str, object]:
+def summary(verdicts: pd.DataFrame, limit: Limit) -> dict[str, object]:
     """The counts that go into the metrics."""
     by_condition = verdicts.groupby("condition")["accepted"].agg(["sum", "size"])
     return {
         "generated": len(verdicts),
         "accepted": int(verdicts["accepted"].sum()),
         "rejected": {r: int(verdicts["reasons"].str.contains(r).sum()) for r in REASONS},
-        "memorisation_distance": threshold,
+        "memorisation": asdict(limit),
         "mean_distance_to_own_source": float(verdicts["source_distance"].mean()),
         "median_ita_by_target_type": {
             str(t): float(v) for t, v in verdicts.groupby("target_type")["ita"].median().items()
@@ -180,19 +220,18 @@ def main() -> None:
     e, dataset = read_extractor(), open_dataset(args.dataset)
     train, validation = read_partition(args.split, "train"), read_partition(args.split, "validation")
     table, images = read_synthetic(Path(args.synthetic))
-    empty = np.empty((0, 1), np.float32)
-    features = (
-        _features(e, images),
-        _features(e, dataset.images(train["image_id"])),
-        _features(e, dataset.images(validation["image_id"])) if len(validation) else empty,
+    training = train, _features(e, dataset.images(train["image_id"]))
+    held_out = validation, _features(e, dataset.images(validation["image_id"])) if len(validation) else training[1][:0]
+    verdicts, limit = screen(
+        (table, images, _features(e, images)), training, held_out, params, read_masks(args.synthetic, table)
     )
-    verdicts, threshold = screen(table, images, features, train, params, read_masks(args.synthetic, table))
     with whole_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
-    counts = summary(verdicts, threshold)
+    counts = summary(verdicts, limit)
     if len(validation):
-        similarity = normalised(features[2]) @ normalised(features[1]).T
-        judged = majority_label(similarity, train["condition"].to_numpy(str), _NEIGHBOURS)
+        groups = list(validation["group"]), list(train["group"])
+        similarity = similarity_to_others(held_out[1], training[1], *groups)
+        judged = majority_label(similarity, train["condition"].to_numpy(str), params.judge_neighbours)
         counts["class_consistency_of_real_validation"] = consistency(validation, judged, "fitzpatrick_scale")
     write_metrics(args.metrics, counts)
 

@@ -43,9 +43,19 @@ def _classifiers(draws=(0, 1, 2), arms=ARMS, scenario="iii", slope=0.01):
     return pd.DataFrame(rows)
 
 
-def _images(draws=(0, 1, 2), scenario="iii", fid=2.0):
-    fixed = {"generated": 10, "accepted": 8, "rejected_memorised": 1, "kid": None, "precision": 0.5, "recall": 0.5}
-    rows = [{"augmenter": "good", "split": f"{scenario}-{d}", "fid": fid + d, "concepts": 0.7, **fixed} for d in draws]
+def _images(draws=(0, 1, 2), scenario="iii", distance=2.0):
+    fixed = {
+        "generated": 10,
+        "accepted": 8,
+        "rejected_memorised": 1,
+        "kernel_distance": None,
+        "precision": 0.5,
+        "recall": 0.5,
+    }
+    rows = [
+        {"augmenter": "good", "split": f"{scenario}-{d}", "frechet_distance": distance + d, "concepts": 0.7, **fixed}
+        for d in draws
+    ]
     return pd.DataFrame(rows)
 
 
@@ -69,7 +79,11 @@ def test_the_best_baseline_is_the_bar():
     best = board.rows[0]
     assert best["mean"] == pytest.approx(0.1)
     assert best["minority"] == pytest.approx(0.51)
-    assert (best["rejected"], best["memorised"], best["fid"]) == (pytest.approx(0.2), pytest.approx(0.1), 3.0)
+    assert (best["rejected"], best["memorised"], best["frechet_distance"]) == (
+        pytest.approx(0.2),
+        pytest.approx(0.1),
+        3.0,
+    )
     assert board.rows[1]["mean"] == 0
     assert board.images == "300"
     assert board.ranks == {"real": 3.0, "classic": 2.0, "syn of good": 1.0, "syn of bad": 4.0}
@@ -88,21 +102,21 @@ def test_each_scenario_is_corrected_by_its_own_share():
 
 
 def test_nothing_is_averaged_over_scenarios():
-    """A scenario in which all arms are equal must not dilute another's differences, nor its FID."""
+    """A scenario in which all arms are equal must not dilute another's differences, nor its distances."""
     same = tuple((arm, augmenter, 0.0) for arm, augmenter, _ in ARMS)
     rows = pd.concat([_classifiers(), _classifiers(scenario="i", arms=same)])
-    r = Results(rows, pd.concat([_images(), _images(scenario="i", fid=100.0)]), pd.DataFrame())
+    r = Results(rows, pd.concat([_images(), _images(scenario="i", distance=100.0)]), pd.DataFrame())
     row = _row(_board(r), "syn of good")
-    assert (row["mean"], row["fid"], row["draws"]) == (pytest.approx(0.1), 3.0, 3)
+    assert (row["mean"], row["frechet_distance"], row["draws"]) == (pytest.approx(0.1), 3.0, 3)
     other = _row(_board(r, scenario="i"), "syn of good")
-    assert (other["mean"], other["fid"]) == (0, 101.0)
+    assert (other["mean"], other["frechet_distance"]) == (0, 101.0)
 
 
 def test_of_image_measures_stand_the_lowest_and_the_highest_draw():
     row = _row(_board(_results()), "syn of good")
-    assert (row["fid"], row["fid_least"], row["fid_most"], row["fid_draws"]) == (3.0, 2.0, 4.0, 3)
-    assert "fid_low" not in row, "an interval over draws is not earned"
-    assert "kid" not in row
+    assert [row[f"frechet_distance{end}"] for end in ("", "_least", "_most", "_draws")] == [3.0, 2.0, 4.0, 3]
+    assert "frechet_distance_low" not in row, "an interval over draws is not earned"
+    assert "kernel_distance" not in row
 
 
 def test_a_draw_without_a_gap_leaves_none_over_draws():

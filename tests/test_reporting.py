@@ -197,9 +197,11 @@ def test_the_ablation_mixes_no_scenarios_and_no_architectures():
     """Deviations are over draws: two architectures that differ by 40 points have none."""
     rows = [_level("syn", 0, accuracy=a, architecture=net) for net, a in (("a", 0.3), ("b", 0.7))]
     rows += [_level("syn", 0, accuracy=0.9, scenario="i", split="i-0")]
-    images = pd.DataFrame([{"augmenter": "good", "split": s, "fid": f} for s, f in (("iii-0", 40.0), ("i-0", None))])
+    images = pd.DataFrame(
+        [{"augmenter": "good", "split": s, "frechet_distance": f} for s, f in (("iii-0", 40.0), ("i-0", None))]
+    )
     found = ablation(Results(pd.DataFrame(rows), images, pd.DataFrame()))
-    assert [(a["scenario"], a["architecture"], a["ours"]["test"], a["fid"]) for a in found] == [
+    assert [(a["scenario"], a["architecture"], a["ours"]["test"], a["frechet_distance"]) for a in found] == [
         ("iii", "a", "30.0 (1 draw)", "40.000 (1 draw)"),
         ("iii", "b", "70.0 (1 draw)", "40.000 (1 draw)"),
         ("i", "a", "90.0 (1 draw)", ""),
@@ -210,7 +212,14 @@ def test_the_summary_leaves_out_what_few_images_say_and_counts_the_others(tmp_pa
     rows = [_level("real", d, t, a, n) for d in (0, 1) for t, a, n in (("5", 0.5, 48 + d), ("6", 0.2, 10 - d))]
     images = pd.DataFrame(
         [
-            {"augmenter": "good", "split": s, "fid": f, "accepted": 5, "generated": 10}
+            {
+                "augmenter": "good",
+                "split": s,
+                "features": "shipped",
+                "frechet_distance": f,
+                "accepted": 5,
+                "generated": 10,
+            }
             for s, f in (("iii-0", 40.0), ("iii-1", 50.0), ("i-0", 100.0))
         ]
     )
@@ -218,8 +227,13 @@ def test_the_summary_leaves_out_what_few_images_say_and_counts_the_others(tmp_pa
     assert found["accuracy"] == {"iii-a-real": {"test": {"5": 0.5, "6": None}}}
     assert found["test_images"] == {"iii": {"test": {"5": 48.5, "6": 9.5}}}
     assert found["draws"] == {"iii-a-real": 2}
-    assert found["images"]["iii-good"] == {"fid": 45.0, "accepted_share": 0.5, "draws": 2}
-    assert found["images"]["i-good"]["fid"] == 100.0
+    assert found["images"]["iii-good"] == {
+        "frechet_distance": 45.0,
+        "features": "shipped",
+        "accepted_share": 0.5,
+        "draws": 2,
+    }
+    assert found["images"]["i-good"]["frechet_distance"] == 100.0
     write_metrics(tmp_path / "summary.json", found)
     assert '"6": null' in (tmp_path / "summary.json").read_text()
 
@@ -227,11 +241,12 @@ def test_the_summary_leaves_out_what_few_images_say_and_counts_the_others(tmp_pa
 def test_a_measure_is_cut_to_what_is_possible_and_says_what_stands_beside_it():
     row = {"minority": 0.9, "minority_low": 0.7, "minority_high": 1.3}
     assert shown.measured(row, "minority") == {"value": "90.0", "beside": "70.0 to 100.0"}
-    fid = {"fid": 3.0, "fid_least": 2.0, "fid_most": 4.0, "fid_draws": 3}
-    assert shown.measured(fid, "fid") == {"value": "3.0", "beside": "2.0 to 4.0"}
-    assert shown.measured(fid | {"fid_draws": 1}, "fid")["beside"] == ""
-    assert shown.measured(fid | {"fid_least": 3.0, "fid_most": 3.0}, "fid")["beside"] == "in all draws"
-    assert shown.measured({}, "kid") == {"value": "", "beside": ""}
+    found = {f"frechet_distance{end}": v for end, v in (("", 3.0), ("_least", 2.0), ("_most", 4.0), ("_draws", 3))}
+    same = {"frechet_distance_least": 3.0, "frechet_distance_most": 3.0}
+    assert shown.measured(found, "frechet_distance") == {"value": "3.0", "beside": "2.0 to 4.0"}
+    assert shown.measured(found | {"frechet_distance_draws": 1}, "frechet_distance")["beside"] == ""
+    assert shown.measured(found | same, "frechet_distance")["beside"] == "in all draws"
+    assert shown.measured({}, "kernel_distance") == {"value": "", "beside": ""}
     blank = dict.fromkeys(("gap", "gap_low", "gap_high"), float("nan"))
     assert shown.measured(blank, "gap") == {"value": "", "beside": ""}
 

@@ -103,7 +103,7 @@ def test_masks_that_no_lesion_has_are_found():
     params = ScreenParams(
         reject=("mask",),
         memorisation_quantile=0.01,
-        neighbours=5,
+        judge_neighbours=5,
         tone_tolerance=2,
         blank_contrast=1.0,
         mask_area=(0.005, 0.9),

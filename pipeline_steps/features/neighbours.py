@@ -1,4 +1,6 @@
-"""Nearest neighbours by cosine similarity, in blocks that fit in memory."""
+"""Cosine similarity of features, and what it says: near-duplicates, nearest others, the majority of neighbours."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -7,15 +9,57 @@ Features = npt.NDArray[np.float32]
 _BLOCK = 1024
 
 
-def normalised(features: Features) -> Features:
-    """Centre-free unit rows (N, D)."""
-    unit: Features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+def directions(features: Features, centre: Features) -> Features:
+    """Unit rows (N, D) from ``centre`` (D,) to each of ``features``: their products are cosine similarities.
+
+    Every cosine in this project is taken from the mean of the set that is compared with: of images among each other
+    from theirs, to training images from those', to reference images from those'. Features lie in a narrow cone (the
+    shipped network's and Inception's are averages behind a ReLU, so none is negative): seen from zero any two images
+    look alike. The queries' own mean would not do: an image's nearest neighbour would depend on which others were
+    generated with it.
+    """
+    away = features - centre
+    unit: Features = away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
     return unit.astype(np.float32, copy=False)
 
 
+def cosine_similarity(queries: Features, references: Features) -> Features:
+    """Cosine similarity (N, M) of queries (N, D) to references (M, D), from the references' mean."""
+    centre = references.mean(0)
+    similarity: Features = directions(queries, centre) @ directions(references, centre).T
+    return similarity
+
+
+def similarity_to_others(
+    queries: Features, references: Features, groups: Sequence[str], reference_groups: Sequence[str]
+) -> Features:
+    """``cosine_similarity`` (N, M), with -inf where query and reference are of one group.
+
+    A group is what shows one thing: an image, its near-duplicates, others of the same lesion or patient. An image that
+    was generated is of its source's group.
+    """
+    similarity = cosine_similarity(queries, references)
+    _, codes = np.unique([*groups, *reference_groups], return_inverse=True)
+    similarity[codes[: len(groups), None] == codes[len(groups) :]] = -np.inf
+    return similarity
+
+
+def nearest(similarity: Features) -> tuple[npt.NDArray[np.intp], Features]:
+    """For each query of ``similarity`` (N, M) the index of its nearest reference, and the cosine distance in [0, 2].
+
+    The index is -1 and the distance infinite where all references are of the query's own group.
+    """
+    best = similarity.argmax(1)
+    distance: Features = 1 - similarity[np.arange(len(best)), best]
+    return np.where(np.isfinite(distance), best, -1), distance
+
+
 def close_pairs(features: Features, threshold: float) -> list[tuple[int, int, float]]:
-    """All pairs i < j whose cosine similarity is at least ``threshold``, with that similarity."""
-    unit, pairs = normalised(features), []
+    """All pairs i < j of rows (N, D) whose cosine similarity, from the mean of all, is at least ``threshold``.
+
+    With that similarity; in blocks that fit in memory.
+    """
+    unit, pairs = directions(features, features.mean(0)), []
     for start in range(0, len(unit), _BLOCK):
         similarity = unit[start : start + _BLOCK] @ unit.T
         rows, columns = np.nonzero(similarity >= threshold)
@@ -28,23 +72,12 @@ def close_pairs(features: Features, threshold: float) -> list[tuple[int, int, fl
 def majority_label(similarity: Features, labels: npt.NDArray[np.str_], k: int) -> npt.NDArray[np.str_]:
     """Label (N,) that most of each query's ``k`` most similar references carry; ``similarity`` is (N, M).
 
-    Of equally frequent labels the first in the alphabet wins.
+    Of equally frequent labels the first in the alphabet wins. References at -inf have no vote; where no other is left
+    the label is empty.
     """
     names, codes = np.unique(labels, return_inverse=True)
     top = np.argsort(-similarity, axis=1, kind="stable")[:, : min(k, len(codes))]
-    votes = (codes[top][..., None] == np.arange(len(names))).sum(1)
-    winners: npt.NDArray[np.str_] = names[votes.argmax(1)]
+    allowed = np.isfinite(np.take_along_axis(similarity, top, axis=1))
+    votes = ((codes[top][..., None] == np.arange(len(names))) & allowed[..., None]).sum(1)
+    winners: npt.NDArray[np.str_] = np.where(allowed.any(1), names[votes.argmax(1)], "")
     return winners
-
-
-def nearest(queries: Features, references: Features) -> tuple[npt.NDArray[np.intp], Features]:
-    """For each query (N, D) the index of its nearest reference (M, D), and the cosine distance in [0, 2]."""
-    q, r = normalised(queries), normalised(references)
-    index = np.empty(len(q), np.intp)
-    distance = np.empty(len(q), np.float32)
-    for start in range(0, len(q), _BLOCK):
-        similarity = q[start : start + _BLOCK] @ r.T
-        best = similarity.argmax(1)
-        index[start : start + _BLOCK] = best
-        distance[start : start + _BLOCK] = 1 - similarity[np.arange(len(best)), best]
-    return index, distance

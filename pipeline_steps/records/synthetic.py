@@ -39,3 +39,9 @@ def read_accepted(folder: Path, screened: Path, copies: int = 0) -> tuple[pd.Dat
     if copies > 0:
         verdict = verdict & (table["copy"] < copies).to_numpy()
     return table[verdict].reset_index(drop=True), images[verdict]
+
+
+def source_groups(sources: pd.Series, partition: pd.DataFrame) -> list[str]:
+    """The group of each generated image: its source's in the rows of a split, or one of its own where those lack it."""
+    groups = dict(zip(partition["image_id"], partition["group"], strict=True))
+    return [str(groups.get(source, source)) for source in sources]

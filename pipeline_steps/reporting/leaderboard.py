@@ -11,12 +11,13 @@ import pandas as pd
 
 from pipeline_steps.reporting.comparisons import contenders, floor_differences
 from pipeline_steps.reporting.intervals import counts
+from pipeline_steps.reporting.measures import DISTANCES
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
 from pipeline_steps.statistics.draws import corrected_paired_test
 
 OF_CLASSIFIERS = ("accuracy", "minority", "worst_accuracy", "gap")
-OF_IMAGES = ("fid", "kid", "precision", "recall", "concepts", "rejected", "memorised")
+OF_IMAGES = (*DISTANCES, "concepts", "rejected", "memorised")
 MEASURES = (*OF_CLASSIFIERS, *OF_IMAGES)
 Share = Callable[[Iterable[int]], float]  # of the correction, by draws
 
@@ -27,8 +28,8 @@ class Leaderboard:
 
     ``rows``, best minority accuracy first. Each of ``OF_CLASSIFIERS`` has its 95 % interval over draws beside it
     (``gap_low``, ``gap_high``), and each contender that is no baseline the difference of its minority accuracy to that
-    of ``baseline``, paired over draws, with p. Each of ``OF_IMAGES`` has its lowest and highest draw (``fid_least``,
-    ``fid_most``) and their number, and no interval: the correction is derived for mean errors over the test images of
+    of ``baseline``, paired over draws, with p. Each of ``OF_IMAGES`` has its lowest and highest draw (``recall_least``,
+    ``recall_most``) and their number, and no interval: the correction is derived for mean errors over test images of
     random splits. A Fréchet distance is no such mean, and here each draw's generator is measured against its own small
     reference set, while the generators' training images are nearly the same in all draws.
 
@@ -112,7 +113,7 @@ def _against(mine: pd.DataFrame, best: pd.DataFrame, share: Share, *, tested: bo
 
 
 def _of_images(images: pd.DataFrame, scenario: str, augmenter: str) -> dict[str, float]:
-    """Mean, lowest and highest draw of FID and the like, and of the shares of images that were rejected."""
+    """Mean, lowest and highest draw of distances and concepts, and of the shares of images that were rejected."""
     if not len(images):
         return {}
     mine = images[(images["augmenter"] == augmenter) & (images["split"].str.rsplit("-", n=1).str[0] == scenario)]

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.reporting.measures import DISTANCES
+
 NOTHING, NO_MODEL = "models/none", "none"  # what cells.yaml says where there are no weights, and no base model
 BETWEEN_TYPES = (
     "worst_type",
@@ -90,31 +92,28 @@ def _score_rows(head: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, 
 
 
 def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
-    screened, fid = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
-    low, high = fid["all"].get("fid_interval", (None, None))
-    concepts = fid["concepts"]
+    screened, scored = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
+    distances, concepts = scored["all"], scored["concepts"]
+    intervals = {m: distances.get(f"{m}_interval", (None, None)) for m in DISTANCES}
     return {
         "cell": key,
         "augmenter": cell["augmenter"],
         "split": cell["split"],
         "generated": screened["generated"],
         "accepted": screened["accepted"],
-        "reference": fid["all"]["real"],
+        "reference": distances["real"],
+        "features": scored["features"],
         **{f"rejected_{reason}": n for reason, n in screened["rejected"].items()},
         "class_consistency": _by_type(screened["class_consistency"]),
         "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
-        "fid": fid["all"].get("fid"),
-        "fid_low": low,
-        "fid_high": high,
-        "kid": fid["all"].get("kid"),
-        "precision": fid["all"].get("precision"),
-        "recall": fid["all"].get("recall"),
+        **{m: distances.get(m) for m in DISTANCES},
+        **{f"{m}_{end}": intervals[m][i] for m in DISTANCES for i, end in enumerate(("low", "high"))},
         "concepts": concepts.get("accuracy"),
         "concepts_low": concepts.get("accuracy_interval", (None, None))[0],
         "concepts_high": concepts.get("accuracy_interval", (None, None))[1],
         "concepts_judge": concepts.get("judge"),
-        "fid_of_light_training_images": fid["light_training_images"].get("fid"),
-        "unavailable": fid["all"].get("unavailable", ""),
+        "frechet_distance_of_light_training_images": scored["light_training_images"].get("frechet_distance"),
+        "unavailable": distances.get("unavailable", ""),
     }
 
 

@@ -11,11 +11,17 @@ from pipeline_steps.reporting import figures
 from pipeline_steps.reporting.arms import contender, spelled
 from pipeline_steps.reporting.family import Comparisons
 from pipeline_steps.reporting.leaderboard import MEASURES, OF_CLASSIFIERS, Leaderboard
+from pipeline_steps.reporting.measures import DISTANCES
 from pipeline_steps.reporting.results import Results, untrained_twins
 from pipeline_steps.reporting.study import PARTITIONS, Study
 
 NO_SPREAD = "no spread between draws"
-_DIGITS = {"fid": 1, "kid": 2, "precision": 2, "recall": 2}  # of measures that are no percentage
+_DIGITS = {
+    "frechet_distance": 1,
+    "kernel_distance": 2,
+    "precision": 2,
+    "recall": 2,
+}  # of measures that are no percentage
 
 
 def uri(png: bytes) -> str:
@@ -112,7 +118,7 @@ def learned(r: Results, cells: Mapping[str, Any], augmenters: dict[str, dict[str
     for key, twin in untrained_twins(dict(cells), augmenters).items():
         shown = {"cell": key, "twin": twin}
         for side, row in (("tuned", rows[key]), ("plain", rows[twin])):
-            shown[f"{side}_fid"] = with_interval(row, "fid", number)
+            shown[f"{side}_distance"] = with_interval(row, "frechet_distance", number)
             shown[f"{side}_concepts"] = with_interval(row, "concepts", lambda v: number(percent(v), 1))
         made.append(shown)
     return made
@@ -130,12 +136,17 @@ def images(r: Results) -> list[dict[Any, Any]]:
     """Distances of each augmenter cell's images to real ones."""
     return [
         {**{k: number(v) if isinstance(v, float) else v for k, v in row.items()}}
-        | {"interval": between(number(row["fid_low"]), number(row["fid_high"]))}
-        | {"light": number(row["fid_of_light_training_images"])}
+        | {m: _beside_interval(row, m) for m in DISTANCES}
+        | {"light": number(row["frechet_distance_of_light_training_images"])}
         | {"concepts": with_interval(row, "concepts", lambda v: number(percent(v), 1))}
         | {"concepts_judge": number(percent(row["concepts_judge"]), 1)}
         for row in r.images.to_dict("records")
     ]
+
+
+def _beside_interval(row: Mapping[Any, Any], measure: str) -> dict[str, str]:
+    low, high = (number(row[f"{measure}_{end}"]) for end in ("low", "high"))
+    return {"value": number(row[measure]), "beside": between(low, high)}
 
 
 def segmenters(r: Results) -> list[dict[Any, Any]]:

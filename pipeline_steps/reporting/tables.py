@@ -47,9 +47,10 @@ def ablation(r: Results) -> list[dict[str, Any]]:
     rows = []
     for (strategy, scenario), made in images.groupby(["augmenter", "scenario"], sort=False):
         mine = syn[(syn["augmenter"] == strategy) & (syn["scenario"] == scenario)] if len(syn) else syn
-        distances = made["fid"].astype(float).dropna()
-        fid = f"{distances.mean():.3f} ({_draws(len(distances))})" if len(distances) else ""
-        head = {"strategy": strategy, "scenario": scenario, "fid": fid, "paper": ABLATION.get(str(strategy))}
+        known = made["frechet_distance"].astype(float).dropna()
+        distance = f"{known.mean():.3f} ({_draws(len(known))})" if len(known) else ""
+        paper = ABLATION.get(str(strategy))
+        head = {"strategy": strategy, "scenario": scenario, "frechet_distance": distance, "paper": paper}
         for architecture in sorted(set(mine["architecture"])) if len(mine) else [""]:
             ours = dict.fromkeys(("test_light", "test", "holdout"), "")
             if architecture:
@@ -81,7 +82,7 @@ def _draws(count: int) -> str:
 
 
 def summary(r: Results, minimum: int) -> dict[str, Any]:
-    """The few numbers that experiments are compared by, means over draws: accuracy, FID, Dice.
+    """The few numbers that experiments are compared by, means over draws: accuracy, Fréchet distance, Dice.
 
     Beside accuracy stand ``draws`` and ``test_images`` (of one draw, mean over draws). Accuracy of a skin type with
     fewer than ``minimum`` images in a draw is null. Nothing is averaged over scenarios.
@@ -92,8 +93,9 @@ def summary(r: Results, minimum: int) -> dict[str, Any]:
     images = r.images.assign(scenario=r.images["split"].str.rsplit("-", n=1).str[0]) if len(r.images) else r.images
     for (scenario, augmenter), rows in images.groupby(["scenario", "augmenter"], sort=True) if len(images) else ():
         share = float(rows["accepted"].sum() / rows["generated"].sum())
-        found = {"fid": float(rows["fid"].astype(float).mean()), "accepted_share": share, "draws": len(rows)}
-        out["images"][f"{scenario}-{augmenter}"] = found
+        distance = {"frechet_distance": float(rows["frechet_distance"].astype(float).mean())}
+        named = {"features": ", ".join(sorted(set(rows["features"]))), "accepted_share": share, "draws": len(rows)}
+        out["images"][f"{scenario}-{augmenter}"] = distance | named
     if len(r.segmenters):
         segmenters = r.segmenters.assign(scenario=r.segmenters["split"].str.rsplit("-", n=1).str[0])
         keys = ["scenario", "arm", "augmenter", "partition"]

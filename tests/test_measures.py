@@ -1,0 +1,73 @@
+"""A Fréchet distance is called FID in Inception's features, and nowhere else."""
+
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+from pipeline_steps.reporting import shown
+from pipeline_steps.reporting.measures import names
+from pipeline_steps.reporting.results import gather
+
+SCREENED = {"generated": 9, "accepted": 8, "rejected": {"memorised": 1}, "class_consistency": {}}
+
+
+@pytest.mark.parametrize(
+    ("features", "frechet", "kernel"),
+    [
+        ("inception", "FID", "KID"),
+        ("shipped", "Fréchet distance (shipped features)", "kernel distance (shipped features)"),
+        ("clip", "Fréchet distance (clip features)", "kernel distance (clip features)"),
+    ],
+)
+def test_fid_is_inceptions(features, frechet, kernel):
+    found = names([features, features])
+    assert (found["frechet_distance"], found["kernel_distance"]) == (frechet, kernel)
+    assert (found["precision"], found["recall"]) == ("precision", "recall")
+
+
+def test_what_is_written_and_printed_names_no_network_but_the_one_that_was_used():
+    """No fixed heading, key or column says FID or KID: they come from ``measures`` alone."""
+    files = [*(ROOT / "pipeline_steps").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    spoken = [f for f in files if re.search(r"""["']([FK]ID\b|[fk]id(_\w+)?["'])""", f.read_text("utf-8"))]
+    assert {f.name for f in spoken} <= {"measures.py", "score_fid.py", "results.py"}
+    page = (ROOT / "pipeline_steps/reporting/page.html").read_text("utf-8")
+    assert not re.search(r"\b[FK]ID\b", page)
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """Metrics of one cell, and what the report makes of them."""
+
+    def write(distances):
+        (tmp_path / "screen").mkdir(exist_ok=True)
+        (tmp_path / "fid").mkdir(exist_ok=True)
+        (tmp_path / "screen/one-iii-0.json").write_text(json.dumps(SCREENED))
+        light = {"frechet_distance": 99.0}
+        scored = {"features": "clip", "all": distances, "concepts": {}, "light_training_images": light}
+        (tmp_path / "fid/one-iii-0.json").write_text(json.dumps(scored))
+        cells = {k: {} for k in ("train_classifier", "train_segmenter", "judge_masks")}
+        made = {"one-iii-0": {"augmenter": "one", "split": "iii-0"}}
+        return gather({**cells, "generate": made, "screen": made}, tmp_path)
+
+    return write
+
+
+def test_distances_are_read_with_their_features_and_intervals(cell):
+    measured = {"frechet_distance": 3.0, "kernel_distance": -0.1, "precision": 0.5, "recall": 0.25}
+    intervals = {f"{m}_interval": [v - 1, v + 1] for m, v in measured.items()} | {"recall_interval": [None, None]}
+    r = cell({"real": 5, **measured, **intervals})
+    (row,) = r.images.to_dict("records")
+    assert {m: row[m] for m in measured} == measured
+    assert (row["features"], row["frechet_distance_of_light_training_images"]) == ("clip", 99.0)
+    (printed,) = shown.images(r)
+    assert printed["frechet_distance"] == {"value": "3.000", "beside": "2.000 to 4.000"}
+    assert printed["kernel_distance"] == {"value": "-0.100", "beside": "-1.100 to 0.900"}
+    assert printed["recall"] == {"value": "0.250", "beside": ""}
+
+
+def test_what_could_not_be_measured_is_empty_and_says_why(cell):
+    (printed,) = shown.images(cell({"real": 5, "unavailable": "fewer than 8 images"}))
+    assert printed["frechet_distance"] == printed["precision"] == {"value": "", "beside": ""}
+    assert printed["unavailable"] == "fewer than 8 images"
