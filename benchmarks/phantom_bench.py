@@ -92,7 +92,12 @@ def classifiers(board: dict[str, Any]) -> str:
     """The leaderboard's half on classifiers: scores, and the difference to the best baseline."""
     rows = [[_name(row), *(measured(row[m]) for m in OF_CLASSIFIERS), *_against(row, board)] for row in board["rows"]]
     head = ["contender", *OF_CLASSIFIERS.values(), f"V and VI against {board['baseline']}", "interval lies", "p (Holm)"]
-    return table(head, rows)
+    floors = [
+        f"Noise floor: {f['arm']} differs from {f['repeats']} by {f['mean']} points in the mean over {f['blocks']} draws, "
+        f"by {f['largest']} at most."
+        for f in board["floors"]
+    ]
+    return "\n\n".join([table(head, rows), *floors])
 
 
 def _against(row: dict[str, Any], board: dict[str, Any]) -> list[str]:
