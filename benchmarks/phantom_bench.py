@@ -93,8 +93,8 @@ def classifiers(board: dict[str, Any]) -> str:
     rows = [[_name(row), *(measured(row[m]) for m in OF_CLASSIFIERS), *_against(row, board)] for row in board["rows"]]
     head = ["contender", *OF_CLASSIFIERS.values(), f"V and VI against {board['baseline']}", "interval lies", "p (Holm)"]
     floors = [
-        f"Noise floor: {f['arm']} differs from {f['repeats']} by {f['mean']} points in the mean over {f['blocks']} draws, "
-        f"by {f['largest']} at most."
+        f"Noise floor: {f['arm']} differs from {f['repeats']} by {f['mean']} points in the mean over {f['blocks']} "
+        f"draws, by {f['largest']} at most."
         for f in board["floors"]
     ]
     return "\n\n".join([table(head, rows), *floors])

@@ -8,7 +8,7 @@ Each file carries its provenance.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, plan_jobs
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.synthetic import MASK_COLUMN
+from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.remote.edit import RemoteEditParams, remote_edit
 from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
@@ -32,22 +32,35 @@ from pipeline_steps.stage.threads import Threads, use_threads
 
 Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], Made]
 
-MODES: dict[str, tuple[type[JobParams], Make]] = {
-    "txt2img": (DiffusionParams, denoise),
-    "img2img": (DiffusionParams, denoise),
-    "inpaint": (InpaintParams, inpaint),
-    "image_and_mask": (PairedParams, image_and_mask),
-    "remote_edit": (RemoteEditParams, remote_edit),
-    "tone_transfer": (ToneTransferParams, recolor),
+
+class Mode(NamedTuple):
+    """A way to make images: its parameters, what does it, and whether images start from their sources' pixels.
+
+    Where they don't, the source is the image whose caption is used, and an image that looks like it is a copy.
+    """
+
+    params: type[JobParams]
+    make: Make
+    starts_from_source: bool
+
+
+MODES = {
+    "txt2img": Mode(DiffusionParams, denoise, False),
+    "img2img": Mode(DiffusionParams, denoise, True),
+    "inpaint": Mode(InpaintParams, inpaint, True),
+    "image_and_mask": Mode(PairedParams, image_and_mask, False),
+    "remote_edit": Mode(RemoteEditParams, remote_edit, True),
+    "tone_transfer": Mode(ToneTransferParams, recolor, True),
 }
-PARAMS = {mode: model for mode, (model, _) in MODES.items()}
+PARAMS = {name: mode.params for name, mode in MODES.items()}
 
 
 def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
     """Make all images of a cell and write the folder."""
     train = read_partition(inputs.split, "train")
     jobs = plan_jobs(train, params)
-    made = MODES[params.mode][1](params, inputs, jobs, train)
+    mode = MODES[params.mode]
+    made = mode.make(params, inputs, jobs, train)
     with whole_folder(out) as folder:
         for job, file, prompt, origin in zip(jobs, made.files, made.prompts, made.origin, strict=True):
             path = folder / job.file_name
@@ -55,6 +68,7 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
             path.write_bytes(with_text(file, {**_text(job, prompt), **origin}))
         table = pd.DataFrame([asdict(j) for j in jobs]).assign(is_synthetic=True)
         table.insert(len(table.columns) - 2, "prompt", list(made.prompts))
+        table[STARTS_FROM_SOURCE] = mode.starts_from_source
         if made.masks:
             table[MASK_COLUMN] = _write_masks(folder, jobs, made.masks)
         table.to_csv(folder / "metadata.csv", index=False)

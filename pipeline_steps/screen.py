@@ -4,8 +4,9 @@ Reads: data set, split, generated images. Writes: ``data/screened/<cell>.parquet
 measurements) and ``metrics/screen/<cell>.json``.
 
 Memorisation: an image is rejected when its nearest training image is nearer than all but a small share of real
-validation images are to theirs. Its source's whole group (near-duplicates, the same lesion, the same patient) is left
-out: closeness to that is by design. The distance to the source itself is reported.
+validation images are to theirs. If it began as its source's pixels the source's whole group (near-duplicates, the same
+lesion, the same patient) is left out: closeness to that is by design. An image that was made from noise had its
+source's caption alone, and is a copy if it looks like that one, too. The distance to the source is reported for all.
 
 Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
 hits on real validation images, per skin type, and rejects nothing: a judge that knows light skin alone would reject the
@@ -30,7 +31,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.skin_types import type_from_ita
-from pipeline_steps.records.synthetic import read_masks, read_synthetic, source_groups
+from pipeline_steps.records.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
 from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
@@ -124,8 +125,7 @@ def screen(
     if unknown := set(params.reject) - set(REASONS):
         raise DataError(f"screen.reject names {', '.join(sorted(unknown))}, not {', '.join(REASONS)}")
     (table, images, made), (rows, train) = generated, training
-    groups = source_groups(table["source_id"], rows)
-    similarity = similarity_to_others(made, train, groups, list(rows["group"]))
+    similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
     index, distance = nearest(similarity)
     held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
     limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
@@ -149,6 +149,12 @@ def screen(
         }
     )
     return out, limit
+
+
+def _by_design(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """The group that each generated image is like by design: its source's, or none where it began as noise."""
+    groups = source_groups(table["source_id"], rows)
+    return [g if own else "" for g, own in zip(groups, table[STARTS_FROM_SOURCE], strict=True)]
 
 
 def _held_out(validation: tuple[pd.DataFrame, Features], training: tuple[pd.DataFrame, Features]) -> Features:
@@ -189,13 +195,21 @@ def consistency(table: pd.DataFrame, judged: npt.NDArray[np.str_], by: str) -> d
     return {str(t): {"agrees": float(r["mean"]), "images": int(r["size"])} for t, r in found.iterrows()}
 
 
+def _rejected(verdicts: pd.DataFrame) -> dict[str, int]:
+    return {r: int(verdicts["reasons"].str.contains(r).sum()) for r in REASONS}
+
+
 def summary(verdicts: pd.DataFrame, limit: Limit) -> dict[str, object]:
     """The counts that go into the metrics."""
     by_condition = verdicts.groupby("condition")["accepted"].agg(["sum", "size"])
     return {
         "generated": len(verdicts),
         "accepted": int(verdicts["accepted"].sum()),
-        "rejected": {r: int(verdicts["reasons"].str.contains(r).sum()) for r in REASONS},
+        "rejected": _rejected(verdicts),
+        "by_target_type": {
+            str(t): {"generated": len(rows), "accepted": int(rows["accepted"].sum()), "rejected": _rejected(rows)}
+            for t, rows in verdicts.groupby("target_type")
+        },
         "memorisation": asdict(limit),
         "mean_distance_to_own_source": float(verdicts["source_distance"].mean()),
         "median_ita_by_target_type": {

@@ -29,9 +29,10 @@ def _features(n, seed, d=16):
     return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
 
 
-def _generated(features, sources, images=None):
+def _generated(features, sources, images=None, starts_from_source=True):
     n = len(features)
     table = {"file_name": [f"{i}.png" for i in range(n)], "condition": "psoriasis", "target_type": 6}
+    table["starts_from_source"] = starts_from_source
     pixels = np.resize(DARK, (n, *DARK.shape[1:])) if images is None else images
     return pd.DataFrame({**table, "source_id": sources}), pixels, features
 
@@ -55,6 +56,8 @@ def test_screen_rejects_copies_wrong_tones_and_blanks_and_says_why():
     assert "blank" in verdicts["reasons"][5]
     found = summary(verdicts, limit)
     assert found["rejected"] == {"memorised": 1, "skin_tone": 1, "blank": 1, "mask": 0}
+    assert found["by_target_type"]["6"]["rejected"] == found["rejected"]
+    assert found["by_target_type"]["6"]["accepted"] == found["accepted"] == 3
     assert found["memorisation"]["images"] == 30
 
 
@@ -69,6 +72,15 @@ def test_another_photograph_of_the_sources_lesion_is_no_copy():
     assert verdicts["nearest_train"][0] not in ("t4", "t5")
     assert verdicts["nearest_train"][1] == "t8"
     assert verdicts["source_distance"][0] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_text_to_image_copy_of_the_image_that_lent_its_caption_is_memorised():
+    train = _features(20, 0)
+    copies, sources = train[:6], [f"t{i}" for i in range(6)]
+    for from_source, expected in ((False, "memorised"), (True, "")):
+        generated = _generated(copies, sources, starts_from_source=from_source)
+        verdicts, _ = screen(generated, (_rows(20), train), VALIDATION, PARAMS)
+        assert set(verdicts["reasons"]) == {expected}
 
 
 def test_the_judge_of_an_image_is_no_photograph_of_its_sources_lesion():

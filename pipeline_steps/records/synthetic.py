@@ -10,6 +10,7 @@ from PIL import Image
 
 METADATA = "metadata.csv"
 MASK_COLUMN = "mask_file_name"  # the name by which datasets' imagefolder loads it as an image, too
+STARTS_FROM_SOURCE = "starts_from_source"  # whether an image began as its source's pixels, or has its caption alone
 
 
 def pixels_of(file: bytes) -> npt.NDArray[np.uint8]:
