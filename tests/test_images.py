@@ -193,6 +193,53 @@ def test_adobe_rgb_of_cameras_that_embed_no_profile(tmp_path):
     assert report.get("notes") == {CONVERTED: 1}
 
 
+def _jp2(pixels, box):
+    """A lossless JPEG 2000 file whose colour box holds ``box``."""
+    file = _file(pixels, "JPEG2000", irreversible=False)
+    header, old = file.index(b"jp2h") - 4, file.index(b"colr") - 4
+    (length,), (outer,) = struct.unpack(">I", file[old : old + 4]), struct.unpack(">I", file[header : header + 4])
+    new = struct.pack(">I4s", 8 + len(box), b"colr") + box
+    grown = struct.pack(">I", outer + len(new) - length)
+    return file[:header] + grown + file[header + 4 : old] + new + file[old + length :]
+
+
+def _avif(pixels, primaries, transfer):
+    """A lossless AVIF file of those code points."""
+    file = _file(pixels, "AVIF", quality=100, subsampling="4:4:4")
+    place = file.index(b"nclx") + 4
+    return file[:place] + struct.pack(">HH", primaries, transfer) + file[place + 4 :]
+
+
+def test_colour_boxes_of_jpeg_2000_and_avif_are_believed(tmp_path):
+    stored, srgb = _patches(), bytes([1, 0, 0]) + (16).to_bytes(4, "big")
+    files = {
+        "p3.jp2": _jp2(stored, bytes([2, 0, 0]) + P3),
+        "srgb.jp2": _jp2(stored, srgb),
+        "romm.jp2": _jp2(stored, bytes([1, 0, 0]) + (21).to_bytes(4, "big")),
+        "p3.avif": _avif(stored, 12, 13),
+        "srgb.avif": _avif(stored, 1, 1),
+        "unsaid.avif": _avif(stored, 2, 2),
+        "hdr.avif": _avif(stored, 9, 16),
+    }
+    read, manifest, report = _ingested(tmp_path, files)
+    for name, space in {"p3.jp2": "p3", "srgb.jp2": "", "p3.avif": "p3", "srgb.avif": "", "unsaid.avif": ""}.items():
+        decoded = np.asarray(Image.open(io.BytesIO(files[name])))
+        meant = _meant(decoded, *SPACES["display_p3"][1:]) if space else decoded
+        assert np.abs(read[name] - meant).max() <= 1, name
+    assert read["hdr.avif"] is None
+    assert "nclx 9, 16" in manifest.loc["hdr.avif", "reason"]
+    assert report["notes"] == {CONVERTED: 2, UNUSABLE: 1}
+
+
+def test_a_damaged_colour_box_is_none(tmp_path):
+    stored = _patches()
+    file = _avif(stored, 12, 13)
+    place = file.index(b"ipco") - 4
+    files = {"a.avif": file[:place] + struct.pack(">I", 4) + file[place + 4 :]}
+    _, _, report = _ingested(tmp_path, files)
+    assert sum(report["images"].values()) == 1
+
+
 def test_greys_and_inks_by_their_profiles(tmp_path):
     ramp = np.repeat(np.arange(0, 256, 16, dtype=np.uint8)[None], SIDE, 0)
     lab = {(0, 0, 0, 0): (100, 0, 0), (1, 0, 0, 0): (60, -20, -25), (0, 1, 1, 0): (50, 30, 20)}
@@ -278,6 +325,73 @@ def test_masks_hold_labels_and_no_colours(tmp_path):
     _, manifest, report = _ingested(tmp_path, dict.fromkeys(masks, photo), masks)
     assert report["images"]["present"] == 4
     assert [name for name, mask in manifest["mask"].items() if not np.array_equal(mask, drawn > 127)] == []
+
+
+SQUARE = np.zeros((SIDE, SIDE), bool)
+SQUARE[4:12, 4:12] = True
+
+
+def _in_palette(*colours):
+    image = Image.fromarray(SQUARE.astype(np.uint8) * (len(colours) - 1))
+    if len(colours) > 2:
+        image.putpixel((5, 5), 1)
+    image.putpalette([v for colour in colours for v in colour])
+    return image
+
+
+MASKS = {
+    "255": lambda: SQUARE.astype(np.uint8) * 255,
+    "labels of 1": lambda: SQUARE.astype(np.uint8),
+    "one bit": lambda: Image.fromarray(SQUARE),
+    "16 bits, 1": lambda: SQUARE.astype(np.uint16),
+    "12 bits in 16": lambda: SQUARE.astype(np.uint16) * 4095,
+    "floats of 1": lambda: SQUARE.astype(np.float32),
+    "floats with soft edges": lambda: np.where(SQUARE, np.linspace(0.8, 1, SIDE, dtype=np.float32), 0).astype("f4"),
+    "a palette, dark red": lambda: _in_palette((0, 0, 0), (128, 0, 0)),
+    "a palette of parts": lambda: _in_palette((0, 0, 0), (0, 64, 0), (128, 0, 0)),
+    "red on black": lambda: SQUARE[..., None] * np.array([255, 0, 0], np.uint8),
+    "black on nothing": lambda: np.dstack([np.zeros((SIDE, SIDE, 3), np.uint8), SQUARE.astype(np.uint8) * 255]),
+    "white, else nothing": lambda: np.dstack([np.full((SIDE, SIDE, 3), 255, np.uint8), SQUARE.astype(np.uint8) * 255]),
+    "white and black, some of it nothing": lambda: np.dstack(
+        [
+            np.repeat(SQUARE[..., None] * np.uint8(255), 3, 2),
+            np.tri(SIDE, k=SIDE // 2, dtype=np.uint8) * 255 | SQUARE * 255,
+        ]
+    ).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("way", MASKS)
+def test_a_mask_is_read_by_its_own_levels(tmp_path, way):
+    """255 was taken for white whatever a file held: most of these were empty."""
+    image = MASKS[way]()
+    kind = "TIFF" if "floats" in way else "PNG"
+    _, manifest, report = _ingested(tmp_path, {"a": _file(_patches())}, {"a": _file(image, kind)})
+    assert report["images"]["present"] == 1
+    assert np.array_equal(manifest["mask"]["a"], SQUARE)
+
+
+UNCLEAR = {
+    "labels of 1 to 3": np.resize(np.arange(4, dtype=np.uint8), (SIDE, SIDE)),
+    "negative": np.where(SQUARE, 1, -1).astype(np.float32),
+    "not a number": np.where(SQUARE, np.nan, 0).astype(np.float32),
+    "red on white": np.where(SQUARE[..., None], np.array([255, 0, 0]), 255).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("what", UNCLEAR)
+def test_a_mask_that_may_mean_anything_is_refused(tmp_path, what):
+    kind = "TIFF" if UNCLEAR[what].dtype == np.float32 else "PNG"
+    _, manifest, _ = _ingested(tmp_path, {"a": _file(_patches())}, {"a": _file(UNCLEAR[what], kind)})
+    assert manifest.loc["a", "image_status"] == "quarantined"
+    assert manifest.loc["a", "reason"].startswith("mask: ")
+    assert "save" in manifest.loc["a", "reason"]
+
+
+def test_masks_that_mark_nothing_or_everything_are_counted(tmp_path):
+    masks = {"a": _file(SQUARE * np.uint8(0)), "b": _file(np.full((SIDE, SIDE), 255, np.uint8)), "c": _file(SQUARE)}
+    _, _, report = _ingested(tmp_path, dict.fromkeys(masks, _file(_patches())), masks)
+    assert report["notes"] == {"mask: everything is marked": 1, "mask: nothing is marked": 1}
 
 
 def test_an_image_with_a_damaged_mask_says_that_it_is_the_mask(tmp_path):

@@ -1,7 +1,8 @@
 """From the colours that a file says it holds to sRGB.
 
 What a file says is, first found first believed: PNG's cICP chunk, an embedded ICC profile, PNG's sRGB, gAMA and cHRM
-chunks (the order of PNG, third edition), Exif's mark of Adobe RGB (DCF 2.0). Without any of them it is sRGB.
+chunks (the order of PNG, third edition), the colour box of JPEG 2000 and AVIF, Exif's mark of Adobe RGB (DCF 2.0).
+Without any of them it is sRGB.
 
 Colours are converted by LittleCMS, relative to white and colorimetrically: what sRGB can show keeps its measured colour
 (a perceptual table would move it by its maker's taste, and skin tone is measured here). Black point compensation maps
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base, Interop
 
+from pipeline_steps.records.boxes import colour_box
 from pipeline_steps.records.errors import BadImageError
 
 CONVERTED = "colours converted to sRGB"
@@ -38,6 +40,9 @@ _ADOBE_CURVE = (563 / 256,)
 # Of cICP: code points of ITU-T H.273. Others, such as HDR's, are not read.
 _PRIMARIES = {1: _SRGB, 9: _BT2020, 12: _P3}
 _CURVES = {13: _SRGB_CURVE, 8: (1.0,), 4: (2.2,), 5: (2.8,)} | dict.fromkeys((1, 6, 14, 15), _BT709_CURVE)
+
+_UNSPECIFIED = 2
+_JP2_SPACES = {12, 16, 17, 18}  # inks, sRGB, grey, sYCC: ISO/IEC 15444-1 and -2
 
 # Bradford's cone responses (the linear Bradford matrix that ICC.1:2022 gives for adaptation to D50).
 _CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
@@ -65,6 +70,8 @@ def declared(image: Image.Image) -> Declared:
         return Declared(profile, "") if profile else Declared(b"", UNUSABLE)
     if image.format == "PNG":
         return _by_chunks(image)
+    if image.format in {"JPEG2000", "AVIF"}:
+        return _by_box(image)
     if image.format in {"JPEG", "MPO"} and _is_adobe_rgb(image):
         return Declared(matrix_profile(_ADOBE, _D65, _ADOBE_CURVE), "")
     return Declared(b"", "")
@@ -215,6 +222,38 @@ def _by_cicp(chunk: bytes) -> Declared:
     if primaries not in _PRIMARIES or transfer not in _CURVES:
         raise BadImageError(f"colours that are not read (cICP {primaries}, {transfer}): save it as sRGB")
     return Declared(matrix_profile(_PRIMARIES[primaries], _D65, _CURVES[transfer]), "")
+
+
+def _by_box(image: Image.Image) -> Declared:
+    """By the colour box: an ICC profile, code points as in cICP, or JPEG 2000's number of a colour space."""
+    assert image.fp is not None  # type: ignore[attr-defined]
+    box = colour_box(image.fp, str(image.format))  # type: ignore[attr-defined]
+    if image.format == "AVIF":
+        if box[:4] != b"nclx" or len(box) < 10:
+            return Declared(b"", "")
+        return _by_code_points(*struct.unpack(">HH", box[4:8]))
+    if len(box) < 3:
+        return Declared(b"", "")
+    method, number = box[0], box[3:7]
+    if method in {2, 3}:
+        return Declared(box[3:], "")
+    known = method == 1 and len(number) == 4 and int.from_bytes(number, "big") in _JP2_SPACES
+    return Declared(b"", "" if known else UNUSABLE)
+
+
+def _by_code_points(primaries: int, transfer: int) -> Declared:
+    """By code points of ITU-T H.273 in AVIF, where 2 is "unspecified" and BT.709's curve is written for sRGB's.
+
+    Raises:
+        BadImageError: HDR or another encoding that sRGB can't stand in for.
+    """
+    space = _PRIMARIES.get(1 if primaries == _UNSPECIFIED else primaries)
+    curve = _SRGB_CURVE if transfer in {1, _UNSPECIFIED} else _CURVES.get(transfer)
+    if space is None or curve is None:
+        raise BadImageError(f"colours that are not read (nclx {primaries}, {transfer}): save it as sRGB")
+    if (space, curve) == (_SRGB, _SRGB_CURVE):
+        return Declared(b"", "")
+    return Declared(matrix_profile(space, _D65, curve), "")
 
 
 def _by_chunks(image: Image.Image) -> Declared:

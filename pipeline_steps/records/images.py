@@ -19,10 +19,12 @@ from PIL.ExifTags import Base
 from pipeline_steps.records.errors import BadImageError
 from pipeline_steps.records.icc import Declared, declared, to_srgb
 from pipeline_steps.records.levels import eight_bits, is_deep
+from pipeline_steps.records.mask_levels import black_and_white
 
 Pixels = npt.NDArray[np.uint8]
 MIN_SIDE = 8
 NOT_TURNED = "EXIF unreadable: not turned"
+EMPTY_MASK, FULL_MASK = "nothing is marked", "everything is marked"
 _PNG_HEADER = 33  # signature and IHDR chunk, in bytes
 _RESAMPLING = Image.Resampling.BICUBIC
 _TURNS = {
@@ -60,23 +62,19 @@ def read_image(file: Path | BinaryIO, size: int, resize: str, max_pixels: int) -
 
 
 def read_mask(path: Path, size: int, resize: str, max_pixels: int) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
-    """Decode a mask to (size, size) bool, true where luma is above 127; and notes.
+    """Decode a mask to (size, size) bool, true where it is marked (see ``records.mask_levels``); and notes.
 
     Its values are labels, not colours: profiles and gamma are left alone.
 
     Raises:
-        BadImageError: as ``read_image``, but for what concerns colours.
+        BadImageError: as ``read_image``, but for what concerns colours; or what is marked is unknown.
     """
     with _faults(max_pixels):
         opened = _open(path, max_pixels, colours=False)
-        image = opened.image
-        if image.mode[0] in "IF":
-            levels = np.asarray(image, np.float64)
-            top = 65535.0 if levels.max() > 255 else 255.0
-            image = Image.fromarray(np.round(levels.clip(0, top) / top * 255).astype(np.uint8))
-        upright = opened.turned(_on_white(image))
-    grey = fit(upright, size, resize).astype(np.float32) @ np.array([0.299, 0.587, 0.114])
-    return grey > 127, opened.notes
+        upright = opened.turned(black_and_white(opened.image).convert("RGB"))
+    marked = fit(upright, size, resize)[..., 0] > 127
+    extent = {0: (EMPTY_MASK,), marked.size: (FULL_MASK,)}.get(int(marked.sum()), ())
+    return marked, opened.notes + extent
 
 
 @contextmanager

@@ -1,0 +1,64 @@
+"""From what annotation tools write to a mask in black and white, by the mask's own levels; what is unclear is refused.
+
+Masks come as 0 and 255, as 0 and 1, as floats, in 16 bits, in the colours of a palette (PASCAL VOC's), red on black, or
+as the alpha of a drawing. Two levels are a mask whatever they are: the brighter one is marked. More than two are a soft
+edge, or a JPEG's noise, where the brightest is at least half of what the numbers can hold, and a label map where it is
+not: which of a label map's parts is the lesion nobody can know.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline_steps.records.errors import BadImageError
+
+LABELS = "more than two levels, none of them white (a map of labels?): save 0 and 255"
+NO_BLACK = "colours without black among them: save black and white"
+NO_LEVELS = "values that are no levels (negative or not finite): save 0 and 255"
+
+Levels = npt.NDArray[np.float64]
+_BLACK = 32  # of 255: a JPEG's black
+
+
+def black_and_white(image: Image.Image) -> Image.Image:
+    """A loaded mask as grey of 8 bits: 255 where it is marked, 0 where it is not, in between on a soft edge.
+
+    Raises:
+        BadImageError: nobody can know from the file what is marked.
+    """
+    levels, white = _deep(image) if image.mode[0] in "IF" else _shown(image)
+    values = np.unique(levels)
+    if not np.isfinite(values).all() or values[0] < 0:
+        raise BadImageError(NO_LEVELS)
+    if len(values) <= 2:
+        marked = (levels == values[-1]) & (values[-1] > 0)
+        return Image.fromarray(marked.astype(np.uint8) * 255)
+    if values[-1] * 2 <= white:
+        raise BadImageError(LABELS)
+    return Image.fromarray(np.round(levels / white * 255).astype(np.uint8))
+
+
+def _deep(image: Image.Image) -> tuple[Levels, float]:
+    """Grey of more than 8 bits or floats, and its white: 1 or 255 where no value is above it, else the brightest."""
+    levels = np.asarray(image, np.float64)
+    top = float(levels.max())
+    steps = (1.0, 255.0) if image.mode == "F" else (255.0,)
+    return levels, next((white for white in steps if top <= white), top)
+
+
+def _shown(image: Image.Image) -> tuple[Levels, float]:
+    """Brightness of what is drawn in 8 bits: the largest of red, green and blue; or its alpha, if that is the shape."""
+    rgba = np.asarray(image.convert("RGBA"))
+    colours, alpha = rgba[..., :3].astype(np.float64), rgba[..., 3].astype(np.float64)
+    solid = colours[alpha > 0]
+    if len(solid) and alpha.min() < alpha.max() and (solid == solid[0]).all():
+        return alpha, 255.0
+    colours *= alpha[..., None] / 255  # what is transparent is not marked
+    brightness = colours.max(-1)
+    if (colours == brightness[..., None]).all():
+        return brightness, 255.0
+    if brightness.min() > _BLACK:
+        raise BadImageError(NO_BLACK)
+    if image.mode in {"P", "PA"}:  # parts in colours of their own, also dark ones
+        return (brightness > 0) * 255.0, 255.0
+    return brightness, 255.0
