@@ -26,6 +26,13 @@ def _measured(missing, labels, groups=None, **settings):
     return missingness(facts, pd.Series(labels).astype(str), group, MissingnessParams(**{**SETTINGS, **settings}))
 
 
+def test_labels_of_fewer_images_than_folds_have_no_accuracy_and_end_nothing():
+    found = _measured([True, False] * 6, list("aaaabbbbcccc"))
+    assert found["balanced_accuracy"] is None
+    assert found["cramers_v"] == 0
+    assert found["p"] == 1
+
+
 def _stage(folder, monkeypatch, rows):
     """``metrics/audit.json`` of a table without images, rows of (label, type, patient, note)."""
     monkeypatch.chdir(folder)

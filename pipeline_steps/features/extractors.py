@@ -122,18 +122,28 @@ def _inception(file: Path) -> Extractor:
 
 
 def _clip(folder: Path) -> Extractor:
-    """Image embeddings of a CLIP model in a local folder, under clean-fid's resizing to its input size."""
+    """Image embeddings of a CLIP model in a local folder, under clean-fid's resizing to its input size.
+
+    Mean and deviation are the model's own, of its ``preprocessor_config.json``: not all CLIPs have OpenAI's.
+    """
     from cleanfid.resize import make_resizer
     from transformers import CLIPVisionModelWithProjection
 
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} holds no CLIP model; set features.location to a local copy")
+    normalisation = folder / "preprocessor_config.json"
+    try:
+        said = json.loads(normalisation.read_text("utf-8"))
+        mean, std = (torch.tensor(said[k], dtype=torch.float32).reshape(3) for k in ("image_mean", "image_std"))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        raise DataError(
+            f"{normalisation} gives no image_mean and image_std of three channels: copy it from where the model is from"
+        ) from None
     network = CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32).eval()
     device = best_device()
     network.to(device)
     side = network.config.image_size
     resize = make_resizer("PIL", quantize_after=False, filter="bicubic", output_size=(side, side))
-    mean, std = torch.tensor([0.4815, 0.4578, 0.4082]), torch.tensor([0.2686, 0.2613, 0.2758])
 
     def extract(images: Images) -> Features:
         batch = torch.from_numpy(np.stack([resize(i) for i in images])) / 255
@@ -141,7 +151,8 @@ def _clip(folder: Path) -> Extractor:
             embeds = network(((batch - mean) / std).permute(0, 3, 1, 2).to(device)).image_embeds
             return embeds.float().cpu().numpy()
 
-    return Extractor("clip", _file_digest(folder / "model.safetensors"), extract)
+    weights = f"{_file_digest(folder / 'model.safetensors')} {mean.tolist()} {std.tolist()}"
+    return Extractor("clip", weights, extract)
 
 
 _EXTRACTORS: dict[str, Callable[[Path], Extractor]] = {"shipped": _shipped, "inception": _inception, "clip": _clip}

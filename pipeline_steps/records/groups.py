@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 NO_INTERVAL = (float("nan"), float("nan"))
+_FEW_GROUPS = 10
 
 
 def merge_groups(ids: Sequence[str], together: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -50,18 +51,28 @@ def cluster_interval(
 
 
 def share_interval(right: npt.NDArray[np.bool_], groups: Sequence[str], draws: int, seed: int) -> tuple[float, float]:
-    """A 95 % interval of the share of rows that are ``right``: ``cluster_interval``, unless all rows agree.
+    """A 95 % interval of the share of rows that are ``right``: ``cluster_interval``, unless nearly all rows agree.
 
-    Where all are right, or none, a bootstrap has no width. The interval then is Clopper and Pearson's (1934), with as
-    many trials as there are groups: a group counts once, whatever its size. (Korn and Graubard 1998 take an effective
-    number of trials in clustered samples; where all rows agree, the number of groups is the cautious one.)
+    Where fewer than ten groups hold a right row, or a wrong one, a bootstrap knows too little of the rarer kind: with
+    none it has no width, with one it ends at all right though one was wrong. The interval then is Clopper and Pearson's
+    (1934), with as many trials as there are groups, a group counting once whatever its size, and the share of rows as
+    the share of trials. (Korn and Graubard 1998 take an effective number of trials in clustered samples, between the
+    number of groups and of rows; the number of groups is the cautious one.)
     """
-    values, count = right.astype(np.float64), len(set(groups))
-    if count < 2:
+    names, codes = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
         return NO_INTERVAL
-    edge = 0.025 ** (1 / count)
-    if values.all():
-        return edge, 1.0
-    if not values.any():
-        return 0.0, 1 - edge
+    if min(len(set(codes[right])), len(set(codes[~right]))) < _FEW_GROUPS:
+        return _exact(float(right.mean()) * len(names), len(names))
+    values = right.astype(np.float64)
     return cluster_interval(lambda rows: float(values[rows].mean()), groups, draws, seed)
+
+
+def _exact(successes: float, trials: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval, by the beta distribution, which takes parts of a success, too."""
+    from scipy.special import betaincinv  # late: whoever reads groups alone needs none of it
+
+    failures = trials - successes
+    low = float(betaincinv(successes, failures + 1, 0.025)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, failures, 0.975)) if failures > 0 else 1.0
+    return low, high

@@ -38,7 +38,8 @@ def missingness(missing: pd.DataFrame, labels: pd.Series, groups: pd.Series, p: 
     pattern, and of each fact alone, with the label; its p-value is that of permutations which exchange the labels of
     whole groups of one size, (1 + at least as large) / (1 + permutations) (Phipson and Smyth 2010); those of single
     facts are not corrected for their number. V has power where accuracy has none: of many labels that share a pattern a
-    tree can name but one. Null where no fact is missing in some rows alone, with one label, or with too few groups.
+    tree can name but one. Null where no fact is missing in some rows alone, with one label, or with too few groups;
+    accuracy alone where no label has an image for each fold.
     """
     varies = missing.loc[:, missing.any() & ~missing.all()]
     names, y = np.unique(labels.to_numpy(str), return_inverse=True)
@@ -80,8 +81,10 @@ def cramers_v(a: Codes, b: Codes) -> float:
     return float(np.sqrt(chi_square / (len(a) * (min(shape) - 1))))
 
 
-def _predicted(x: npt.NDArray[np.bool_], y: Codes, groups: Codes, p: MissingnessParams) -> float:
-    """Balanced accuracy of what the folds' trees say about the images that they did not see."""
+def _predicted(x: npt.NDArray[np.bool_], y: Codes, groups: Codes, p: MissingnessParams) -> float | None:
+    """Balanced accuracy of what the folds' trees say about the images that they did not see; None of too few."""
+    if np.bincount(y).max() < p.folds:
+        return None
     from sklearn.model_selection import StratifiedGroupKFold  # late: most data sets lack nothing, and never come here
     from sklearn.tree import DecisionTreeClassifier
 
