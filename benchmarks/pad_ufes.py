@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.phantom_bench import table
 from pipeline_steps import report
 from pipeline_steps.reporting import shown
@@ -51,7 +53,8 @@ def _tested(rows: Iterable[dict[Any, Any]], measure: str) -> list[list[Any]]:
     for row in rows:
         of = f"{spelled(row['arm'])}, {row['augmenter']}" if row["augmenter"] else spelled(row["arm"])
         value, low, high = (100 * row[k] for k in (measure, "low", "high"))
-        found.append([of, f"{value:.1f} ({low:.1f} to {high:.1f})", row["n"]])
+        interval = f" ({low:.1f} to {high:.1f})" if pd.notna(low) else ""
+        found.append([of, f"{value:.1f}{interval}", row["n"]])
     return sorted(found)
 
 

@@ -16,7 +16,10 @@ import pandas as pd
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting import shown
+from pipeline_steps.reporting.shown import NO_SPREAD
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.statistics.draws import corrected_paired_test
+from pipeline_steps.statistics.settings import EvaluationParams
 
 DOCS = Path("docs")
 MINORITY = ("5", "6")
@@ -61,6 +64,8 @@ def verdict(low: float, high: float) -> str:
 def line(name: str, where: str, tested: dict[str, float]) -> str:
     """A row of a table, in points."""
     mean, low, high = (100 * tested[k] for k in ("mean", "low", "high"))
+    if np.isnan(low):
+        return f"| {name} | {where} | {mean:+.1f} | {NO_SPREAD} | |"
     return f"| {name} | {where} | {mean:+.1f} | {low:+.1f} to {high:+.1f} | {verdict(low, high)} |"
 
 
@@ -111,7 +116,8 @@ def _right(strategy: str) -> pd.DataFrame:
 def _over_images(one: pd.DataFrame, other: pd.DataFrame, types: list[int]) -> dict[str, float]:
     kept = one["fitzpatrick_scale"].isin(types).to_numpy()
     gap = (one["right"] - other["right"]).to_numpy()[kept]
-    low, high = cluster_interval(lambda rows: float(gap[rows].mean()), list(one["group"][kept]), 1000, 0)
+    how, groups = read_params(EvaluationParams, "evaluation"), list(one["group"][kept])
+    low, high = cluster_interval(lambda rows: float(gap[rows].mean()), groups, how.bootstrap_draws, how.seed)
     return {"mean": float(gap.mean()), "low": low, "high": high}
 
 

@@ -66,20 +66,29 @@ def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
 
 
 def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[str, Any]) -> pd.DataFrame:
-    """Test rows that have a lesion mask, with the Dice coefficient and IoU of the predicted one."""
+    """Test rows with the Dice coefficient and IoU of the predicted lesion mask: NaN where there is no real one."""
     from pipeline_steps.vision.segmentation import dice, iou, load_segmenter, segment
 
-    rows = tests[dataset.with_mask(tests["image_id"])].reset_index(drop=True)
-    images = dataset.images(rows["image_id"])
-    found = segment(load_segmenter(model), images, config["input_size"], recorded_normalisation(config))
-    truth = dataset.masks_of(rows["image_id"])
-    return rows.assign(dice=dice(found, truth), iou=iou(found, truth))
+    known = dataset.with_mask(tests["image_id"])
+    ids = tests["image_id"][known]
+    found = segment(load_segmenter(model), dataset.images(ids), config["input_size"], recorded_normalisation(config))
+    truth, out = dataset.masks_of(ids), tests.assign(dice=np.nan, iou=np.nan)
+    out.loc[known, "dice"], out.loc[known, "iou"] = dice(found, truth), iou(found, truth)
+    return out
 
 
 def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
-    """Mean Dice and IoU of one test partition, over all and per skin type, with cluster-bootstrap intervals."""
-    by_type = {str(t): _overlap(rows, params) for t, rows in table.groupby("fitzpatrick_scale")}
-    return {**_overlap(table, params), "by_type": by_type}
+    """Mean Dice and IoU of one test partition, over all and per skin type, with cluster-bootstrap intervals.
+
+    ``n`` images have a mask, ``without_mask`` images have none; ``few``: fewer than a skin type must have for its
+    number to mean anything.
+    """
+    known = table[table["dice"].notna()]
+    missing = table["fitzpatrick_scale"][table["dice"].isna()].value_counts().sort_index()
+    few = known["fitzpatrick_scale"].value_counts() < params.minimum_level_images
+    by_type = {str(t): {**_overlap(r, params), "few": bool(few[t])} for t, r in known.groupby("fitzpatrick_scale")}
+    without = {"without_mask": int(missing.sum()), "without_mask_by_type": {str(t): int(n) for t, n in missing.items()}}
+    return {**_overlap(known, params), **without, "by_type": by_type}
 
 
 def _overlap(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
@@ -116,7 +125,8 @@ def main() -> None:
     table = measure(open_dataset(args.dataset), read_tests(args.split), args.model, config)
     with whole_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
-    partitions = [p for p in TEST_PARTITIONS if (table["partition"] == p).any()]
+    measured = table if "dice" not in table else table[table["dice"].notna()]
+    partitions = [p for p in TEST_PARTITIONS if (measured["partition"] == p).any()]
     write_metrics(
         args.metrics, {p: summarise(table[table["partition"] == p].reset_index(drop=True), params) for p in partitions}
     )

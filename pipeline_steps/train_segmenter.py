@@ -40,6 +40,12 @@ def real_pairs(dataset: Dataset, rows: pd.DataFrame, what: str) -> Labelled:
     return Labelled(dataset.images(ids), dataset.masks_of(ids))
 
 
+def _without_mask(dataset: Dataset, rows: pd.DataFrame) -> dict[str, int]:
+    """Images that have no mask, by skin type."""
+    missing = rows["fitzpatrick_scale"][~dataset.with_mask(rows["image_id"])]
+    return {str(t): int(n) for t, n in missing.value_counts().sort_index().items()}
+
+
 def synthetic_pairs(synthetic: Path, screened: Path, copies: int) -> Labelled:
     """Accepted images of an augmenter, with their masks.
 
@@ -81,7 +87,7 @@ def main() -> None:
             **asdict(norm),
             "chosen_update": fitted.update,
             "training_images": len(train.images),
-            "real_images_without_mask": int(len(rows["train"]) - len(real.images)),
+            "real_images_without_mask": _without_mask(dataset, rows["train"]),
         }
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         history = pd.DataFrame(fitted.history, columns=["update", "loss", "validation_dice"]).round(6)

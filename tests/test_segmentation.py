@@ -83,20 +83,27 @@ def test_overlap_of_masks_counted_by_hand():
 def test_overlaps_are_reported_by_type_with_intervals():
     table = pd.DataFrame(
         {
-            "dice": [0.2, 0.4, 0.6, 0.8],
-            "iou": [0.1, 0.2, 0.3, 0.4],
-            "fitzpatrick_scale": [1, 1, 6, 6],
-            "group": list("abcd"),
+            "dice": [0.2, 0.4, 0.6, 0.8, 0.5, np.nan, np.nan],
+            "iou": [0.1, 0.2, 0.3, 0.4, 0.3, np.nan, np.nan],
+            "fitzpatrick_scale": [1, 1, 6, 6, 5, 5, 4],
+            "group": list("abcdefg"),
         }
     )
     scores = score_overlaps(table, EvaluationParams(bootstrap_draws=100, seed=0, minimum_level_images=2))
     assert scores["dice"] == pytest.approx(0.5)
     assert scores["by_type"]["6"]["dice"] == pytest.approx(0.7)
     assert scores["dice_interval"][0] < 0.5 < scores["dice_interval"][1]
-    assert agreement(table["dice"].to_numpy(), table["fitzpatrick_scale"].to_numpy())["by_type"]["1"] == {
-        "dice": pytest.approx(0.3),
-        "images": 2,
+    assert {t: (found["n"], found["few"]) for t, found in scores["by_type"].items()} == {
+        "1": (2, False),
+        "5": (1, True),
+        "6": (2, False),
     }
+    assert (scores["n"], scores["without_mask"], scores["without_mask_by_type"]) == (5, 2, {"4": 1, "5": 1})
+
+
+def test_agreement_is_told_by_type():
+    found = agreement(np.array([0.2, 0.4, 0.9]), np.array([1, 1, 6]))
+    assert found["by_type"]["1"] == {"dice": pytest.approx(0.3), "images": 2}
 
 
 def test_masks_that_no_lesion_has_are_found():

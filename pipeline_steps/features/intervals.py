@@ -2,7 +2,8 @@
 
 An interval comes from random halves of both sets: whole groups, none of them twice (half-sampling, the delete-half
 jackknife: Shao and Wu 1989, Ann. Statist. 17(3), with the factor (n - d) / d = 1; Politis and Romano 1994, Ann.
-Statist. 22(4)). Deviations of the halves' distances from their mean are laid around the distance of all images. Why:
+Statist. 22(4)). Deviations of the halves' distances from their mean are laid around the distance of all images as they
+are, not mirrored as Politis and Romano have it: mirrored ends cover recall less often. Why:
 
 * A resample with replacement holds points twice. A point's double is its neighbour at distance 0, which shrinks the
   balls of precision and recall; and it is an "other" point at the same place, which shifts the kernel distance.

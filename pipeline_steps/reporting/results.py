@@ -69,7 +69,7 @@ def _segmenters(cells: dict[str, Any], metrics: Path) -> pd.DataFrame:
 def _overlap(found: dict[str, Any]) -> str:
     low, high = found["dice_interval"]
     interval = "" if low is None else f"{low:.2f} to {high:.2f}, "
-    return f"{found['dice']:.2f} ({interval}n {found['n']})"
+    return f"{found['dice']:.2f} ({interval}n {found['n']}{', few' if found['few'] else ''})"
 
 
 def mask_agreement(cells: dict[str, Any], metrics: Path) -> list[dict[str, Any]]:
