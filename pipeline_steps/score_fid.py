@@ -108,10 +108,15 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
     """Concept accuracy of generated images, over all and by skin type; intervals resample sources' groups whole.
 
     ``judge`` is the same of the reference images themselves, each among those of other groups: what can be reached.
-    Intervals hold the reference images fixed: two augmenters are judged by the same ones.
+    Intervals hold the reference images fixed: two augmenters are judged by the same ones. Nothing is said of fewer than
+    ``minimum_images``, nor where a condition has too few groups of reference images to be most of the neighbours.
     """
     if min(len(real.rows), len(made.rows)) < params.minimum_images:
         return {"unavailable": f"fewer than {params.minimum_images} images"}
+    most = params.judge_neighbours // 2 + 1
+    groups_of = real.rows.groupby("condition")["group"].nunique()
+    if few := sorted(c for c in set(made.rows["condition"]) if groups_of.get(c, 0) <= most):  # one may be the own group
+        return {"unavailable": f"{most} reference images or fewer of {', '.join(few)}"}
     labels = real.rows["condition"].to_numpy(str)
 
     def right(images: Images) -> npt.NDArray[np.bool_]:
@@ -126,7 +131,9 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
         return {"accuracy": float(hits.mean()), "accuracy_interval": interval, **counts}
 
     hits, types = right(made), made.rows["skin_type"].to_numpy()
-    by_type = {str(t): share(hits[types == t], made.rows[types == t]) for t in sorted(set(types))}
+    counts = made.rows["skin_type"].value_counts()
+    known = [t for t in sorted(set(types)) if counts[t] >= params.minimum_images]
+    by_type = {str(t): share(hits[types == t], made.rows[types == t]) for t in known}
     judge = right(real)
     return {
         **share(hits, made.rows),

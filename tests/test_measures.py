@@ -8,9 +8,15 @@ from conftest import ROOT
 
 from pipeline_steps.reporting import shown
 from pipeline_steps.reporting.measures import names
-from pipeline_steps.reporting.results import gather
+from pipeline_steps.reporting.results import _by_type, _rests_on, gather
 
-SCREENED = {"generated": 9, "accepted": 8, "rejected": {"memorised": 1}, "class_consistency": {}}
+SCREENED = {
+    "generated": 9,
+    "accepted": 8,
+    "rejected": {"memorised": 1},
+    "class_consistency": {"5": {"agrees": 0.666667, "images": 3}, "6": {"agrees": 0.0, "images": 1}},
+    "memorisation": {"images": 7, "groups": 5, "wanted": 0.01, "too_few": True},
+}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,14 @@ def test_distances_are_read_with_their_features_and_intervals(cell):
     assert printed["frechet_distance"] == {"value": "3.000", "beside": "2.000 to 4.000"}
     assert printed["kernel_distance"] == {"value": "-0.100", "beside": "-1.100 to 0.900"}
     assert printed["recall"] == {"value": "0.250", "beside": ""}
+
+
+def test_what_few_images_say_is_told_in_counts():
+    assert _by_type(SCREENED["class_consistency"]) == "5: 2 of 3, 6: 0 of 1"
+    limit = SCREENED["memorisation"]
+    assert _rests_on(limit) == "7 held-out images of 5 groups, too few for 1 %"
+    assert _rests_on({**limit, "images": 400, "groups": 300, "too_few": False}) == "400 held-out images of 300 groups"
+    assert _rests_on({**limit, "images": 0}).startswith("no held-out image")
 
 
 def test_what_could_not_be_measured_is_empty_and_says_why(cell):

@@ -86,6 +86,21 @@ def test_concept_accuracy_is_the_share_of_images_that_look_like_their_condition(
     assert found["by_type"]["5"]["accuracy_interval"][0] < found["by_type"]["5"]["accuracy"]
 
 
+def test_a_condition_with_too_few_reference_images_to_be_most_of_the_neighbours_has_no_concept_accuracy():
+    real, made = _kinds(40, name="r"), _kinds(40)
+    rare = real.rows["condition"].unique()[0]
+    few = real.where(((real.rows["condition"] != rare) | (real.rows.groupby("condition").cumcount() < 3)).to_numpy())
+    assert concepts(few, made, PARAMS) == {"unavailable": f"3 reference images or fewer of {rare}"}
+    assert "accuracy" in concepts(real, made, PARAMS)
+
+
+def test_a_skin_type_of_few_images_has_no_concept_accuracy_of_its_own():
+    real, made = _kinds(40, name="r"), _kinds(40)
+    types = np.where(np.arange(len(made.rows)) < 3, 5, 6)
+    found = concepts(real, Images(made.rows.assign(skin_type=types), made.features), PARAMS)
+    assert set(found["by_type"]) == {"6"}
+
+
 def test_images_of_one_source_have_no_interval():
     made = _kinds(60, 0.25, 1, size=60)
     assert np.isnan(concepts(_kinds(40, name="r"), made, PARAMS)["accuracy_interval"]).all()

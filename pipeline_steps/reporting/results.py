@@ -105,6 +105,7 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         "features": scored["features"],
         **{f"rejected_{reason}": n for reason, n in screened["rejected"].items()},
         "class_consistency": _by_type(screened["class_consistency"]),
+        "memorisation_rests_on": _rests_on(screened["memorisation"]),
         "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
         **{m: distances.get(m) for m in DISTANCES},
         **{f"{m}_{end}": intervals[m][i] for m in DISTANCES for i, end in enumerate(("low", "high"))},
@@ -151,5 +152,14 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
 
 
 def _by_type(consistency: dict[str, dict[str, float]]) -> str:
-    """Percent by skin type and of how many images, such as ``5: 62 (n 340), 6: 48 (n 330)``."""
-    return ", ".join(f"{t}: {100 * share['agrees']:.0f} (n {share['images']:.0f})" for t, share in consistency.items())
+    """Hits by skin type, such as ``5: 211 of 340, 6: 158 of 330``: a percentage of one image says nothing."""
+    counts = {t: (round(share["agrees"] * share["images"]), round(share["images"])) for t, share in consistency.items()}
+    return ", ".join(f"{t}: {hits} of {n}" for t, (hits, n) in counts.items())
+
+
+def _rests_on(limit: dict[str, Any]) -> str:
+    """What the distance below which an image counts as memorised was read from."""
+    if not limit["images"]:
+        return "no held-out image: nothing counts as memorised"
+    few = f", too few for {100 * limit['wanted']:g} %" if limit["too_few"] else ""
+    return f"{limit['images']} held-out images of {limit['groups']} groups{few}"
