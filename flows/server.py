@@ -23,6 +23,7 @@ HOST = "127.0.0.1"
 LOG = Path("runs/server.log")
 _START_SECONDS = 180  # on a busy machine
 _END_SECONDS = 5
+_FREED_SECONDS = 5  # a server that was stopped just now may still hold its port
 
 
 class ServerError(RuntimeError):
@@ -35,6 +36,9 @@ def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
     Raises:
         ServerError: something else holds the port, or the server ended or did not answer in time.
     """
+    until = time.monotonic() + _FREED_SECONDS
+    while not is_free(port) and time.monotonic() < until:
+        time.sleep(0.2)
     if not is_free(port):
         raise ServerError(f"port {port} is held by another program; stop that one, or choose another with --port")
     os.environ |= {

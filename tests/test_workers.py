@@ -17,6 +17,7 @@ import pytest
 from conftest import copy_tree, run
 from server import Server, living_stages, small_clone, until
 
+from flows.server import is_free
 from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 
@@ -188,6 +189,7 @@ def test_a_server_that_restarts_loses_nothing(lab, server):
     until(lambda: any("write out/source" in _done(clone) and living_stages(clone) for clone in lab.clones))
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
+    until(lambda: is_free(server.port))
     server.start()
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
@@ -267,6 +269,7 @@ def test_a_grid_on_four_workers(server, tmp_path, request):
     lab.kill(lab.workers[0])
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
+    until(lambda: is_free(server.port))
     server.start()
     lab.start(lab.clones[3])
     output = process.communicate(timeout=3600)[0]
