@@ -350,6 +350,7 @@ MASKS = {
     "a palette, dark red": lambda: _in_palette((0, 0, 0), (128, 0, 0)),
     "a palette of parts": lambda: _in_palette((0, 0, 0), (0, 64, 0), (128, 0, 0)),
     "red on black": lambda: SQUARE[..., None] * np.array([255, 0, 0], np.uint8),
+    "yellow on violet": lambda: np.where(SQUARE[..., None], [253, 231, 36, 255], [68, 1, 84, 255]).astype(np.uint8),
     "black on nothing": lambda: np.dstack([np.zeros((SIDE, SIDE, 3), np.uint8), SQUARE.astype(np.uint8) * 255]),
     "white, else nothing": lambda: np.dstack([np.full((SIDE, SIDE, 3), 255, np.uint8), SQUARE.astype(np.uint8) * 255]),
     "white and black, some of it nothing": lambda: np.dstack(

@@ -1,9 +1,9 @@
 """From what annotation tools write to a mask in black and white, by the mask's own levels; what is unclear is refused.
 
-Masks come as 0 and 255, as 0 and 1, as floats, in 16 bits, in the colours of a palette (PASCAL VOC's), red on black, or
-as the alpha of a drawing. Two levels are a mask whatever they are: the brighter one is marked. More than two are a soft
-edge, or a JPEG's noise, where the brightest is at least half of what the numbers can hold, and a label map where it is
-not: which of a label map's parts is the lesion nobody can know.
+Masks come as 0 and 255, 0 and 1, as floats, in 16 bits, in the colours of a palette (PASCAL VOC's), red on black, in
+two colours of a scale (PAD-UFES-20's: yellow on violet), or as the alpha of a drawing. Two levels are a mask whatever
+they are: the brighter one is marked. More than two are a soft edge, or a JPEG's noise, where the brightest is at least
+half of what the numbers can hold, and a label map where it is not: which of its parts is the lesion nobody can know.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline_steps.records.errors import BadImageError
 
 LABELS = "more than two levels, none of them white (a map of labels?): save 0 and 255"
-NO_BLACK = "colours without black among them: save black and white"
+ON_WHITE = "colours on white, of which either may be what is marked: save black and white"
 NO_LEVELS = "values that are no levels (negative or not finite): save 0 and 255"
 
 Levels = npt.NDArray[np.float64]
@@ -57,8 +57,11 @@ def _shown(image: Image.Image) -> tuple[Levels, float]:
     brightness = colours.max(-1)
     if (colours == brightness[..., None]).all():
         return brightness, 255.0
-    if brightness.min() > _BLACK:
-        raise BadImageError(NO_BLACK)
+    if brightness.min() > _BLACK:  # two colours of a scale, such as matplotlib's; but not a shape drawn on white
+        luma = colours @ [0.299, 0.587, 0.114]
+        if colours[luma == luma.max()].min() >= 255 - _BLACK:
+            raise BadImageError(ON_WHITE)
+        return luma, 255.0
     if image.mode in {"P", "PA"}:  # parts in colours of their own, also dark ones
         return (brightness > 0) * 255.0, 255.0
     return brightness, 255.0
