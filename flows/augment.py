@@ -16,6 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from uuid import UUID
 
 from prefect import allow_failure, flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -197,11 +198,7 @@ async def augment(
     context = get_run_context()
     assert isinstance(context, FlowRunContext)
     assert context.flow_run
-    plan, dead = await asyncio.gather(
-        asyncio.to_thread(_plan, targets, overrides), bury_the_dead("augment", context.flow_run.id)
-    )
-    for name in dead:
-        get_run_logger().warning("run %s died without a word: marked as crashed", name)
+    plan, _ = await asyncio.gather(asyncio.to_thread(_plan, targets, overrides), _bury_the_dead(context.flow_run.id))
     where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
     states = await run_plan(plan, where, force=force)
     if pool and all(state.is_completed() for state in states.values()):
@@ -228,6 +225,11 @@ async def _conclude(plan: list[Stage], states: dict[str, State]) -> dict[str, st
     if ran:
         await show_results()
     return names
+
+
+async def _bury_the_dead(own: UUID) -> None:
+    for name in await bury_the_dead("augment", own):
+        get_run_logger().warning("run %s died without a word: marked as crashed", name)
 
 
 def _plan(targets: tuple[str, ...], overrides: tuple[str, ...]) -> list[Stage]:

@@ -16,6 +16,7 @@ good dark images.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,6 @@ from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.skin_types import type_from_ita
@@ -39,14 +39,15 @@ from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
-REASONS = ("memorised", "skin_tone", "blank", "mask")
+Reason = Literal["memorised", "skin_tone", "blank", "mask"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
 Features = npt.NDArray[np.float32]
 
 
 class ScreenParams(Params):
     """``screen`` in params.yaml."""
 
-    reject: tuple[str, ...]
+    reject: tuple[Reason, ...]
     memorisation_quantile: float = Field(gt=0, lt=1)
     judge_neighbours: int = Field(ge=1)
     tone_tolerance: int
@@ -118,12 +119,7 @@ def screen(
 
     ``generated``: metadata, pixels and features; the others: rows of the split and features. ``masks`` as ``generate``
     made them, if it did.
-
-    Raises:
-        DataError: ``reject`` names an unknown reason.
     """
-    if unknown := set(params.reject) - set(REASONS):
-        raise DataError(f"screen.reject names {', '.join(sorted(unknown))}, not {', '.join(REASONS)}")
     (table, images, made), (rows, train) = generated, training
     similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
     index, distance = nearest(similarity)

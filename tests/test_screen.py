@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.screen import ScreenParams, consistency, memorisation_limit, screen, summary
@@ -59,6 +60,11 @@ def test_screen_rejects_copies_wrong_tones_and_blanks_and_says_why():
     assert found["by_target_type"]["6"]["rejected"] == found["rejected"]
     assert found["by_target_type"]["6"]["accepted"] == found["accepted"] == 3
     assert found["memorisation"]["images"] == 30
+
+
+def test_a_reason_that_screening_does_not_know_is_refused():
+    with pytest.raises(ValidationError, match="'memorised', 'skin_tone', 'blank' or 'mask'"):
+        ScreenParams(**{**PARAMS.model_dump(), "reject": ("memorized",)})
 
 
 def test_another_photograph_of_the_sources_lesion_is_no_copy():

@@ -79,6 +79,7 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
     todo = {key: i for i, key in enumerate(keys) if store.get(key) is None}
     if todo:
+        _say_cost(params, len(todo))
         _ask_all(params, store, {key: (images[i], regions[i], prompts[i]) for key, i in todo.items()})
     read = [_read(store.get(key), images.shape[1]) for key in keys]
     for note, n in Counter(note for photograph in read for note in photograph.notes).items():
@@ -107,19 +108,26 @@ def _key(
     )
 
 
+def _say_cost(params: RemoteEditParams, images: int) -> None:
+    """What so many images will cost.
+
+    Raises:
+        DataError: more than the budget.
+    """
+    cost = images * params.budget.price_of_image
+    print(f"{images} images to ask {params.model} at {params.base_url} for, at a cost of {cost:.2f}", flush=True)
+    if cost > params.budget.cost > 0 or images > params.budget.requests:
+        raise DataError(
+            f"{images} images would cost {cost:.2f}, the budget is {params.budget.requests} requests and a cost of "
+            f"{params.budget.cost:.2f}; nothing was sent: raise the augmenter's budget, or lower max_sources"
+        )
+
+
 def _ask_all(params: RemoteEditParams, store: ItemStore, todo: dict[str, tuple[Any, Any, str]]) -> None:
     from pipeline_steps.items.paid import Budget, ServiceParams, connect  # late: most augmenters need no client
 
-    cost = len(todo) * params.budget.price_of_image
-    print(f"{len(todo)} images to ask {params.model} at {params.base_url} for, at a cost of {cost:.2f}", flush=True)
-    if cost > params.budget.cost > 0 or len(todo) > params.budget.requests:
-        raise DataError(
-            f"{len(todo)} images would cost {cost:.2f}, the budget is {params.budget.requests} requests and a cost of "
-            f"{params.budget.cost:.2f}; nothing was sent: raise the augmenter's budget, or lower max_sources"
-        )
     named = {name: getattr(params, name) for name in ServiceParams.model_fields}
     service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
-
     extra: Any = {"response_format": params.response_format} if params.response_format else {}
 
     def one(key: str, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str) -> str:
