@@ -52,17 +52,38 @@ def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     Raises:
         ParamsError: the section is missing, or a value in it is wrong; every wrong value is named.
     """
+    node = _section(path, section)
+    _READ[path, section] = node
+    try:
+        return model.model_validate(node)
+    except ValidationError as error:
+        lines = [f"  {section}.{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+        raise ParamsError(f"{path} does not fit {model.__module__}:\n" + "\n".join(lines)) from None
+
+
+_READ: dict[tuple[Path, str], Any] = {}  # what this process has read, by file and section
+
+
+def changed_since_read() -> list[str]:
+    """Sections that this process read and that are not what they were, as ``params.yaml: classifier``."""
+    changed = []
+    for (path, section), value in _READ.items():
+        try:
+            same = _section(path, section) == value
+        except ParamsError:
+            same = False
+        changed += [] if same else [f"{path}: {section}"]
+    return sorted(changed)
+
+
+def _section(path: Path, section: str) -> Any:
     node = read_yaml(path)
     for key in section.split("."):
         if not isinstance(node, dict) or key not in node:
             known = ", ".join(map(str, node)) if isinstance(node, dict) else "nothing"
             raise ParamsError(f"{path}: no section {section!r} ({key!r} is missing; there is {known})")
         node = node[key]
-    try:
-        return model.model_validate(node)
-    except ValidationError as error:
-        lines = [f"  {section}.{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
-        raise ParamsError(f"{path} does not fit {model.__module__}:\n" + "\n".join(lines)) from None
+    return node
 
 
 def read_tagged(models: Mapping[str, type[P]], section: str, tag: str, path: Path = PARAMS_FILE) -> P:

@@ -18,6 +18,7 @@ import pipeline_steps
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.outputs import OutputError
 from pipeline_steps.stage.params import ParamsError
+from pipeline_steps.stage.unchanged import refuse_changes
 
 RUN_LOG = Path("runs/stages.jsonl")
 
@@ -31,6 +32,7 @@ def run(main: Callable[[], None]) -> None:
     started, status = time.monotonic(), "failed"
     try:
         main()
+        refuse_changes()
         status = "completed"
     except (ParamsError, DataError, OutputError) as error:
         print(f"error: {error}", file=sys.stderr)
