@@ -22,7 +22,7 @@ if sys.platform == "linux" and IS_STAGE:
 
 # Threads that wait for each other do so awake for a moment, then asleep. Measured on two cores, a step of the shipped
 # model's training: asleep at once 0.98 s, awake for 10,000 turns 0.56 s; beside one busy process 1.5 and 1.6 s, where
-# OpenMP's default (awake for 300,000) took several times as long. It is read when torch is loaded; no bit depends on it.
+# OpenMP's default (awake for 300,000) took several times as long. Read when torch is loaded; no bit depends on it.
 if IS_STAGE and "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
