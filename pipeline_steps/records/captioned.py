@@ -1,6 +1,7 @@
 """Captions as other stages read them: a training image's words, and the words of a wanted type."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,8 @@ class Prompt:
     text: str
     short: str
 
+
+_PLACES = re.compile(r"\{token\}|\{tone\}")
 
 # A plain string is what all text encoders are told.
 Words = TypeVar("Words", str, Prompt)
@@ -31,7 +34,9 @@ class Captions:
         """The caption of an image, said of ``skin_type``, with ``token`` for its condition."""
         said = self.open_caption[image_id]
         tone = self.tones[skin_type]
-        text, short = (s.replace("{token}", token).replace("{tone}", tone) for s in (said.text, said.short))
+        words = {"{token}": token, "{tone}": tone}
+        # In one pass, for a condition's own name may hold what looks like a place.
+        text, short = (_PLACES.sub(lambda place: words[place[0]], s) for s in (said.text, said.short))
         return Prompt(text, short)
 
 

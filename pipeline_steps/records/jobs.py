@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_steps.items.store import item_seed
+from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.params import Params
 
 
@@ -86,7 +87,7 @@ def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
             key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
             own, seed = int(source.fitzpatrick_scale), item_seed(key)
             target = own if own in params.target_types else _target(params, source.sha256, copy, seed)
-            name = f"{source.condition.replace(' ', '_')}/{source.image_id}-{target}-{copy}.png"
+            name = f"{slug(source.condition)}/{source.image_id}-{target}-{copy}.png"
             jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed))
     return jobs
 
