@@ -155,9 +155,7 @@ def start_tokens(c: Components, how: Inversion) -> Tokens:
     if len(ids) != 1:
         raise DataError(f"initializer_token {how.initializer_token!r} is {len(ids)} tokens; choose a word that is one")
     row = c.text_encoder.get_input_embeddings().weight[ids[0]].detach().float().cpu()
-    start = {
-        condition: (placeholder(condition), row.repeat(how.vectors, 1).clone()) for condition in how.conditions
-    }
+    start = {condition: (placeholder(condition), row.repeat(how.vectors, 1).clone()) for condition in how.conditions}
     tokens = Tokens(start)
     add_tokens(c, tokens)
     return tokens
