@@ -113,7 +113,9 @@ def test_templates_that_speak_of_light_skin_teach_no_tokens_of_dark_images(level
     monkeypatch.setattr(invert_tokens, "family", lambda _base: SimpleNamespace(load=load))
     params = invert_tokens.InversionParams.model_validate(PARAMS["inversions"]["tokens"])
     wanted = (
-        (DataError, "templates speak of types I, II, .* images are of types V") if refused else (_ModelLoadedError, None)
+        (DataError, "templates speak of types I, II, .* images are of types V")
+        if refused
+        else (_ModelLoadedError, None)
     )
     with pytest.raises(wanted[0], match=wanted[1]):
         invert_tokens.invert(params, tmp_path, tmp_path / "iii-0.parquet", tmp_path / "tokens-iii-0")

@@ -14,7 +14,6 @@ from pipeline_steps.items.store import item_seed
 from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.params import Params
 
-
 MINORITY = "minority"  # as ``target_types``: those of ``subset.minority``
 Type = Annotated[int, Field(ge=1, le=6)]
 Types = Annotated[tuple[Type, ...], Field(min_length=1)]
