@@ -2,8 +2,8 @@
 
 Reads: ``data/subset.parquet``, the pixels where the backend looks at them, and the tokenizer that captions must fit.
 Writes: ``data/captions/<captioner>`` (``captions.parquet``: image_id, caption with ``{token}`` and ``{tone}`` open, and
-short_caption for a second text encoder that holds less; ``tones.json``: the phrase of each skin type),
-``metrics/captions/<captioner>.json``.
+short_caption for a second text encoder that holds less; ``tones.json``: the phrase of each skin type, and of
+groups that have one of their own), ``metrics/captions/<captioner>.json``.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def main() -> None:
     with whole_folder(args.out) as out:
         said = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
         pd.DataFrame(said).to_parquet(out / "captions.parquet", index=False)
-        write_metrics(out / "tones.json", {str(t): params.tones[t] for t in FITZPATRICK_TYPES})
+        write_metrics(out / "tones.json", {str(level): phrase for level, phrase in sorted(params.tones.items())})
     shared = {"captions": len(rows), "distinct": len(set(made.captions)), "backend": params.backend}
     write_metrics(args.metrics, {**shared, **made.counts})
 

@@ -35,6 +35,7 @@ from pipeline_steps.records.captioned import Captions, Prompt, read_captions
 from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.outputs import whole_file, whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run, run_key
@@ -112,7 +113,7 @@ def finetune(params: AdapterParams, m: Material, split: Path, out: Path) -> None
     with whole_folder(out) as folder:
         for name in names:
             mine = [t if name == "." else t[t["condition"] == name].reset_index(drop=True) for t in (train, validation)]
-            label = "all" if name == "." else name.replace(" ", "_")
+            label = "all" if name == "." else slug(name)
             place = folder if name == "." else folder / label
             _one_adapter(params, m, (mine[0], mine[1]), place, Names(out.name, label))
         settings = params.model_dump(exclude={"base"})

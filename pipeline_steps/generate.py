@@ -20,8 +20,9 @@ from pipeline_steps.diffusion.paired import PairedParams, image_and_mask
 from pipeline_steps.recoloring.tone_transfer import ToneTransferParams, recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, plan_jobs
+from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, Minority, aimed, plan_jobs, targets
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.remote.edit import RemoteEditParams, remote_edit
 from pipeline_steps.stage import pictures
@@ -56,7 +57,7 @@ PARAMS = {name: mode.params for name, mode in MODES.items()}
 
 
 def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
-    """Make all images of a cell and write the folder."""
+    """Make all images of a cell and write the folder; ``params`` as ``aimed`` gives them."""
     train = read_partition(inputs.split, "train")
     jobs = plan_jobs(train, params)
     mode = MODES[params.mode]
@@ -106,7 +107,11 @@ def main() -> None:
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     inputs = Inputs(args.dataset, args.split, args.captions, args.tokens, args.adapter)
-    params = read_tagged(PARAMS, f"augmenters.{args.augmenter}", "mode")
+    minority = read_params(Minority, "subset.minority").types
+    named = read_tagged(PARAMS, f"augmenters.{args.augmenter}", "mode")
+    params = aimed(named, minority)
+    if beyond := set(targets(named.target_types, minority)) - set(minority):
+        print(f"augmenters.{args.augmenter} asks for {levels_name(beyond)}, the minority is {levels_name(minority)}")
     made = generate(params, inputs, args.out)
     print(f"images: {made.computed} computed, {made.reused} reused")
 

@@ -6,6 +6,10 @@ own images: vectors of different conditions share no gradient.
 """
 
 from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field
 
 from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
 from pipeline_steps.diffusion.families import family
@@ -16,8 +20,11 @@ from pipeline_steps.diffusion.loop import Checkpointing, optimise
 from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.jobs import Type
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.skin_types import levels_name, types_of
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params
 from pipeline_steps.stage.run import parser, run, run_key
@@ -25,12 +32,13 @@ from pipeline_steps.stage.threads import Threads, use_threads
 
 
 class InversionParams(Params):
-    """One entry of ``inversions`` in params.yaml."""
+    """One entry of ``inversions`` in params.yaml; ``skin_types``: those that its ``templates`` speak of."""
 
     base: str
     vectors: int
     initializer_token: str
-    templates: tuple[str, ...]
+    skin_types: tuple[Type, ...]
+    templates: Annotated[tuple[str, ...], Field(min_length=1)]
     training: TrainingParams
 
 
@@ -38,9 +46,10 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
     """Learn the tokens of all conditions in the training partition and write them to ``out``."""
     base = read_base(params.base)
     check_inversion(base.family, f"inversion {out.name}")
+    train = read_partition(split, "train")
+    check_templates(params, train, out.name)
     f = family(base)
     c = f.load(base)
-    train = read_partition(split, "train")
     latents, use = encode_images(f, c, open_dataset(dataset).images(train["image_id"]), default_store())
     print(f"latents: {use.computed} computed, {use.reused} reused")
     conditions = tuple(sorted(set(train["condition"])))
@@ -62,6 +71,23 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
         save_tokens(Tokens({name: (held[0], v) for (name, held), v in vectors}), folder)
         write_history(folder / "history.csv", losses, params.training.validate_every, {})
     save.path.unlink(missing_ok=True)
+
+
+def check_templates(params: InversionParams, train: pd.DataFrame, name: str) -> None:
+    """Whether the templates of inversion ``name`` speak of skin that the majority of ``train`` has.
+
+    Else the tokens would learn what the words get wrong: dark skin, from captions that call it light.
+
+    Raises:
+        DataError: they speak of none of its types.
+    """
+    levels = set(train.loc[train["tone"] == "majority", "fitzpatrick_scale"]) or set(train["fitzpatrick_scale"])
+    shown = {t for level in levels for t in types_of(level)}
+    if params.skin_types and not shown & set(params.skin_types):
+        raise DataError(
+            f"inversion {name}: its templates speak of {levels_name(params.skin_types)}, and the majority's training "
+            f"images are of {levels_name(levels)}; write templates for these (or of no skin at all), and set skin_types"
+        )
 
 
 def main() -> None:

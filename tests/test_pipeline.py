@@ -16,7 +16,7 @@ from conftest import copy_tree, repro, run
 
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.profile import overlaid
-from pipeline_steps.records.jobs import Inputs, plan_jobs
+from pipeline_steps.records.jobs import Inputs, aimed, plan_jobs
 from pipeline_steps.stage.params import read_tagged, read_yaml
 
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -124,9 +124,8 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
 
     monkeypatch.chdir(toy)
     monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
-    params = read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode").model_copy(
-        update={"images_per_source": 5, "max_sources": 7}
-    )
+    read = read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode")
+    params = aimed(read, (5, 6)).model_copy(update={"images_per_source": 5, "max_sources": 7})
     inputs = Inputs(
         Path("data/dataset"),
         Path("data/splits/iii-0.parquet"),
@@ -147,7 +146,7 @@ def test_a_renamed_source_keeps_its_image(tmp_path, toy, monkeypatch):
     from pipeline_steps.records.partitions import read_partition
 
     monkeypatch.chdir(toy)
-    params = read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode")
+    params = aimed(read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode"), (5, 6))
     rows = read_partition(Path("data/splits/iii-0.parquet"), "train")
     renamed = rows.assign(image_id="renamed-" + rows["image_id"])
     jobs, others = (plan_jobs(r, params) for r in (rows, renamed))

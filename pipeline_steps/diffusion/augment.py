@@ -27,6 +27,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
 from pipeline_steps.records.manifest import Dataset, open_dataset
+from pipeline_steps.records.slugs import slug
 
 
 class LearnedParams(JobParams, Sampler):
@@ -147,7 +148,7 @@ def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, l
         return [(None, everything)]
     if "" in own:
         return [(own[""], everything)]
-    conditions = {j.condition: j.condition.replace(" ", "_") for j in jobs}
+    conditions = {j.condition: slug(j.condition) for j in jobs}
     if lacking := sorted(c for c, name in conditions.items() if name not in own):
         raise DataError(f"{adapter} holds no adapter for {', '.join(lacking)}; run finetune again")
     return [(own[conditions[c]], [i for i in everything if jobs[i].condition == c]) for c in sorted(conditions)]

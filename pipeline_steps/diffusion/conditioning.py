@@ -20,6 +20,7 @@ from pipeline_steps.items.store import ItemStore, item_key
 from pipeline_steps.records.captioned import Prompt, Words
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
+from pipeline_steps.records.slugs import slug
 
 _BATCH = 16
 
@@ -43,16 +44,11 @@ def _pieces(placeholder: str, count: int) -> list[str]:
     return [placeholder, *(f"{placeholder}_{i}" for i in range(1, count))]
 
 
-def placeholder_for(condition: str) -> str:
-    """The placeholder token of a condition."""
-    return f"<{condition.replace(' ', '-')}>"
-
-
 def save_tokens(tokens: Tokens, folder: Path) -> None:
     """One safetensors file a condition, as ``load_textual_inversion`` reads it, and ``index.json``."""
     index = {}
     for condition, (placeholder, vectors) in tokens.vectors.items():
-        file = f"{condition.replace(' ', '_')}.safetensors"
+        file = f"{slug(condition)}.safetensors"
         save_file({placeholder: vectors.detach().float().contiguous().cpu()}, folder / file)
         index[condition] = {"placeholder_token": placeholder, "file": file}
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
@@ -76,9 +72,13 @@ def add_tokens(c: Components, tokens: Tokens) -> None:
     pieces = [p for placeholder, vectors in tokens.vectors.values() for p in _pieces(placeholder, len(vectors))]
     if not pieces:
         return
+    if known := sorted(set(pieces) & set(c.tokenizer.get_vocab())):
+        raise DataError(
+            f"the base model's tokenizer already knows {', '.join(known)}, which would stand for a condition; "
+            "rename that condition in the labels"
+        )
     added = c.tokenizer.add_tokens(pieces)
-    if added != len(pieces):
-        raise DataError(f"the tokenizer already knows some of {', '.join(pieces)}")
+    assert added == len(pieces), f"{pieces} are not so many distinct tokens"
     c.text_encoder.resize_token_embeddings(len(c.tokenizer), mean_resizing=False)
     table = c.text_encoder.get_input_embeddings().weight
     rows = torch.cat([vectors for _, vectors in tokens.vectors.values()])

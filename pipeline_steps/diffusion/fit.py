@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, placeholder_for, prompt_ids
+from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, prompt_ids
 from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
@@ -16,6 +16,7 @@ from pipeline_steps.diffusion.mask_channels import MaskTerms, mask_loss, normali
 from pipeline_steps.diffusion.objectives import Objective, min_snr_weights, noisy, target
 from pipeline_steps.records.captioned import Words
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.slugs import placeholder
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,7 @@ def start_tokens(c: Components, how: Inversion) -> Tokens:
     if len(ids) != 1:
         raise DataError(f"initializer_token {how.initializer_token!r} is {len(ids)} tokens; choose a word that is one")
     row = c.text_encoder.get_input_embeddings().weight[ids[0]].detach().float().cpu()
-    start = {
-        condition: (placeholder_for(condition), row.repeat(how.vectors, 1).clone()) for condition in how.conditions
-    }
+    start = {condition: (placeholder(condition), row.repeat(how.vectors, 1).clone()) for condition in how.conditions}
     tokens = Tokens(start)
     add_tokens(c, tokens)
     return tokens

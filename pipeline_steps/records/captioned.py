@@ -1,11 +1,14 @@
 """Captions as other stages read them: a training image's words, and the words of a wanted type."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
+
+from pipeline_steps.records.skin_types import PHRASE_OF_GROUP
 
 
 @dataclass(frozen=True, order=True)
@@ -16,22 +19,26 @@ class Prompt:
     short: str
 
 
+_PLACES = re.compile(r"\{token\}|\{tone\}")
+
 # A plain string is what all text encoders are told.
 Words = TypeVar("Words", str, Prompt)
 
 
 @dataclass(frozen=True)
 class Captions:
-    """Open captions by image id, with ``{token}`` and ``{tone}`` to fill, long and short; ``tones`` by skin type."""
+    """Open captions by image id, with ``{token}`` and ``{tone}`` to fill, long and short; ``tones`` by level."""
 
     open_caption: dict[str, Prompt]
     tones: dict[int, str]
 
-    def prompt(self, image_id: str, token: str, skin_type: int) -> Prompt:
-        """The caption of an image, said of ``skin_type``, with ``token`` for its condition."""
+    def prompt(self, image_id: str, token: str, level: int) -> Prompt:
+        """The caption of an image, said of skin of ``level``, with ``token`` for its condition."""
         said = self.open_caption[image_id]
-        tone = self.tones[skin_type]
-        text, short = (s.replace("{token}", token).replace("{tone}", tone) for s in (said.text, said.short))
+        tone = self.tones[level]
+        words = {"{token}": token, "{tone}": tone}
+        # In one pass, for a condition's own name may hold what looks like a place.
+        text, short = (_PLACES.sub(lambda place: words[place[0]], s) for s in (said.text, said.short))
         return Prompt(text, short)
 
 
@@ -40,4 +47,6 @@ def read_captions(folder: Path) -> Captions:
     table = pd.read_parquet(folder / "captions.parquet")
     tones = json.loads((folder / "tones.json").read_text("utf-8"))
     said = map(Prompt, table["caption"], table["short_caption"])
-    return Captions(dict(zip(table["image_id"], said, strict=True)), {int(t): phrase for t, phrase in tones.items()})
+    by_level = {int(t): phrase for t, phrase in tones.items()}
+    of_groups = {group: by_level[t] for group, t in PHRASE_OF_GROUP.items()}  # unless they have phrases of their own
+    return Captions(dict(zip(table["image_id"], said, strict=True)), of_groups | by_level)

@@ -8,6 +8,9 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from pipeline_steps.records.skin_types import GROUP_LEVELS, level_name
+
+_BAR = "\\|"  # within a cell of a table
 _SAFETY = """\
 Made for research on classifiers that fail under-represented skin. Not for diagnosis. A model trained on photographs
 can reproduce them: look at the memorisation figures of the screening stage before you share anything."""
@@ -61,10 +64,11 @@ def shown_name(location: str) -> str:
 
 
 def _counts(rows: pd.DataFrame, by: str, words: str) -> str:
-    counted = rows.groupby(["condition", by]).size().reset_index(name="images")
+    counted = rows.groupby(["condition", by]).size().reset_index(name="images").astype({by: object})
+    counted[by] = [level_name(level) if level in GROUP_LEVELS else level for level in counted[by]]
     return _table(["condition", words, "images"], counted.to_numpy().tolist())
 
 
 def _table(heads: list[str], rows: list[list[object]]) -> str:
     lines: list[Sequence[object]] = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(str(value) for value in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(str(value).replace('|', _BAR) for value in line)} |" for line in lines)

@@ -4,28 +4,59 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, model_validator
 
 from pipeline_steps.items.store import item_seed
+from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.params import Params
+
+MINORITY = "minority"  # as ``target_types``: those of ``subset.minority``
+Type = Annotated[int, Field(ge=1, le=6)]
+Types = Annotated[tuple[Type, ...], Field(min_length=1)]
 
 
 class JobParams(Params):
     """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image.
 
-    ``type_choice``: a source of another type draws one of ``target_types`` for each image (``random``, as Wang et al.),
-    or its images go through them in turn from a random first (``balanced``).
+    ``target_types``: skin types, or ``minority``, which ``aimed`` replaces by the study's. ``type_choice``: a source of
+    another level draws one of them for each image (``random``, as Wang et al.), or its images go through them in turn
+    from a random first (``balanced``).
     """
 
     mode: str
     images_per_source: int
     max_sources: int
-    target_types: tuple[int, ...]
+    target_types: Literal["minority"] | Types
     type_choice: Literal["random", "balanced"]
     seed: int
+
+
+class Minority(Params):
+    """``subset.minority`` in params.yaml: a list of skin types."""
+
+    types: Types
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return {"types": value}
+
+
+J = TypeVar("J", bound=JobParams)
+
+
+def aimed(params: J, minority: Sequence[int]) -> J:
+    """``params`` whose ``target_types`` are types: the minority's unless they are named."""
+    return params.model_copy(update={"target_types": targets(params.target_types, minority)})
+
+
+def targets(named: str | Sequence[int], minority: Sequence[int]) -> tuple[int, ...]:
+    """The types that ``target_types`` means: the named ones in their order, or the minority's."""
+    return tuple(sorted(set(minority))) if named == MINORITY else tuple(int(t) for t in named)
 
 
 @dataclass(frozen=True)
@@ -77,23 +108,25 @@ class Made:
 def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
     """The jobs of all sources: a source of a target type keeps it, any other gets one by ``type_choice``.
 
+    Targets are types, as ``aimed`` gives them: a source known by its group alone gets one by ``type_choice``, too.
     ``max_sources`` > 0 takes that many sources, spread evenly over the conditions.
     """
+    assert params.target_types != MINORITY, "aimed() says which types the minority is"
+    types = targets(params.target_types, ())
     jobs = []
     source: Any
     for source in _sources(train, params.max_sources).itertuples():
         for copy in range(params.images_per_source):
             key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
             own, seed = int(source.fitzpatrick_scale), item_seed(key)
-            target = own if own in params.target_types else _target(params, source.sha256, copy, seed)
-            name = f"{source.condition.replace(' ', '_')}/{source.image_id}-{target}-{copy}.png"
+            target = own if own in types else _target(params, types, source.sha256, copy, seed)
+            name = f"{slug(source.condition)}/{source.image_id}-{target}-{copy}.png"
             jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed))
     return jobs
 
 
-def _target(params: JobParams, source: str, copy: int, seed: int) -> int:
-    """A target type by ``type_choice``."""
-    types = params.target_types
+def _target(params: JobParams, types: tuple[int, ...], source: str, copy: int, seed: int) -> int:
+    """One of ``types`` by ``type_choice``."""
     if params.type_choice == "random":
         return types[int(np.random.default_rng(seed).integers(len(types)))]
     first = int(hashlib.sha256(f"{params.seed} {source} first".encode()).hexdigest(), 16)

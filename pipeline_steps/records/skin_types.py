@@ -1,7 +1,14 @@
-"""Fitzpatrick skin types: parsing what data sets write, groups, and the ITA bands used as their proxy."""
+"""Fitzpatrick skin types: parsing what data sets write, groups, and the ITA bands used as their proxy.
+
+A *level* is what a study knows of an image's skin: a type, 1 to 6, or a group of two types by its digits: 12, 34 or 56
+(as DDI labels them). Where some images of a study have a group alone, all its images have the level of their group
+(``select_subset``): a type says its group, never the other way round. The column ``fitzpatrick_scale`` of a subset and
+a split holds levels, metrics name them by their digits, and people read ``level_name``.
+"""
 
 import math
 import re
+from collections.abc import Iterable
 
 FITZPATRICK_TYPES = (1, 2, 3, 4, 5, 6)
 ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI"}
@@ -14,6 +21,43 @@ ITA_LOWER_BOUND = {1: 55.0, 2: 41.0, 3: 28.0, 4: 10.0, 5: -30.0, 6: -90.0}
 
 _ROMAN_VALUES = {roman: number for number, roman in ROMAN.items()}
 _GROUPS = {"12": (1, 2), "34": (3, 4), "56": (5, 6)}
+GROUP_LEVELS = {int(group): members for group, members in _GROUPS.items()}
+# The type whose phrase in captions a group takes where it has none of its own.
+PHRASE_OF_GROUP = {12: 2, 34: 4, 56: 5}
+
+
+def types_of(level: int) -> tuple[int, ...]:
+    """The types that a level may be."""
+    return GROUP_LEVELS.get(level, (level,))
+
+
+def level_name(level: int) -> str:
+    """A level as people write it: ``V``, or ``V-VI`` of a group."""
+    return "-".join(ROMAN[t] for t in types_of(level))
+
+
+def levels_name(levels: Iterable[int]) -> str:
+    """Several levels as people write them: ``type V``, ``types I, II``, ``types III-IV, V-VI``."""
+    names = [level_name(level) for level in sorted(levels)]
+    return f"type{'s' if len(names) > 1 or '-' in names[0] else ''} {', '.join(names)}"
+
+
+def group_level(level: int) -> int:
+    """The level of a level's group."""
+    return next(group for group, members in GROUP_LEVELS.items() if level == group or level in members)
+
+
+def levels_within(types: Iterable[int]) -> tuple[int, ...]:
+    """Levels that lie within ``types``: these, and the groups of which they have both."""
+    chosen = set(types)
+    return (*sorted(chosen), *(group for group, members in GROUP_LEVELS.items() if chosen >= set(members)))
+
+
+def as_groups(types: Iterable[int]) -> tuple[int, ...] | None:
+    """The levels of the groups that ``types`` are made of; None where they are not whole groups."""
+    groups = tuple(level for level in levels_within(types) if level in GROUP_LEVELS)
+    whole = {t for group in groups for t in GROUP_LEVELS[group]} == set(types)
+    return groups if whole else None
 
 
 def type_from_ita(ita: float) -> int:

@@ -1,0 +1,121 @@
+"""What images are made for: the minority's skin, unless the parameters name other types."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+from pydantic import ValidationError
+
+from pipeline_steps import generate, invert_tokens
+from pipeline_steps.profile import overlaid
+from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.jobs import JobParams, Made, plan_jobs
+from pipeline_steps.stage.params import read_yaml
+
+PARAMS = read_yaml(ROOT / "params.yaml")
+TRAIN = pd.DataFrame(
+    {
+        "image_id": [f"p{i}" for i in range(60)],
+        "sha256": [f"{i}" for i in range(60)],
+        "condition": ["psoriasis", "folliculitis", "basal cell carcinoma"] * 20,
+        "fitzpatrick_scale": [1, 2] * 30,
+    }
+)
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """A function from parameters and an augmenter to the target types of the jobs that the stage plans."""
+    seen = []
+
+    def plan(params, _inputs, _out):
+        seen.append({job.target_type for job in plan_jobs(TRAIN, params.model_copy(update={"max_sources": 0}))})
+        return Made([], [], [], "", 0, 0)
+
+    def run(params, augmenter):
+        Path("params.yaml").write_text(json.dumps(params))
+        paths = [
+            word for flag in ("dataset", "split", "captions", "tokens", "adapter", "out") for word in (f"--{flag}", ".")
+        ]
+        monkeypatch.setattr("sys.argv", ["generate", *paths, "--augmenter", augmenter])
+        generate.main()
+        return seen[-1]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(generate, "generate", plan)
+    monkeypatch.setattr(generate, "use_threads", lambda _threads: None)
+    return run
+
+
+@pytest.mark.parametrize("minority", [[4], [3, 4, 5, 6], [1, 2], [5, 6]])
+def test_images_are_made_for_the_minority(planned, minority):
+    params = {**PARAMS, "subset": {**PARAMS["subset"], "minority": minority}}
+    found = {augmenter: planned(params, augmenter) for augmenter in PARAMS["augmenters"]}
+    assert found == {name: set(minority) for name in PARAMS["augmenters"]}
+
+
+def test_named_types_are_made_and_it_says_so_where_they_are_not_the_minoritys(planned, capsys):
+    settings = {**PARAMS["augmenters"]["lesiongen"], "target_types": [2, 3]}
+    assert planned({**PARAMS, "augmenters": {"mine": settings}}, "mine") == {2, 3}
+    assert "augmenters.mine asks for types II, III, the minority is types V, VI" in capsys.readouterr().out
+    planned(PARAMS, "lesiongen")
+    assert "asks for" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("types", [[], [7], [0, 5], [56], "majority", "5"])
+def test_targets_that_are_no_types_are_refused(types):
+    given = {"mode": "any", "images_per_source": 1, "max_sources": 0, "type_choice": "random", "seed": 0}
+    with pytest.raises(ValidationError):
+        JobParams.model_validate({**given, "target_types": types})
+
+
+@pytest.mark.parametrize("profile", sorted(f.stem for f in (ROOT / "profiles").glob("*.yaml")))
+def test_profiles_name_types_only_where_they_are_not_the_minority(profile):
+    """Else changing the minority there would leave the targets behind."""
+    from ruamel.yaml import YAML
+
+    params = YAML(typ="safe").load(
+        overlaid((ROOT / "params.yaml").read_text(), read_yaml(ROOT / "profiles" / f"{profile}.yaml"))
+    )
+    minority = set(params["subset"]["minority"])
+    repeated = [name for name, a in params["augmenters"].items() if set(a["target_types"]) == minority]
+    assert repeated == []
+
+
+def test_a_source_known_by_its_group_alone_gets_a_type_by_choice():
+    params = JobParams(
+        mode="any", images_per_source=4, max_sources=0, target_types=(5, 6), type_choice="balanced", seed=0
+    )
+    jobs = plan_jobs(TRAIN.assign(fitzpatrick_scale=[12, 56] * 30), params)
+    counted = pd.Series([(job.source_type, job.target_type) for job in jobs]).value_counts().to_dict()
+    assert counted == {(12, 5): 60, (12, 6): 60, (56, 5): 60, (56, 6): 60}
+
+
+class _ModelLoadedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("levels", "refused"), [([5, 6], True), ([56], True), ([1, 2], False), ([2, 3], False), ([12], False)]
+)
+def test_templates_that_speak_of_light_skin_teach_no_tokens_of_dark_images(levels, refused, tmp_path, monkeypatch):
+    """Else a token would learn to darken what the words call light."""
+
+    def load(_base):
+        raise _ModelLoadedError
+
+    train = TRAIN.assign(fitzpatrick_scale=levels * (60 // len(levels)), tone="majority", partition="train")
+    train.to_parquet(tmp_path / "iii-0.parquet")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(invert_tokens, "family", lambda _base: SimpleNamespace(load=load))
+    params = invert_tokens.InversionParams.model_validate(PARAMS["inversions"]["tokens"])
+    wanted = (
+        (DataError, "templates speak of types I, II, .* images are of types V")
+        if refused
+        else (_ModelLoadedError, None)
+    )
+    with pytest.raises(wanted[0], match=wanted[1]):
+        invert_tokens.invert(params, tmp_path, tmp_path / "iii-0.parquet", tmp_path / "tokens-iii-0")
