@@ -105,7 +105,9 @@ def test_a_stage_that_uses_the_device_declares_it(name):
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_that_uses_the_device_fixes_its_threads(name):
     files = import_closure(MODULES[name])
-    fixes = any(re.search(r"^ +(use_threads|torch\.set_num_threads)\(", (ROOT / f).read_text(), re.M) for f in files)
+    fixes = any(
+        re.search(r"^ +(use_threads|torch\.set_num_threads)\(", (ROOT / f).read_text(), re.MULTILINE) for f in files
+    )
     assert fixes or not _uses_the_device(MODULES[name])
 
 
