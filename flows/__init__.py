@@ -1,11 +1,24 @@
 """Orchestration: knows stage names only; imports neither torch nor pipeline_steps."""
 
 import os
+from collections.abc import MutableMapping
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def exempt_loopback(environment: MutableMapping[str, str]) -> None:
+    """Add this machine's own addresses to what no proxy is asked for, in both spellings of the variable.
+
+    A proxy for the world can't reach the server of this machine. Where the spellings differ each keeps what either
+    said, for programs read the one or the other; ``*`` (no proxy at all) stays alone, as some know it only so.
+    """
+    names = ("NO_PROXY", "no_proxy")
+    known = [host.strip() for name in names for host in environment.get(name, "").split(",") if host.strip()]
+    hosts = "*" if "*" in known else ",".join(dict.fromkeys([*known, *LOOPBACK]))
+    environment.update(dict.fromkeys(names, hosts))
+
 
 # Prefect reads these when it is imported: no server or client that this package starts reports its use to anybody.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
-# A proxy for the world must not be asked for this machine's own server.
-for _name in ("NO_PROXY", "no_proxy"):
-    _known = [host for host in os.environ.get(_name, "").split(",") if host]
-    os.environ[_name] = ",".join(dict.fromkeys([*_known, "127.0.0.1", "localhost"]))
+exempt_loopback(os.environ)

@@ -34,8 +34,9 @@ from flows.lockfile import sort_lock
 from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, reproduce, restore
 from flows.progress import Listener
+from flows.reach import ServerError
 from flows.remote import MisfitError, revision
-from flows.server import ServerError, temporary_server
+from flows.server import temporary_server
 from flows.slots import Slots, machine
 from flows.usage import Usage, watched
 

@@ -10,7 +10,8 @@ import asyncio
 import atexit
 import sys
 
-from flows.server import HOST, ServerError, start_server, stop_server
+from flows.reach import ServerError
+from flows.server import HOST, start_server, stop_server
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ gone waits for it for minutes. It dies with the process that started it, and its
 """
 
 import atexit
+import errno
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from flows import child
+from flows.reach import ServerError, check_server
 
 HOST = "127.0.0.1"
 LOG = Path("runs/server.log")
@@ -26,21 +28,17 @@ _END_SECONDS = 5
 _FREED_SECONDS = 5  # a server that was stopped just now may still hold its port
 
 
-class ServerError(RuntimeError):
-    """There is no server to be had; the message says why."""
-
-
 def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
     """Start a server on loopback ``port`` and wait until it answers; this process's children talk to it from now on.
 
     Raises:
-        ServerError: something else holds the port, or the server ended or did not answer in time.
+        ServerError: the port can't be had, or the server ended or did not answer in time.
     """
     until = time.monotonic() + _FREED_SECONDS
     while not is_free(port) and time.monotonic() < until:
         time.sleep(0.2)
     if not is_free(port):
-        raise ServerError(f"port {port} is held by another program; stop that one, or choose another with --port")
+        raise ServerError(f"port {port} is held by {_holder(port)}, or choose another with --port")
     os.environ |= {
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": str(port),
@@ -59,14 +57,32 @@ def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on loopback ``port``."""
+    """Whether nobody listens on loopback ``port``.
+
+    Raises:
+        ServerError: no program of this person's can listen there.
+    """
+    if not 0 < port < 1 << 16:
+        raise ServerError(f"port {port} is none: ports are 1 to 65535; choose another with --port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise ServerError(f"port {port} can't be used ({error.strerror}); choose another with --port") from None
             return False
     return True
+
+
+def _holder(port: int) -> str:
+    """Who holds a port, and what to do about it, as far as an HTTP request tells."""
+    url = f"http://{HOST}:{port}"
+    try:
+        check_server(f"{url}/api", 0, 2)
+    except ServerError:
+        return "another program; stop that one"
+    return f"a Prefect server already: its UI is at {url}, and with PREFECT_API_URL={url}/api runs go there; stop it"
 
 
 def _wait(server: subprocess.Popen[bytes], port: int) -> None:
@@ -75,7 +91,7 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
         if server.poll() is not None:
             raise ServerError(f"Prefect's server ended with status {server.returncode}; {LOG} says why")
         try:
-            if httpx.get(f"http://{HOST}:{port}/api/health", timeout=5).is_success:
+            if httpx.get(f"http://{HOST}:{port}/api/health", timeout=5, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             time.sleep(0.1)
@@ -103,7 +119,8 @@ def temporary_server() -> Iterator[None]:
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    if PREFECT_API_URL.value():
+    if url := PREFECT_API_URL.value():
+        check_server(url)
         yield
         return
     with socket.socket() as probe:
@@ -114,4 +131,5 @@ def temporary_server() -> Iterator[None]:
     )
     atexit.register(stop_server, start_server(port, "--no-services"))
     with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        check_server(os.environ["PREFECT_API_URL"])  # else a proxy that can't be used would be found by Prefect
         yield

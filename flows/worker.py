@@ -13,8 +13,10 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from prefect.settings import PREFECT_API_URL
 
 from flows.pool import QUEUES, ensure_pool
+from flows.reach import ServerError, check_server
 from flows.remote import CLONE, MisfitError, revision
 from flows.slots import machine
 
@@ -40,11 +42,12 @@ def main() -> None:
     parser.add_argument("--pool", required=True, help="the work pool, as given to the head's flow")
     parser.add_argument("--cpu-only", action="store_true", help="take no stage that asks for a GPU")
     args = parser.parse_args()
-    if not os.environ.get("PREFECT_API_URL"):
+    if not (url := PREFECT_API_URL.value()):
         sys.exit("error: PREFECT_API_URL is not set; give the head's server, e.g. http://head:4200/api")
     try:
+        check_server(url)
         print(f"commit {revision()[:12]}, remote {remote_place()}", flush=True)
-    except MisfitError as error:
+    except (MisfitError, ServerError) as error:
         sys.exit(f"error: {error}")
     if not args.cpu_only and not machine().gpus:
         print("no GPU here: stages that ask for one will compute on the CPU (--cpu-only leaves them to others)")

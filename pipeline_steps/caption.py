@@ -21,8 +21,9 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import read_tagged
+from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.threads import Threads, use_threads
 
 Say = Callable[[Any, Study], Captioned]
 
@@ -32,6 +33,7 @@ BACKENDS: dict[str, tuple[type[CaptionerParams], Say]] = {
     "local": (LocalParams, by_local_model),
     "endpoint": (EndpointParams, by_endpoint),
 }
+COMPUTES_HERE = ("local",)  # backends whose numbers depend on this process's threads; the others load no torch
 PARAMS = {backend: model for backend, (model, _) in BACKENDS.items()}
 
 
@@ -52,6 +54,8 @@ def main() -> None:
     args_parser.add_argument("--captioner", required=True)
     args = args_parser.parse_args()
     params = read_tagged(PARAMS, f"captioners.{args.captioner}", "backend")
+    if params.backend in COMPUTES_HERE:
+        use_threads(read_params(Threads, "compute").threads)
     table = pd.read_parquet(args.subset)
     rows = table[table["role"] == "study"].reset_index(drop=True)
     made = caption(params, Study(rows, args.dataset, default_store()))

@@ -23,6 +23,7 @@ CELLS_FILE = Path("cells.yaml")
 NOTHING = "models/none"
 NO_MODEL = "none"  # in base_models: what an augmenter without a model depends on
 _SYNTHETIC = ("syn", "real_syn")  # mixtures that need an augmenter's images
+_GPU_BACKENDS = ("local",)  # of captioners: a template, annotations and an endpoint compute nothing here
 _OUTPUTS = {
     "caption": ("data/captions/{}", "metrics/captions/{}.json"),
     "invert_tokens": ("models/tokens/{}",),
@@ -53,7 +54,7 @@ class Block(Params):
     segmenters: tuple[str, ...]
 
 
-Cells = dict[str, dict[str, dict[str, str]]]
+Cells = dict[str, dict[str, dict[str, Any]]]
 
 
 def expand(params: dict[str, Any]) -> Cells:
@@ -100,6 +101,7 @@ def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: 
         "augmenter": augmenter,
         "split": split,
         "base": a["base"],
+        "gpus": int(a["base"] != NO_MODEL),  # neither recolouring nor an endpoint computes on one
         "weights": _location(params, a["base"]),
         "captions": _add_captions(cells, params, a["captioner"]),
         "tokens": _add_tokens(cells, params, a["inversion"], split),
@@ -113,6 +115,7 @@ def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None) -
     entry = _entry(params, "captioners", captioner)
     cells["caption"][captioner] = {
         "captioner": captioner,
+        "gpus": int(entry["backend"] in _GPU_BACKENDS),
         "tokenizer": _local(entry.get("tokenizer", {}).get("location", "")),
         "weights": _local(entry.get("location", "")),
     }
@@ -235,7 +238,7 @@ def prune(cells: Cells, lock: Path = Path("dvc.lock")) -> list[str]:
     return gone
 
 
-def _keys(cells: Cells, verb: str) -> dict[str, dict[str, str]]:
+def _keys(cells: Cells, verb: str) -> dict[str, dict[str, Any]]:
     return cells.get(_SAME_CELLS.get(verb, verb), {})
 
 

@@ -89,6 +89,46 @@ def test_declared_parameters_are_those_read(name):
     assert declared == _sections_read(MODULES[name])
 
 
+def _uses_the_device(module):
+    files = import_closure(module)
+    return "pipeline_steps/stage/device.py" in files or any("torch.cuda" in (ROOT / f).read_text() for f in files)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_that_uses_the_device_declares_it(name):
+    """The flow hides the GPU from a stage that asks for none: it would compute on another device than by dvc."""
+    meta = STAGES[name].get("meta", {})
+    assert ("gpus" in meta) == _uses_the_device(MODULES[name])
+    assert meta.get("gpus", 1) in (1, "${item.gpus}")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_that_uses_the_device_fixes_its_threads(name):
+    files = import_closure(MODULES[name])
+    fixes = any(
+        re.search(r"^ +(use_threads|torch\.set_num_threads)\(", (ROOT / f).read_text(), re.MULTILINE) for f in files
+    )
+    assert fixes or not _uses_the_device(MODULES[name])
+
+
+def test_a_cell_asks_for_a_gpu_if_its_backend_or_mode_uses_the_device():
+    """Captioners and augmenters of all kinds in one grid: what a cell declares is what its own code can reach."""
+    params = read_yaml(ROOT / "params.yaml")
+    augmenters, captioners = params["augmenters"], params["captioners"]
+    for name in captioners:
+        augmenters[f"by {name}"] = augmenters["txt2img_vanilla"] | {"captioner": name}
+    every = {"scenarios": ["iii"], "draws": [0], "augmenters": list(augmenters)}
+    params["grid"] = {"all": {**every, "architectures": [], "arms": [], "segmenters": []}}
+    cells = expand(params)
+    asked = {(captioners[c["captioner"]]["backend"], c["gpus"]) for c in cells["caption"].values()}
+    backends = {name: _uses_the_device(say.__module__) for name, (_, say) in caption.BACKENDS.items()}
+    assert asked == {(name, int(uses)) for name, uses in backends.items()}
+    assert set(caption.COMPUTES_HERE) == {name for name, uses in backends.items() if uses}
+    asked = {(augmenters[c["augmenter"]]["mode"], c["gpus"]) for c in cells["generate"].values()}
+    modes = {name: _uses_the_device(mode.make.__module__) for name, mode in generate.MODES.items()}
+    assert asked == {(name, int(uses)) for name, uses in modes.items()}
+
+
 def _imported(file):
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:

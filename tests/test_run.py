@@ -16,7 +16,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from conftest import ROOT
 
-from flows.server import ServerError, start_server
+from flows.reach import ServerError
+from flows.server import start_server
 
 UV = '#!/bin/sh\necho "uv runs: $*"\n'
 TAGS = ("manylinux_2_17_{m}.manylinux2014_{m}", "musllinux_1_1_{m}", "macosx_11_0_arm64", "macosx_10_12_x86_64")

@@ -1,0 +1,43 @@
+"""The stage ``caption``: a local model computes with the threads that params.yaml gives; words need no torch."""
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import ROOT, run
+
+from pipeline_steps.stage.params import read_yaml
+
+# The backend itself is replaced: what it finds when it is asked is what counts.
+ASK = """
+import dataclasses, json, sys
+from pipeline_steps import caption
+from pipeline_steps.captions.captioner import Captioned
+from pipeline_steps.items.store import Use
+
+def say(params, study):
+    torch = sys.modules.get("torch")
+    print(json.dumps(torch and torch.get_num_threads()))
+    words = ["x"] * len(study.rows)
+    return Captioned(words, words, {}, Use(0, len(words)))
+
+caption.BACKENDS = {name: (model, say) for name, (model, _) in caption.BACKENDS.items()}
+sys.argv = ["caption", "--captioner", sys.argv[1], *"--subset s.parquet --dataset d --out o --metrics m.json".split()]
+caption.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("captioner", "threads"), [("reports_phantom", 3), ("template", None), ("concepts", None), ("reports", None)]
+)
+def test_threads_are_fixed_where_captions_are_computed(tmp_path, captioner, threads):
+    params = (ROOT / "params.yaml").read_text()
+    usual = read_yaml(ROOT / "params.yaml")["compute"]["threads"]
+    assert f"compute:\n  threads: {usual} " in params
+    assert usual != 3
+    changed = params.replace(f"compute:\n  threads: {usual} ", "compute:\n  threads: 3 ")
+    (tmp_path / "params.yaml").write_text(changed)
+    pd.DataFrame({"image_id": ["a"], "role": ["study"]}).to_parquet(tmp_path / "s.parquet")
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    said = run("python", "-c", ASK, captioner, cwd=tmp_path, env_extra=environment).stdout
+    assert json.loads(said.splitlines()[0]) == threads
