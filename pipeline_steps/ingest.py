@@ -110,13 +110,14 @@ def counts(manifest: pd.DataFrame) -> dict[str, object]:
     """Images by status; those that are missing or quarantined by skin type and reason; notes."""
     status = {s: manifest[manifest["image_status"] == s] for s in (PRESENT, MISSING, QUARANTINED)}
     reasons = status[QUARANTINED].groupby("reason")
-    notes = manifest.loc[manifest["notes"] != "", "notes"].str.split("; ").explode().value_counts().sort_index()
+    notes = manifest.loc[manifest["notes"] != "", "notes"].str.split("; ").explode()
     return {
         "images": {s: len(rows) for s, rows in status.items()},
         "quarantine_reasons": {str(reason): len(rows) for reason, rows in reasons},
         "missing_by_skin_type": by_skin_type(status[MISSING]),
         "quarantined_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in reasons},
-        "notes": {str(note): int(n) for note, n in notes.items()},
+        "notes": {str(note): len(rows) for note, rows in notes.groupby(notes)},
+        "notes_by_skin_type": {str(n): by_skin_type(manifest.loc[rows.index]) for n, rows in notes.groupby(notes)},
     }
 
 
@@ -128,6 +129,8 @@ def _try(source: Source, position: int) -> Loaded | str:
         return ""
     except BadImageError as reason:
         return str(reason)
+    except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
+        return f"can't be read: {error.strerror}"
 
 
 def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
