@@ -237,7 +237,7 @@ def prune(cells: Cells, lock: Path = Path("dvc.lock")) -> list[str]:
     for stage in gone:
         verb, key = stage.split("@")
         del content["stages"][stage]
-        for pattern in () if verb == "pin_model" else _OUTPUTS[verb]:  # a pin is worth more than its place
+        for pattern in _OUTPUTS[verb]:
             path = Path(pattern.format(key))
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if gone:

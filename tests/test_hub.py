@@ -74,6 +74,18 @@ def test_what_is_loaded_as_a_folder_is_watched_as_one(name, params, tmp_path, ti
     assert family(base).load(base).digest == weights_digest(tmp_path / name), "and it is what is loaded"
 
 
+def test_the_pin_is_what_dvc_watches_and_what_the_stage_writes(params):
+    params["base_models"]["sd"] |= {"location": "lab/sd.v2", "revision": "fp16"}
+    cells = expand(params)
+    ((key, cell),) = cells["pin_model"].items()
+    assert cell == {"model": "lab/sd.v2", "revision": "fp16"}
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    (made,) = stages["pin_model"]["do"]["outs"]
+    for verb in ("generate", "finetune", "invert_tokens"):
+        assert {c["weights"] for c in cells[verb].values()} == {made.replace("${key}", key)}
+        assert "${item.weights}" in stages[verb]["do"]["deps"]
+
+
 def test_tokenizers_and_captioners_follow_the_same_rule(params, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights/vlm").mkdir(parents=True)
@@ -123,7 +135,7 @@ def test_a_folder_that_takes_the_name_of_a_pinned_model_is_said(hub, tmp_path):
 def test_everybody_loads_the_commit_that_was_pinned_first(hub, tmp_path):
     _write(tmp_path, _base("lab/sd.v2"))
     place = locate("lab/sd.v2", None)
-    with pytest.raises(DataError, match=r"no commit of lab/sd\.v2 is pinned .*dvc repro pin_model@lab--sd\.v2"):
+    with pytest.raises(DataError, match=r"no commit of lab/sd\.v2 is pinned .*dvc repro --force pin_model@lab--sd\.v2"):
         read_base("sd")
     assert pin_model.pin(place, place.pin) == OLD
     hub(NEW)
@@ -131,8 +143,6 @@ def test_everybody_loads_the_commit_that_was_pinned_first(hub, tmp_path):
     snapshot = hub.cache / "models--lab--sd.v2" / "snapshots" / OLD
     assert base.revision == OLD
     assert family(base).load(base).digest == weights_digest(snapshot), "not what main is now"
-    assert pin_model.pin(place, place.pin) == OLD, "the stage itself keeps what is pinned"
-    place.pin.unlink()
     assert pin_model.pin(place, place.pin) == NEW
     moved = read_base("sd")
     assert family(moved).load(moved).digest != weights_digest(snapshot)
@@ -154,7 +164,7 @@ def test_a_pin_that_is_none_is_refused_and_made_anew(damage, hub):
     place = locate("lab/sd.v2", None)
     place.pin.parent.mkdir(parents=True)
     place.pin.write_text(damage)
-    with pytest.raises(DataError, match=r"is no pin of lab/sd\.v2 at main; delete it"):
+    with pytest.raises(DataError, match=r"is no pin of lab/sd\.v2 at main; run: dvc repro --force"):
         commit_of("lab/sd.v2", None)
     assert pin_model.pin(place, place.pin) == OLD == commit_of("lab/sd.v2", None)
 
@@ -325,15 +335,27 @@ def test_dvc_pins_once_and_a_moved_pin_makes_stale_what_loads_it(hub, tmp_path):
     def repro(*arguments):
         return run("dvc", "repro", "pin_model@lab--sd.v2", *arguments, cwd=clone, env_extra=environment).stdout
 
+    add = (
+        "stage",
+        "add",
+        "-q",
+        "-n",
+        "loads",
+        "-d",
+        "models/revisions/lab--sd.v2.json",
+        "-o",
+        "loaded",
+        "exec touch loaded",
+    )
+    run("dvc", *add, cwd=clone)
     assert f"commit {OLD}" in repro()
+    run("dvc", "repro", "loads", cwd=clone, env_extra=environment)
     hub(NEW)
     assert "didn't change" in repro()
     pin.unlink()
     repro()
     assert json.loads(pin.read_text())["commit"] == OLD, "from DVC's cache, as in another clone"
-    lock = {"path": "models/revisions/lab--sd.v2.json", "hash": "md5"}
-    status = json.loads(run("dvc", "status", "--json", "invert_tokens@tokens-iii-0", cwd=clone).stdout)
-    changed = status["invert_tokens@tokens-iii-0"][0]["changed deps"]
-    assert changed[lock["path"]] == "new"
-    pin.unlink()
+    assert json.loads(run("dvc", "status", "--json", "loads", cwd=clone).stdout) == {}
     assert f"commit {NEW}" in repro("--force")
+    status = json.loads(run("dvc", "status", "--json", "loads", cwd=clone).stdout)
+    assert status["loads"] == [{"changed deps": {"models/revisions/lab--sd.v2.json": "modified"}}]

@@ -85,7 +85,7 @@ def commit_of(location: str, revision: str | None) -> str | None:
     place = locate(location, revision)
     if isinstance(place, Path) or place.is_exact:
         return revision
-    remedy = f"run: dvc repro pin_model@{place.key}"
+    remedy = f"run: dvc repro --force pin_model@{place.key}"
     if not place.pin.is_file():
         raise DataError(f"no commit of {place.id} is pinned ({place.pin} is missing); {remedy}")
     try:
@@ -94,5 +94,5 @@ def commit_of(location: str, revision: str | None) -> str | None:
     except (ValueError, KeyError, TypeError):
         fits = None
     if not fits:
-        raise DataError(f"{place.pin} is no pin of {place.id} at {place.revision}; delete it and {remedy}")
+        raise DataError(f"{place.pin} is no pin of {place.id} at {place.revision}; {remedy}")
     return str(pin["commit"])
