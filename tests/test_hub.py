@@ -23,6 +23,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import HubModel, commit_of, locate
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.params import ParamsError, read_yaml
+from pipeline_steps.vision.networks import new_network, pretrained_commit
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -194,6 +195,41 @@ def test_tokens_are_counted_by_the_pinned_tokenizer(hub, monkeypatch):
     hub(NEW)
     token_counter(TokenizerParams(location="lab/sd.v2", subfolder="t", revision=None, max_tokens=9, short=None), "t")
     assert asked == [OLD]
+
+
+def test_classifiers_start_from_the_pinned_weights(hub, params):
+    """timm's own smallest network, at two commits."""
+    fresh = {
+        commit: new_network("test_resnet", 3, 64, pretrained=False, seed=seed) for seed, commit in enumerate((OLD, NEW))
+    }
+    model = hub.cache / "models--timm--test_resnet.r160_in1k"
+    for commit, network in fresh.items():
+        (model / "snapshots" / commit).mkdir(parents=True)
+        state = network.state_dict()
+        state |= {name: torch.zeros(1000, *state[name].shape[1:]) for name in ("fc.weight", "fc.bias")}
+        save_file(
+            {name: value.contiguous() for name, value in state.items()},
+            model / "snapshots" / commit / "model.safetensors",
+        )
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(OLD)
+    params["grid"]["comparison"]["architectures"] = ["test_resnet", "resnet_small"]
+    params["classifier"]["pretrained"] = True
+    cells = expand(params)
+    watched = {cell["architecture"]: cell["weights"] for cell in cells["train_classifier"].values()}
+    pin = "models/revisions/timm--test_resnet.r160_in1k.json"
+    assert watched == {"test_resnet": pin, "resnet_small": "models/none"}
+    assert "${item.weights}" in read_yaml(ROOT / "dvc.yaml")["stages"]["train_classifier"]["do"]["deps"]
+    ((_, cell),) = cells["pin_model"].items()
+    place = HubModel(cell["model"], cell["revision"])
+    with pytest.raises(DataError, match=r"no commit of timm/test_resnet\.r160_in1k is pinned"):
+        new_network("test_resnet", 3, 64, pretrained=True, seed=0)
+    pin_model.pin(place, place.pin)
+    (model / "refs" / "main").write_text(NEW)
+    loaded = new_network("test_resnet", 3, 64, pretrained=True, seed=9).state_dict()
+    assert torch.equal(loaded["conv1.0.weight"], fresh[OLD].state_dict()["conv1.0.weight"]), "not what main is now"
+    assert pretrained_commit("test_resnet") == {"id": "timm/test_resnet.r160_in1k", "commit": OLD}
+    assert pretrained_commit("resnet_small") == {}, "ours start from fresh weights"
 
 
 # Files of repositories on the hub, as they list them: what is loaded, and what lies beside it.

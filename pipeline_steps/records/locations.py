@@ -96,3 +96,11 @@ def commit_of(location: str, revision: str | None) -> str | None:
     if not fits:
         raise DataError(f"{place.pin} is no pin of {place.id} at {place.revision}; {remedy}")
     return str(pin["commit"])
+
+
+def pretrained_id(architecture: str) -> str | None:
+    """The hub id of timm's weights for ``architecture``; None where it has none there, or is not timm's."""
+    import timm  # late: takes seconds, and few ask
+
+    known = timm.get_pretrained_cfg(architecture, allow_unregistered=True) if timm.is_model(architecture) else None
+    return (known.hf_hub_id or None) if known else None
