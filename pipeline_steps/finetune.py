@@ -86,7 +86,7 @@ class AdapterParams(Params):
 
 @dataclass(frozen=True)
 class Material:
-    """What every adapter of one run trains on; ``key`` names its checkpoints, ``location`` and ``commit`` the base model."""
+    """What every adapter of one run trains on; ``key`` names its checkpoints, ``location`` at ``commit`` the base."""
 
     f: Family
     c: Components
