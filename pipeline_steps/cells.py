@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline_steps.diffusion.inverted import check_inversion
-from pipeline_steps.records.locations import locate
+from pipeline_steps.records.locations import locate, pretrained_id
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_yaml
 
@@ -182,11 +182,17 @@ def _watched(cells: Cells, entry: dict[str, Any]) -> str:
     return str(place.pin)
 
 
+def _pretrained(cells: Cells, params: dict[str, Any], architecture: str) -> str:
+    hub_id = pretrained_id(architecture) if params["classifier"]["pretrained"] else None
+    return _watched(cells, {"location": hub_id}) if hub_id else NOTHING
+
+
 def _add_classifiers(cells: Cells, params: dict[str, Any], block: Block, split: str) -> None:
     for architecture in block.architectures:
         for arm, augmenter in _arms(params, block, block.arms):
             key = "-".join(p for p in (arm, augmenter, architecture, split) if p)
             named = {"arm": arm, "architecture": architecture, "split": split, "augmenter": augmenter}
+            named["weights"] = _pretrained(cells, params, architecture)
             cells["train_classifier"][key] = named | _images_of(augmenter, split)
 
 
@@ -240,7 +246,7 @@ def prune(cells: Cells, lock: Path = Path("dvc.lock")) -> list[str]:
     for stage in gone:
         verb, key = stage.split("@")
         del content["stages"][stage]
-        for pattern in () if verb == "pin_model" else _OUTPUTS[verb]:  # a pin is worth more than its place
+        for pattern in _OUTPUTS[verb]:
             path = Path(pattern.format(key))
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if gone:

@@ -118,7 +118,8 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
         reused += known
         for i, file in zip(mine, done, strict=True):
             files[i], origin[i] = file, {**m.origin, **_beside(c, prompts[i])}
-    maker = f"`{shown_name(base.location)}` (SHA-256 `{c.digest}`)"
+    commit = f" at commit `{base.revision}`" if base.revision else ""
+    maker = f"`{shown_name(base.location)}`{commit} (SHA-256 `{c.digest}`)"
     return Made(files, [p.text for p in prompts], origin, maker, reused, len(jobs) - reused)
 
 
