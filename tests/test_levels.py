@@ -1,4 +1,4 @@
-"""Studies of whom the group of skin types is all that is known (DDI's 12, 34, 56), from selection to what is measured."""
+"""Studies in which the group of skin types is all that is known (DDI's 12, 34, 56), from selection to measures."""
 
 import json
 from types import SimpleNamespace
