@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline_steps.diffusion.inverted import check_inversion
+from pipeline_steps.records.locations import locate
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_yaml
 
@@ -25,6 +26,7 @@ NO_MODEL = "none"  # in base_models: what an augmenter without a model depends o
 _SYNTHETIC = ("syn", "real_syn")  # mixtures that need an augmenter's images
 _GPU_BACKENDS = ("local",)  # of captioners: a template, annotations and an endpoint compute nothing here
 _OUTPUTS = {
+    "pin_model": ("models/revisions/{}.json",),
     "caption": ("data/captions/{}", "metrics/captions/{}.json"),
     "invert_tokens": ("models/tokens/{}",),
     "finetune": ("models/adapters/{}",),
@@ -102,7 +104,7 @@ def _add_augmenter(cells: Cells, params: dict[str, Any], augmenter: str, split: 
         "split": split,
         "base": a["base"],
         "gpus": int(a["base"] != NO_MODEL),  # neither recolouring nor an endpoint computes on one
-        "weights": _location(params, a["base"]),
+        "weights": _location(cells, params, a["base"]),
         "captions": _add_captions(cells, params, a["captioner"]),
         "tokens": _add_tokens(cells, params, a["inversion"], split),
         "adapter": _add_adapter(cells, params, a["adapter"], split),
@@ -116,8 +118,8 @@ def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None) -
     cells["caption"][captioner] = {
         "captioner": captioner,
         "gpus": int(entry["backend"] in _GPU_BACKENDS),
-        "tokenizer": _local(entry.get("tokenizer", {}).get("location", "")),
-        "weights": _local(entry.get("location", "")),
+        "tokenizer": _watched(cells, entry.get("tokenizer", {})),
+        "weights": _watched(cells, entry),
     }
     return f"data/captions/{captioner}"
 
@@ -132,7 +134,7 @@ def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, spl
         "inversion": inversion,
         "split": split,
         "base": i["base"],
-        "weights": _location(params, i["base"]),
+        "weights": _location(cells, params, i["base"]),
     }
     return f"models/tokens/{key}"
 
@@ -148,7 +150,7 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
         "adapter": adapter,
         "split": split,
         "base": a["base"],
-        "weights": _location(params, a["base"]),
+        "weights": _location(cells, params, a["base"]),
         "captions": _add_captions(cells, params, a["captioner"]),
         "tokens": _add_tokens(cells, params, a["inversion"], split),
     }
@@ -160,15 +162,24 @@ def _check_tokens(params: dict[str, Any], base: str, entry: str) -> None:
         check_inversion(_entry(params, "base_models", base)["family"], entry)
 
 
-def _location(params: dict[str, Any], base: str) -> str:
-    """The base model's folder as a DVC dependency; a hub id is pinned by its revision parameter instead."""
-    if base == NO_MODEL:
+def _location(cells: Cells, params: dict[str, Any], base: str) -> str:
+    return NOTHING if base == NO_MODEL else _watched(cells, _entry(params, "base_models", base))
+
+
+def _watched(cells: Cells, entry: dict[str, Any]) -> str:
+    """What DVC watches of a model: its folder, or the pin of its hub id, which a cell of its own makes.
+
+    A hub id with a commit is pinned by that parameter; what has no location needs no model.
+    """
+    if "location" not in entry:
         return NOTHING
-    return _local(str(_entry(params, "base_models", base)["location"]))
-
-
-def _local(location: str) -> str:
-    return location if location.startswith((".", "/", "models/")) else NOTHING
+    place = locate(str(entry["location"]), entry.get("revision"))
+    if isinstance(place, Path):
+        return str(place)
+    if place.is_exact:
+        return NOTHING
+    cells["pin_model"][place.key] = {"model": place.id, "revision": place.revision}
+    return str(place.pin)
 
 
 def _add_classifiers(cells: Cells, params: dict[str, Any], block: Block, split: str) -> None:
@@ -229,7 +240,7 @@ def prune(cells: Cells, lock: Path = Path("dvc.lock")) -> list[str]:
     for stage in gone:
         verb, key = stage.split("@")
         del content["stages"][stage]
-        for pattern in _OUTPUTS[verb]:
+        for pattern in () if verb == "pin_model" else _OUTPUTS[verb]:  # a pin is worth more than its place
             path = Path(pattern.format(key))
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if gone:

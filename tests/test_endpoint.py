@@ -5,25 +5,35 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
 from PIL import Image
+from pydantic import ValidationError
+from server import until
 
 from pipeline_steps.caption import caption
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.endpoint import EndpointParams
+from pipeline_steps.captions.local import LocalParams, by_local_model
 from pipeline_steps.captions.schema import SCHEMAS
-from pipeline_steps.items.store import ItemStore
+from pipeline_steps.datasets.phantom.render import render_marks
+from pipeline_steps.items.replies import Replies
+from pipeline_steps.items.store import ItemStore, default_store
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import digest
+from pipeline_steps.stage.params import read_yaml
 
 REPORT = {"asymmetry": "symmetric", "border": "sharp border", "colour": "red"}
 SECRET = "sk-very-secret"
@@ -84,9 +94,9 @@ def serve():
         model.close()
 
 
-def _answer(content, finish="stop"):
-    text = content if isinstance(content, str) else json.dumps(content)
-    message = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+def _answer(content, finish="stop", **beside):
+    text = content if isinstance(content, str) or content is None else json.dumps(content)
+    message = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **beside}}
     usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
     return (
         200,
@@ -103,7 +113,7 @@ def _study(folder, n=6):
     pixels = rng.integers(0, 255, (n, 16, 16, 3), dtype=np.uint8)
     np.save(folder / "pixels.npy", pixels)
     np.save(folder / "masks.npy", np.zeros((n, 16, 16), bool))
-    return Study(rows, folder, ItemStore(folder / "items")), pixels
+    return Study(rows, folder, ItemStore(folder / "items"), Replies(folder / "paid")), pixels
 
 
 def _params(url, **changes):
@@ -112,6 +122,8 @@ def _params(url, **changes):
         "base_url": url,
         "model": "vlm",
         "key_variable": "",
+        "structured": "json_schema",
+        "extra_body": {},
         "schema_name": "dermaflux",
         "reveal_condition": True,
         "temperature": 0.0,
@@ -243,28 +255,196 @@ def test_a_used_up_budget_stops_and_keeps_what_was_paid(tmp_path, serve, limit):
 
 
 def test_a_killed_run_pays_nothing_twice(tmp_path, serve):
-    def say(_number, _image):
-        time.sleep(0.15)
+    """Killed while two requests wait for their reply: what came before is kept, whatever else the kill left behind."""
+    killed = threading.Event()
+
+    def say(number, _image):
+        if number >= 5:
+            killed.wait(60)
         return _answer(REPORT)
 
     model = serve(say)
     study, _ = _study(tmp_path, 12)
-    params = _params(model.url)
+    params = _params(model.url, timeout_seconds=60.0)
     code = (
         "import sys, pandas as pd\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\n"
         "from test_endpoint import *\nfolder = Path(sys.argv[1])\n"
-        "study = Study(pd.read_parquet(folder / 'manifest.parquet'), folder, ItemStore(folder / 'items'))\n"
+        "rows = pd.read_parquet(folder / 'manifest.parquet')\n"
+        "study = Study(rows, folder, ItemStore(folder / 'items'), Replies(folder / 'paid'))\n"
         "caption(EndpointParams.model_validate_json(sys.argv[2]), study)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), params.model_dump_json()]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    while model.requests < 5:
+    while model.requests < 7:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    known = len(list((tmp_path / "items").glob("??/*")))
+    killed.set()
     made = caption(params, study)
-    assert made.use.reused == known >= 3
-    assert model.requests <= 12 + params.concurrency, "only what was on its way may be asked again"
+    assert made.use.reused == 5
+    assert model.requests == 12 + params.concurrency, "only what was on its way is asked again"
     assert made.counts["unusable_replies"] == {}
+
+
+def test_no_trimming_and_no_new_version_of_the_encoder_buys_a_reply_again(tmp_path, serve, monkeypatch):
+    """As an update of Pillow would: the same pixels in other bytes."""
+    monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
+    monkeypatch.setenv("EQUIDERM_ITEMS_GIB", "0")
+    model = serve(lambda _n, _image: _answer(REPORT))
+    study, pixels = _study(tmp_path)
+    made = caption(_params(model.url), study)
+    default_store()  # every stage trims the store when it begins
+
+    def encoded(image):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "PNG", compress_level=0)
+        return buffer.getvalue()
+
+    monkeypatch.setattr("pipeline_steps.captions.endpoint.png_bytes", encoded)
+    assert caption(_params(model.url), study).captions == made.captions
+    assert model.requests == 6
+    folders = {tmp_path / "paid" / name[:2] / name for name in map(digest, pixels)}
+    assert {f.parent for f in (tmp_path / "paid").glob("*/*/*")} == folders, "all that was bought for an image"
+
+
+def test_a_damaged_reply_is_said_set_aside_within_its_image_and_bought_again(tmp_path, serve, capsys):
+    model = serve(lambda _n, _image: _answer(REPORT))
+    study, pixels = _study(tmp_path, 2)
+    made = caption(_params(model.url), study)
+    (kept,) = (tmp_path / "paid" / digest(pixels[0])[:2] / digest(pixels[0])).iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert caption(_params(model.url), study).captions == made.captions
+    assert model.requests == 3
+    assert f"{kept} was damaged and is bought again" in capsys.readouterr().out
+    assert {f.name for f in kept.parent.iterdir()} == {kept.name, f"{kept.name}.damaged"}
+
+
+@pytest.mark.parametrize("where", ["reasoning_content", "reasoning", "thinking"])
+def test_a_report_that_stands_in_the_reasoning_alone_is_read_and_counted(tmp_path, serve, where):
+    thought = f'Perhaps {{"colour": "blue"}}. No: {json.dumps(REPORT)} it is.'
+    model = serve(lambda _n, _image: _answer(None, **{where: thought}))
+    study, _ = _study(tmp_path, 2)
+    made = caption(_params(model.url), study)
+    assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 2
+    assert (made.counts["unusable_replies"], made.counts["replies_in_reasoning"]) == ({}, 2)
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (_answer("", reasoning_content="A red patch."), "no answer beside its reasoning"),
+        (_answer("", "length", thinking="A red"), "cut off at max_reply_tokens while it reasoned"),
+        (_answer("<think>A red", "length"), "cut off at max_reply_tokens while it reasoned"),
+        (_answer("<think>A red patch.</think>\n"), "no answer beside its reasoning"),
+        (_answer("", "length", reasoning=json.dumps(REPORT)), "cut off at max_reply_tokens while it reasoned"),
+        (_answer(None, reasoning_content=7), "not JSON"),
+        ((200, {}, {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [{}]}), "not JSON"),
+        (_answer('{"a":' * 3000), "not JSON"),
+        (_answer("[" * 100_000 + "{" * 100_000), "not JSON"),
+        (_answer({**REPORT, "colour": "\ud800"}), "colour: string_unicode"),
+    ],
+)
+def test_a_model_that_thinks_and_does_not_answer_has_a_reason_of_its_own(tmp_path, serve, reply, why):
+    model = serve(lambda _n, _image: reply)
+    study, _ = _study(tmp_path, 2)
+    made = caption(_params(model.url, most_failures=1.0), study)
+    assert (made.counts["unusable_replies"], made.counts["replies_in_reasoning"]) == ({why: 2}, 0)
+
+
+@pytest.mark.parametrize("structured", ["prompt", "json_schema"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"```json\n{json.dumps(REPORT, indent=2)}\n```",
+        f"Here it is: {json.dumps(REPORT)} I hope that helps {{you}}.",
+        f"<think>{json.dumps({**REPORT, 'colour': 'blue'})}</think>{json.dumps(REPORT)}",
+        f"The form is {json.dumps(dict.fromkeys(REPORT, 1))}, so: {json.dumps(REPORT)}",
+    ],
+)
+def test_words_around_the_object_do_not_matter(tmp_path, serve, said, structured):
+    model = serve(lambda _n, _image: _answer(said))
+    study, _ = _study(tmp_path, 2)
+    made = caption(_params(model.url, structured=structured), study)
+    assert made.counts["unusable_replies"] == {}
+    assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 2
+    assert [("response_format" in body) for body, _ in model.bodies] == [structured == "json_schema"] * 2
+
+
+def test_a_server_that_refuses_schemas_is_named_with_the_remedy(tmp_path, serve):
+    refusal = {"detail": "Unexpected fields in the request: {'response_format'}"}
+    model = serve(lambda n, _image: (422, {}, refusal) if "response_format" in model.bodies[n][0] else _answer(REPORT))
+    study, _ = _study(tmp_path, 2)
+    with pytest.raises(DataError, match=r"response_format.*structured: prompt"):
+        caption(_params(model.url, concurrency=1), study)
+    made = caption(_params(model.url, structured="prompt", concurrency=1), study)
+    assert made.counts["unusable_replies"] == {}
+
+
+def test_what_else_a_server_wants_is_sent_along_and_belongs_to_the_request(tmp_path, serve):
+    model = serve(lambda _n, _image: _answer(REPORT))
+    study, _ = _study(tmp_path, 2)
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 1}
+    caption(_params(model.url, extra_body=extra), study)
+    assert [{name: body.get(name) for name in extra} for body, _ in model.bodies] == [extra] * 2
+    caption(_params(model.url), study)
+    assert model.requests == 4, "another request, other replies"
+    with pytest.raises(ValidationError, match="model would replace what other parameters say"):
+        _params(model.url, extra_body={"model": "another"})
+
+
+def test_an_endpoint_on_this_machine_is_asked_directly(tmp_path, serve, monkeypatch):
+    """Through a proxy, photographs would leave the machine, or nothing would answer."""
+    proxy = serve(lambda _n, _image: (502, {}, {}))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    model = serve(lambda _n, _image: _answer(REPORT))
+    study, _ = _study(tmp_path, 2)
+    for url in (model.url, model.url.replace("127.0.0.1", "localhost")):
+        assert caption(_params(url, attempts=1, model=url), study).counts["unusable_replies"] == {}
+    assert (model.requests, proxy.requests) == (4, 0)
+
+
+@pytest.mark.slow
+def test_a_server_that_none_of_us_wrote_answers(tmp_path):
+    """``transformers serve`` with the shipped captioner: the reports are those of the same model in this process."""
+    given = read_yaml(ROOT / "params.yaml")["captioners"]
+    folder = ROOT / "models/base/phantom-captioner"
+    rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(6)], "row": range(6), "has_mask": False})
+    rows["condition"] = "psoriasis"
+    rows.to_parquet(tmp_path / "manifest.parquet")
+    np.save(tmp_path / "pixels.npy", np.stack([render_marks(1 + k, 990_000 + k).image for k in range(6)]))
+    np.save(tmp_path / "masks.npy", np.zeros((6, 64, 64), bool))
+    study = Study(rows, tmp_path, ItemStore(tmp_path / "items"), Replies(tmp_path / "paid"))
+    here = by_local_model(LocalParams.model_validate(given["reports_phantom"] | {"location": str(folder)}), study)
+    same = ("schema_name", "reveal_condition", "max_reply_tokens", "text", "plain", "phrases", "tokenizer", "tones")
+    shared = {name: given["reports_phantom"][name] for name in same}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--port", port, "--device", "cpu"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen([*map(str, command), "--dtype", "float32"], env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: server.poll() is None and _answers(port))
+        for structured in ("prompt", "json_schema"):  # it leaves a schema unread
+            asked = _params(f"http://127.0.0.1:{port}/v1", **shared, model=str(folder), structured=structured)
+            asked = asked.model_copy(
+                update={"schema_name": "marks", "reveal_condition": False, "timeout_seconds": 120.0}
+            )
+            made = caption(asked, study)
+            assert made.counts["unusable_replies"] == {}, (tmp_path / "server.log").read_text()
+            assert made.captions == here.captions
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _answers(port):
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

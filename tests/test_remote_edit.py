@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline_steps.items.store import default_store, write_checked
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.images import digest
 from pipeline_steps.records.jobs import Inputs, plan_jobs
 from pipeline_steps.records.synthetic import pixels_of
 from pipeline_steps.remote.edit import RemoteEditParams, remote_edit
@@ -72,6 +74,7 @@ def serve():
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
+    monkeypatch.setenv("EQUIDERM_PAID", str(tmp_path / "paid"))
     rng = np.random.default_rng(0)
     manifest = pd.DataFrame({"image_id": [f"p{i}" for i in range(3)], "row": range(3), "has_mask": True})
     manifest.to_parquet(tmp_path / "manifest.parquet")
@@ -175,3 +178,26 @@ def test_the_key_comes_from_the_environment_and_is_not_told(study, serve, monkey
     assert set(service.keys) == {f"Bearer {SECRET}"}
     _edit(study, _params(service.url, key_variable="EQUIDERM_TEST_KEY"))
     assert not [f for f in tmp_path.rglob("*") if f.is_file() and SECRET.encode() in f.read_bytes()]
+
+
+def test_no_trimming_buys_an_edit_again_and_all_of_an_image_lies_in_one_folder(study, serve, monkeypatch, tmp_path):
+    service = serve()
+    made = _edit(study, _params(service.url, images_per_source=2))
+    monkeypatch.setenv("EQUIDERM_ITEMS_GIB", "0")
+    default_store()
+    again = _edit(study, _params(service.url, images_per_source=2))
+    assert (again.files, len(service.forms)) == (made.files, 6)
+    folders = {tmp_path / "paid" / name[:2] / name for name in map(digest, study[0])}
+    assert {f.parent for f in (tmp_path / "paid").glob("*/*/*")} == folders
+
+
+def test_a_reply_that_is_no_image_is_said_with_its_place_and_can_be_bought_again(study, serve, tmp_path):
+    service = serve()
+    made = _edit(study, _params(service.url))
+    (kept,) = (tmp_path / "paid" / digest(study[0][0])[:2] / digest(study[0][0])).iterdir()
+    write_checked(kept, b"no image", synced=False)
+    with pytest.raises(DataError, match=rf"no image .*look at {kept}, and delete it to ask"):
+        _edit(study, _params(service.url))
+    kept.unlink()
+    assert _edit(study, _params(service.url)).files == made.files
+    assert len(service.forms) == 4

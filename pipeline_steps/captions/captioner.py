@@ -1,11 +1,12 @@
 """What all captioners share: the tones they name, and what they give back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from pipeline_steps.items.replies import Replies, default_replies
 from pipeline_steps.items.store import ItemStore, Use
 from pipeline_steps.stage.params import Params
 
@@ -24,11 +25,12 @@ class CaptionerParams(Params):
 
 @dataclass(frozen=True)
 class Study:
-    """The rows to caption, where their pixels lie, and the store of what is known already."""
+    """The rows to caption, where their pixels lie, what is computed already, and what is paid for already."""
 
     rows: pd.DataFrame
     dataset: Path
     store: ItemStore
+    paid: Replies = field(default_factory=default_replies)
 
 
 @dataclass(frozen=True)

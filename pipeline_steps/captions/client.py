@@ -11,37 +11,56 @@ from pipeline_steps.captions.endpoint import BudgetParams, EndpointParams
 from pipeline_steps.captions.reports import stored_reply
 from pipeline_steps.captions.schema import json_schema
 from pipeline_steps.items.paid import Service
-from pipeline_steps.items.store import ItemStore
+from pipeline_steps.items.replies import Replies, ReplyKey
+from pipeline_steps.records.errors import DataError
+
+# Where servers that part a model's thinking from its answer put it: vLLM and SGLang (older and newer), Ollama.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
-def ask(service: Service, p: EndpointParams, store: ItemStore, key: str, asked: str, picture: bytes) -> str:
-    """Store the reply under ``key``; empty, or why there is none after all attempts.
+def ask(service: Service, p: EndpointParams, paid: Replies, key: ReplyKey, asked: str, picture: bytes) -> str:
+    """Store the reply under ``key``; empty, or why there is none after all attempts. ``picture``: a PNG file's bytes.
 
     Raises:
         DataError: the endpoint refuses the key or the request, or the budget is used up.
     """
     url = "data:image/png;base64," + base64.b64encode(picture).decode()
-    schema: Any = {"name": "report", "schema": json_schema(p.schema_name), "strict": True}
     content: Any = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": asked}]
+    schema: Any = {"name": "report", "schema": json_schema(p.schema_name), "strict": True}
+    structured: Any = {"response_format": {"type": "json_schema", "json_schema": schema}}
 
     def request(api: openai.OpenAI) -> ChatCompletion:
         return api.chat.completions.create(
             model=p.model,
             messages=[{"role": "user", "content": content}],
-            response_format={"type": "json_schema", "json_schema": schema},
             temperature=p.temperature,
             max_tokens=p.max_reply_tokens,
             seed=p.seed,
+            extra_body=p.extra_body or None,
+            **(structured if p.structured == "json_schema" else {}),
         )
 
-    reply = service.ask(request)
+    try:
+        reply = service.ask(request)
+    except DataError as error:
+        if "response_format" not in str(error):
+            raise
+        raise DataError(f"{error}; a server that takes no schema is asked with structured: prompt") from None
     if isinstance(reply, str):
         return reply
     service.budget.pay(_price(p.budget, reply.usage))
-    choice = reply.choices[0] if reply.choices else None
-    text = (choice.message.content or "") if choice else ""
-    store.put(key, stored_reply(text, choice.finish_reason if choice else "nothing"))
+    paid.put(key, _stored(reply))
     return ""
+
+
+def _stored(reply: ChatCompletion) -> bytes:
+    """What is kept of a reply; nothing that a server should send is taken for granted."""
+    choice = reply.choices[0] if reply.choices else None
+    message = getattr(choice, "message", None)
+    said = [getattr(message, name, None) for name in ("content", *_THOUGHTS)]
+    text, *thoughts = (value if isinstance(value, str) else "" for value in said)
+    finish = choice.finish_reason if choice else "nothing"
+    return stored_reply(text, finish, next(filter(None, thoughts), ""))
 
 
 def _price(budget: BudgetParams, usage: CompletionUsage | None) -> float:

@@ -1,24 +1,29 @@
 """Captions by a vision-language model behind any OpenAI-compatible endpoint (vLLM, Ollama, hosted).
 
-The image itself is sent. A reply is paid once: it is stored by image bytes, instruction and model as soon as it is
-here, before anything looks at it. Nothing leaves the machine unless a captioner with this backend is in the grid and
-its ``base_url`` is elsewhere. The key comes from the environment and is in no log, message, metric or stored value.
+The image itself is sent. A reply is paid once: it is stored by pixels, instruction and model as soon as it is here,
+before anything looks at it (``items.replies``). Nothing leaves the machine unless a captioner with this backend is in
+the grid and its ``base_url`` is elsewhere. The key comes from the environment and is in no log, message, metric or
+stored value.
 """
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Literal
 
+from pydantic import JsonValue, field_validator
+
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.reports import Report, ReportParams, compose_reports, read_report
+from pipeline_steps.captions.reports import IN_REASONING, Report, ReportParams, compose_reports, read_report
 from pipeline_steps.captions.schema import instruction, json_schema
-from pipeline_steps.items.store import ItemStore, Use, item_key
-from pipeline_steps.records.images import png_bytes
+from pipeline_steps.items.replies import Replies, ReplyKey
+from pipeline_steps.items.store import Use, item_key
+from pipeline_steps.records.images import Pixels, digest, png_bytes
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
-_CODE = "1"  # of stored replies; not the code's digest, for a reply that was paid stays good
+_CODE = "2"  # of stored replies; not the code's digest, for a reply that was paid stays good
+_OWN_FIELDS = {"model", "messages", "temperature", "max_tokens", "seed", "response_format", "stream", "n"}
 
 
 class BudgetParams(Params):
@@ -34,12 +39,19 @@ class BudgetParams(Params):
 
 
 class EndpointParams(ReportParams):
-    """``key_variable`` names the environment variable that holds the key; empty for endpoints without one."""
+    """``key_variable`` names the environment variable that holds the key; empty for endpoints without one.
+
+    ``structured``: ``json_schema`` sends the schema, so that the server holds the reply to it; ``prompt`` leaves it to
+    the instruction, which says it in words, for servers that take none. ``extra_body``: what else this server wants to
+    be told, sent along as it is.
+    """
 
     backend: Literal["endpoint"]
     base_url: str
     model: str
     key_variable: str
+    structured: Literal["json_schema", "prompt"]
+    extra_body: dict[str, JsonValue]
     temperature: float
     max_reply_tokens: int
     seed: int
@@ -47,6 +59,13 @@ class EndpointParams(ReportParams):
     attempts: int
     concurrency: int
     budget: BudgetParams
+
+    @field_validator("extra_body")
+    @classmethod
+    def _nothing_said_twice(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if said := sorted(_OWN_FIELDS & {*extra}):
+            raise ValueError(f"{', '.join(said)} would replace what other parameters say")
+        return extra
 
 
 def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
@@ -56,39 +75,47 @@ def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
         DataError: the key is missing or refused, the budget is used up, or too many replies are unusable.
     """
     asked = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
-    pictures = [png_bytes(image) for image in open_dataset(study.dataset).images(study.rows["image_id"])]
-    keys = [_key(params, text, picture) for text, picture in zip(asked, pictures, strict=True)]
-    todo = {key: (asked[i], pictures[i]) for i, key in enumerate(keys) if study.store.get(key) is None}
-    failures = _ask_all(params, study.store, todo) if todo else {}
-    read: dict[str, Report] = {key: ({}, why) for key, why in failures.items()}
-    read |= {key: read_report(params, stored) for key in {*keys} - {*failures} if (stored := study.store.get(key))}
-    return compose_reports(params, study, [read[key] for key in keys], Use(len(keys) - len(todo), len(todo)))
+    images = open_dataset(study.dataset).images(study.rows["image_id"])
+    keys = [_key(params, text, image) for text, image in zip(asked, images, strict=True)]
+    todo = {key: (asked[i], images[i]) for i, key in enumerate(keys) if study.paid.get(key) is None}
+    failures = _ask_all(params, study.paid, todo) if todo else {}
+    read: dict[ReplyKey, Report] = {key: ({}, why) for key, why in failures.items()}
+    read |= {key: read_report(params, stored) for key in {*keys} - {*failures} if (stored := study.paid.get(key))}
+    reports = [read[key] for key in keys]
+    made = compose_reports(params, study, reports, Use(len(keys) - len(todo), len(todo)))
+    return replace(made, counts={**made.counts, "replies_in_reasoning": sum(why == IN_REASONING for _, why in reports)})
 
 
-def _ask_all(params: EndpointParams, store: ItemStore, todo: dict[str, tuple[str, bytes]]) -> dict[str, str]:
+def _ask_all(params: EndpointParams, paid: Replies, todo: dict[ReplyKey, tuple[str, Pixels]]) -> dict[ReplyKey, str]:
     """Ask and store; why no reply came, by key."""
     from pipeline_steps.captions.client import ask  # late: most captioners need no client
     from pipeline_steps.items.paid import Budget, ServiceParams, connect
 
     named = {name: getattr(params, name) for name in ServiceParams.model_fields}
     service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
+
+    def one(key: ReplyKey, text: str, image: Pixels) -> str:
+        return ask(service, params, paid, key, text, png_bytes(image))
+
     with ThreadPoolExecutor(params.concurrency) as pool:
-        jobs = {pool.submit(ask, service, params, store, key, *what): key for key, what in todo.items()}
+        jobs = {pool.submit(one, key, *what): key for key, what in todo.items()}
         try:
             return {jobs[job]: why for job in Track(as_completed(jobs), "reports", len(jobs)) if (why := job.result())}
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _key(params: EndpointParams, asked: str, picture: bytes) -> str:
-    return item_key(
+def _key(params: EndpointParams, asked: str, image: Pixels) -> ReplyKey:
+    """Pixels, not the bytes that are sent: another version of the encoder would buy every reply again."""
+    request = item_key(
         "report",
         _CODE,
-        image=hashlib.sha256(picture).hexdigest(),
         instruction=asked,
-        schema=json_schema(params.schema_name),
+        schema=json_schema(params.schema_name) if params.structured == "json_schema" else None,
         model=params.model,
         temperature=params.temperature,
         max_tokens=params.max_reply_tokens,
         seed=params.seed,
+        extra=params.extra_body,
     )
+    return ReplyKey(digest(image), request)

@@ -18,6 +18,7 @@ from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
+from pipeline_steps.records.locations import commit_of
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
@@ -42,9 +43,9 @@ def by_local_model(params: LocalParams, study: Study) -> Captioned:
     """
     images = open_dataset(study.dataset).images(study.rows["image_id"])
     asked = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
-    folder = Path(params.location)
+    commit = commit_of(params.location, params.revision)
     settings = params.model_dump(include={"schema_name", "dtype", "max_reply_tokens", "batch_size"})
-    model = _contents(folder) if folder.is_dir() else f"{params.location}@{params.revision}"
+    model = f"{params.location}@{commit}" if commit else _contents(Path(params.location))
     code = code_version(__name__)
     keys = [
         item_key("local report", code, image=digest(image), instruction=text, model=model, **settings)
@@ -109,7 +110,7 @@ def _load(params: LocalParams) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    place = {"revision": params.revision or "main"}
+    place = {"revision": commit} if (commit := commit_of(params.location, params.revision)) else {}
     device = best_device()
     try:
         processor = AutoProcessor.from_pretrained(params.location, **place)

@@ -14,7 +14,11 @@ from pipeline_steps.captions.schema import SCHEMAS, report_model
 from pipeline_steps.items.store import Use
 from pipeline_steps.records.errors import DataError
 
-Report = tuple[dict[str, str], str]  # the entries of a reply, or why there are none
+# The entries of a reply and a note where they stood (empty: in its answer), or no entries and why there are none.
+Report = tuple[dict[str, str], str]
+IN_REASONING = "read in its reasoning"
+_END_OF_THOUGHT = "</think>"  # in the answer itself, where a server does not part the two
+_STARTS = 200  # places in a text where an object is looked for, the last ones
 
 
 class ReportParams(ComposedParams):
@@ -28,23 +32,64 @@ class ReportParams(ComposedParams):
     most_failures: float
 
 
-def stored_reply(text: str, finish_reason: str) -> bytes:
-    """A reply as the item store keeps it; ``finish_reason`` as OpenAI's: ``stop``, or ``length`` if it was cut off."""
-    return json.dumps({"text": text, "finish_reason": finish_reason}).encode()
+def stored_reply(text: str, finish_reason: str, thought: str = "") -> bytes:
+    """A reply as the stores keep it; ``finish_reason`` as OpenAI's: ``stop``, or ``length`` if it was cut off.
+
+    ``thought``: what a thinking model said to itself, where the server tells it apart.
+    """
+    kept = {"text": text, "finish_reason": finish_reason} | ({"thought": thought} if thought else {})
+    return json.dumps(kept).encode()
 
 
 def read_report(params: ReportParams, stored: bytes) -> Report:
-    """Check a stored reply against the schema."""
+    """Find the report in a stored reply: in its answer, or, where that is empty, in what the model said to itself.
+
+    Code fences and words around the JSON object do not matter. Of several objects the last that fits the schema counts.
+    """
     kept = json.loads(stored)
-    if kept["finish_reason"] == "length":
-        return {}, "cut off at max_reply_tokens"
-    try:
-        report = report_model(params.schema_name).model_validate_json(kept["text"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return {}, "not JSON" if first["type"] == "json_invalid" else f"{place}: {first['type']}".lstrip(": ")
-    return {name: getattr(report, name) for name in SCHEMAS[params.schema_name]}, ""
+    within, ended, text = kept["text"].rpartition(_END_OF_THOUGHT)
+    thought = kept.get("thought") or within
+    if not ended and text.lstrip().startswith("<think>"):
+        thought, text = text, ""
+    cut_off, silent = kept["finish_reason"] == "length", not text.strip() and bool(thought)
+    entries, why = _entries(params.schema_name, text)
+    if entries:
+        return entries, ""
+    if cut_off:
+        return {}, "cut off at max_reply_tokens" + (" while it reasoned" if silent else "")
+    if silent:
+        entries, _ = _entries(params.schema_name, thought)
+        return entries, IN_REASONING if entries else "no answer beside its reasoning"
+    return {}, why
+
+
+def _entries(schema: str, text: str) -> tuple[dict[str, str], str]:
+    """The last JSON object in ``text`` that fits the schema, or why there is none."""
+    why = "not JSON"
+    for found in reversed(_objects(text)):
+        try:
+            report = report_model(schema).model_validate(found)
+        except ValidationError as error:
+            if why == "not JSON":
+                first = error.errors()[0]
+                why = f"{'.'.join(map(str, first['loc']))}: {first['type']}".lstrip(": ")
+        else:
+            return {name: getattr(report, name) for name in SCHEMAS[schema]}, ""
+    return {}, why
+
+
+def _objects(text: str) -> list[dict[str, object]]:
+    """The outermost JSON objects in ``text``, whatever stands between them."""
+    starts = [i for i, letter in enumerate(text) if letter == "{"][-_STARTS:]
+    found, end = [], 0
+    for start in starts:
+        if start >= end:
+            try:
+                made, end = json.JSONDecoder().raw_decode(text, start)
+            except (ValueError, RecursionError):
+                continue
+            found.append(made)
+    return found
 
 
 def compose_reports(params: ReportParams, study: Study, reports: Sequence[Report], use: Use) -> Captioned:
@@ -53,12 +98,12 @@ def compose_reports(params: ReportParams, study: Study, reports: Sequence[Report
     Raises:
         DataError: too many reports are unusable.
     """
-    reasons = Counter(why for _, why in reports if why)
+    reasons = Counter(why for entries, why in reports if not entries)
     if reasons.total() > params.most_failures * len(reports):
         worst = ", ".join(f"{n} x {why}" for why, n in reasons.most_common(3))
         raise DataError(
             f"{reasons.total()} of {len(reports)} images have no usable report ({worst}); look at the endpoint and the "
-            "model, or raise the captioner's most_failures"
+            "model (docs/methods.md, Captions, says what helps a thinking one), or raise the captioner's most_failures"
         )
     made = compose_all(params, study, [concepts for concepts, _ in reports], use)
     return replace(made, counts={**made.counts, "unusable_replies": dict(sorted(reasons.items()))})

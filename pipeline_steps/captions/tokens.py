@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.locations import commit_of
 from pipeline_steps.stage.params import Params
 
 
@@ -31,14 +32,15 @@ def token_counter(params: TokenizerParams, subfolder: str) -> Callable[[str], in
     """A function from text to its number of tokens, begin and end included, by the tokenizer in ``subfolder``.
 
     Raises:
-        DataError: there is no tokenizer.
+        DataError: there is no tokenizer, or its hub model has no pin.
     """
     from transformers import AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # lengths above the limit are this module's question, not a warning
+    place = {"revision": commit} if (commit := commit_of(params.location, params.revision)) else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(params.location, subfolder=subfolder, revision=params.revision)
+        tokenizer = AutoTokenizer.from_pretrained(params.location, subfolder=subfolder, **place)
     except (OSError, ValueError) as error:
         raise DataError(
             f"no tokenizer at {params.location}/{subfolder}: {str(error).splitlines()[0]}; "

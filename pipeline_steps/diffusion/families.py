@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import flux
-from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
 
 Images = npt.NDArray[np.uint8]
@@ -91,7 +90,7 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
         vae=vae,
         denoiser=unet,
         scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"),
-        digest=weights_digest(folder),
+        digest=digest_of(base, folder),
         device=device,
         dtype=dtype,
     )

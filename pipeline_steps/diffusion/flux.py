@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
 
 # What a guidance-distilled model is told while it is fine-tuned: as all examples in diffusers' README_flux.md have it
@@ -51,7 +50,7 @@ def load_flux(base: BaseModel) -> Components:
         vae=vae,
         denoiser=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
-        digest=weights_digest(folder),
+        digest=digest_of(base, folder),
         device=device,
         dtype=dtype,
     )

@@ -7,11 +7,37 @@ from typing import Any
 import torch
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.locations import HubModel, commit_of, locate
+from pipeline_steps.records.weights import weights_digest
+
+_ADVICE = (
+    "set base_models.<name>.location to a local copy, or (gated models) accept the licence and run 'hf auth login'"
+)
+# What each family loads, and how the files of its weights are called (empty: it has none).
+_DIFFUSERS, _TRANSFORMERS = "diffusion_pytorch_model", "model"
+_PARTS = {
+    "stable_diffusion": {
+        "tokenizer": "",
+        "text_encoder": _TRANSFORMERS,
+        "vae": _DIFFUSERS,
+        "unet": _DIFFUSERS,
+        "scheduler": "",
+    },
+    "flux": {
+        "tokenizer": "",
+        "tokenizer_2": "",
+        "text_encoder": _TRANSFORMERS,
+        "text_encoder_2": _TRANSFORMERS,
+        "vae": _DIFFUSERS,
+        "transformer": _DIFFUSERS,
+        "scheduler": "",
+    },
+}
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """Where a base model lies (folder in diffusers layout, or a hub id with its revision) and how to compute."""
+    """Where a base model lies (folder in diffusers layout, or a hub id with the commit to load) and how to compute."""
 
     family: str
     location: str
@@ -53,23 +79,71 @@ def autocast(c: Components) -> torch.autocast:
 
 
 def resolve(base: BaseModel) -> Path:
-    """The local folder of a base model; a hub id is looked up in the cache or downloaded.
+    """The local folder of a base model; of a hub model, its commit in the cache or downloaded, what is loaded alone.
 
     Raises:
-        DataError: it is neither a folder nor to be had from the hub.
+        ParamsError: the location is neither a folder nor a hub id, or both.
+        DataError: nothing is there, it is not to be had, or parts are missing.
     """
-    folder = Path(base.location)
-    if (folder / "model_index.json").is_file():
-        return folder
-    advice = (
-        f"base model {base.location!r} is neither a folder with model_index.json nor to be had from the hub; set "
-        "base_models.<name>.location to a local copy, or (gated models) accept the licence and run 'hf auth login'"
-    )
-    if folder.is_absolute() or base.location.startswith((".", "models/")) or base.location.count("/") != 1:
-        raise DataError(advice)
+    place = locate(base.location, base.revision)
+    folder = place if isinstance(place, Path) else _snapshot(place, base)
+    if not (folder / "model_index.json").is_file():
+        raise DataError(
+            f"base model {base.location!r} is neither a folder with model_index.json nor to be had from the hub; "
+            f"{_ADVICE}"
+        )
+    if (
+        isinstance(place, Path)
+        and base.location.count("/") == 1
+        and not base.location.startswith((".", "/", "models/"))
+    ):
+        print(f"base model {base.location!r} is the folder of that name, not a model of the hub", flush=True)
+    return folder
+
+
+def digest_of(base: BaseModel, folder: Path) -> str:
+    """What identifies the weights in ``folder``: of a hub model, of what is loaded, whatever else its cache holds."""
+    is_folder = isinstance(locate(base.location, base.revision), Path)
+    return weights_digest(folder, None if is_folder else wanted_files(base.family))
+
+
+def wanted_files(family: str) -> list[str]:
+    """Patterns of the files in a hub repository in diffusers' layout that a family loads.
+
+    Weights as safetensors in full precision, whole or in shards. Not wanted: single files at the root, other formats,
+    ``fp16`` beside them, safety checker and feature extractor.
+    """
+    patterns = ["model_index.json"]
+    for part, weights in _PARTS[family].items():
+        if weights:
+            patterns += [
+                f"{part}/config.json",
+                f"{part}/{weights}.safetensors",
+                f"{part}/{weights}.safetensors.index.json",
+            ]
+            patterns.append(f"{part}/{weights}-?????-of-?????.safetensors")
+        else:
+            patterns += [f"{part}/*.{kind}" for kind in ("json", "txt", "model")]
+    return patterns
+
+
+def _snapshot(model: HubModel, base: BaseModel) -> Path:
     from huggingface_hub import snapshot_download
 
+    commit = commit_of(base.location, base.revision)
     try:
-        return Path(snapshot_download(base.location, revision=base.revision, ignore_patterns=["*.ckpt", "*.bin"]))
+        folder = Path(snapshot_download(model.id, revision=commit, allow_patterns=wanted_files(base.family)))
     except Exception as error:
-        raise DataError(f"{advice} ({type(error).__name__})") from error
+        raise DataError(
+            f"commit {commit} of {model.id} is not to be had from the hub ({type(error).__name__}); {_ADVICE}"
+        ) from error
+    absent = [part for part, weights in _PARTS[base.family].items() if not _is_there(folder / part, weights)]
+    if absent:
+        raise DataError(
+            f"commit {commit} of {model.id} has no {', '.join(absent)} as safetensors in full precision; {_ADVICE}"
+        )
+    return folder
+
+
+def _is_there(part: Path, weights: str) -> bool:
+    return any(part.glob(f"{weights}*.safetensors" if weights else "*.json"))

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.loop import Optimisation
 from pipeline_steps.diffusion.optimised import Optimised
+from pipeline_steps.records.locations import commit_of
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import Params, read_params
 
@@ -37,8 +38,14 @@ class TrainingParams(Optimised):
 
 
 def read_base(name: str) -> BaseModel:
-    """The base model called ``name`` in params.yaml."""
-    return BaseModel(**read_params(BaseModelParams, f"base_models.{name}").model_dump())
+    """The base model called ``name`` in params.yaml; of a hub model, at the commit that is pinned.
+
+    Raises:
+        ParamsError: its location is neither a folder nor a hub id, or both.
+        DataError: it has no pin.
+    """
+    p = read_params(BaseModelParams, f"base_models.{name}")
+    return BaseModel(p.family, p.location, commit_of(p.location, p.revision), p.dtype)
 
 
 def write_history(path: Path, losses: list[float], every: int, validation: dict[int, float]) -> None:

@@ -1,14 +1,16 @@
 """Requests to a service behind the official OpenAI client: tried again when that can help, within a budget.
 
-Who asks stores a reply in the item store before anything looks at it, so that none is paid twice.
+Who asks stores a reply (``items.replies``) before anything looks at it, so that none is paid twice.
 """
 
 import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from threading import Lock
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -97,11 +99,17 @@ class Service:
         except _PASSING as error:
             return f"no answer: {type(error).__name__}"
         except openai.APIError as error:
-            said = str(error).replace(self.secret, "***") if self.secret else str(error)
             raise DataError(
-                f"{self.params.base_url} refuses the request: {said[:300]}; check model, base_url and "
+                f"{self.params.base_url} refuses the request: {self._said(error)}; check model, base_url and "
                 f"{self.params.key_variable or 'key_variable'}"
             ) from None
+
+    def _said(self, error: openai.APIError) -> str:
+        """What the service answered, without the key; the client shows bodies in OpenAI's own form alone."""
+        said = str(error)
+        if isinstance(error, openai.APIStatusError) and len(said) <= len(f"Error code: {error.status_code}"):
+            said = f"{said}: {error.response.text}"
+        return (said.replace(self.secret, "***") if self.secret else said)[:300]
 
     def _counted(self, request: Callable[[openai.OpenAI], T]) -> T:
         self.budget.take()
@@ -109,14 +117,18 @@ class Service:
 
 
 def connect(params: ServiceParams, budget: Budget) -> Service:
-    """A service with a fresh budget.
+    """A service with a fresh budget. What is on this machine is asked directly, whatever proxy the environment names.
 
     Raises:
         DataError: the environment variable of its key is not set.
     """
     secret = _secret(params)
     api = openai.OpenAI(
-        base_url=params.base_url, api_key=secret or "none", timeout=params.timeout_seconds, max_retries=0
+        base_url=params.base_url,
+        api_key=secret or "none",
+        timeout=params.timeout_seconds,
+        max_retries=0,
+        http_client=openai.DefaultHttpxClient(trust_env=False) if _is_here(params.base_url) else None,
     )
     return Service(params, secret, budget, api)
 
@@ -128,6 +140,14 @@ def _secret(params: ServiceParams) -> str:
     if not secret:
         raise DataError(f"set the environment variable {params.key_variable} to the key of {params.base_url}")
     return secret
+
+
+def _is_here(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _wait(state: RetryCallState) -> float:

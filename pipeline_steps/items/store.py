@@ -3,7 +3,7 @@
 A value lies at ``root/ab/abcdef...`` as its SHA-256 (32 bytes) followed by its bytes. Writers use a
 temporary name and rename, so that readers see a whole value or none. A damaged value is moved to
 ``root/quarantine`` and counts as absent. So what can be computed again need not wait for the disk (a power cut may cost
-it); what was given, and perhaps paid for, does.
+it); what was given does. Replies that were paid for lie apart (``items.replies``).
 """
 
 import hashlib
@@ -32,6 +32,25 @@ def item_seed(key: str) -> int:
     return int(key[:16], 16) >> 1
 
 
+def read_checked(path: Path, quarantine: Path) -> bytes | None:
+    """The value that was written to ``path``, or None where it is absent or damaged (then moved to ``quarantine``)."""
+    try:
+        stored = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if hashlib.sha256(stored[32:]).digest() == stored[:32]:
+        return stored[32:]
+    quarantine.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(quarantine)
+    return None
+
+
+def write_checked(path: Path, value: bytes, *, synced: bool) -> None:
+    """Write ``value`` with its digest, whole or not at all; ``synced``: when this returns, it is on the disk."""
+    with whole_file(path, synced=synced) as temporary:
+        temporary.write_bytes(hashlib.sha256(value).digest() + value)
+
+
 @dataclass(frozen=True)
 class Use:
     """What a pass over the store did."""
@@ -52,21 +71,11 @@ class ItemStore:
 
     def get(self, key: str) -> bytes | None:
         """The value, or None where it is absent or damaged (then quarantined)."""
-        path = self.path(key)
-        try:
-            stored = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        if hashlib.sha256(stored[32:]).digest() == stored[:32]:
-            return stored[32:]
-        quarantine = self.root / "quarantine" / key
-        quarantine.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(quarantine)
-        return None
+        return read_checked(self.path(key), self.root / "quarantine" / key)
 
     def put(self, key: str, value: bytes) -> None:
         """Store ``value`` whole or not at all; when this returns, it is on the disk."""
-        self._write(key, value, synced=True)
+        write_checked(self.path(key), value, synced=True)
 
     def through(
         self, keys: Sequence[str], compute: Callable[[list[int]], list[bytes]], batch_size: int, what: str
@@ -83,14 +92,10 @@ class ItemStore:
         for batch in Track(batches, what, len(batches)):
             padded = batch + [batch[-1]] * (batch_size - len(batch))
             for i, value in zip(batch, compute(padded), strict=False):
-                self._write(keys[i], value, synced=False)
+                write_checked(self.path(keys[i]), value, synced=False)
                 values[i] = value
         everything = [values[i] if i in values else values[first_of[key]] for i, key in enumerate(keys)]
         return everything, Use(len(keys) - len(absent), len(absent))
-
-    def _write(self, key: str, value: bytes, *, synced: bool) -> None:
-        with whole_file(self.path(key), synced=synced) as temporary:
-            temporary.write_bytes(hashlib.sha256(value).digest() + value)
 
     def collect_garbage(self, max_bytes: int) -> int:
         """Delete the values read or written longest ago until at most ``max_bytes`` remain; bytes freed."""

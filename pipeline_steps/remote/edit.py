@@ -1,12 +1,12 @@
 """Images edited by a model behind an OpenAI-compatible image-edit endpoint (Sagers et al. 2022 used DALL-E 2).
 
-Each source is sent with a mask of what is to be painted. An image is paid once: it is stored by source, mask, prompt
-and model as soon as it is here. **Photographs leave the machine** where ``base_url`` is elsewhere. What all will cost
-is said, and compared with the budget, before the first request.
+Each source is sent with a mask of what is to be painted. An image is paid once: it is stored by the source's pixels,
+mask, prompt and model as soon as it is here (``items.replies``). **Photographs leave the machine** where ``base_url``
+is elsewhere. What all will cost is said, and compared with the budget, before the first request.
 """
 
 import base64
-import hashlib
+import binascii
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pipeline_steps.items.store import ItemStore, default_store, item_key
+from pipeline_steps.items.replies import Replies, ReplyKey, default_replies
+from pipeline_steps.items.store import item_key
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import Photograph, digest, mask_png, png_bytes, read_image
@@ -28,7 +29,7 @@ from pipeline_steps.records.masks import blended, grown
 from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
-_CODE = "1"  # of stored images; not the code's digest, for what was paid stays good
+_CODE = "2"  # of stored images; not the code's digest, for what was paid stays good
 _MAX_PIXELS = 100_000_000  # of a reply
 
 
@@ -70,18 +71,18 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     Raises:
         DataError: the budget would not do, the service refuses, or some images got no answer (what came is kept).
     """
-    dataset, captions, store = open_dataset(inputs.dataset), read_captions(inputs.captions), default_store()
+    dataset, captions, paid = open_dataset(inputs.dataset), read_captions(inputs.captions), default_replies()
     ids = [j.source_id for j in jobs]
     images, masks = dataset.images(ids), dataset.masks_of(ids)
     lesions = np.stack([grown(mask, params.grow) for mask in masks])
     regions = lesions if params.region == "lesion" else ~lesions
     prompts = [captions.prompt(j.source_id, j.condition, j.target_type).text for j in jobs]
     keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
-    todo = {key: i for i, key in enumerate(keys) if store.get(key) is None}
+    todo = {key: i for i, key in enumerate(keys) if paid.get(key) is None}
     if todo:
         _say_cost(params, len(todo))
-        _ask_all(params, store, {key: (images[i], regions[i], prompts[i]) for key, i in todo.items()})
-    read = [_read(store.get(key), images.shape[1]) for key in keys]
+        _ask_all(params, paid, {key: (images[i], regions[i], prompts[i]) for key, i in todo.items()})
+    read = [_read(paid, key, images.shape[1]) for key in keys]
     for note, n in Counter(note for photograph in read for note in photograph.notes).items():
         print(f"{n} of the service's {len(read)} images: {note}", flush=True)
     made = np.stack([photograph.pixels for photograph in read])
@@ -94,11 +95,10 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
 
 def _key(
     params: RemoteEditParams, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str, job: Job
-) -> str:
-    return item_key(
+) -> ReplyKey:
+    request = item_key(
         "remote edit",
         _CODE,
-        image=digest(image),
         region=digest(region),
         prompt=prompt,
         copy=job.copy,
@@ -106,6 +106,7 @@ def _key(
         model=params.model,
         size=params.size,
     )
+    return ReplyKey(digest(image), request)
 
 
 def _say_cost(params: RemoteEditParams, images: int) -> None:
@@ -123,14 +124,14 @@ def _say_cost(params: RemoteEditParams, images: int) -> None:
         )
 
 
-def _ask_all(params: RemoteEditParams, store: ItemStore, todo: dict[str, tuple[Any, Any, str]]) -> None:
+def _ask_all(params: RemoteEditParams, paid: Replies, todo: dict[ReplyKey, tuple[Any, Any, str]]) -> None:
     from pipeline_steps.items.paid import Budget, ServiceParams, connect  # late: most augmenters need no client
 
     named = {name: getattr(params, name) for name in ServiceParams.model_fields}
     service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
     extra: Any = {"response_format": params.response_format} if params.response_format else {}
 
-    def one(key: str, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str) -> str:
+    def one(key: ReplyKey, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str) -> str:
         sent = _request_images(image, region, params.size)
         reply = service.ask(
             lambda api: api.images.edit(
@@ -149,7 +150,10 @@ def _ask_all(params: RemoteEditParams, store: ItemStore, todo: dict[str, tuple[A
         encoded = reply.data[0].b64_json if reply.data else None
         if not encoded:
             return "a reply without an image"
-        store.put(key, base64.b64decode(encoded))
+        try:
+            paid.put(key, base64.b64decode(encoded))
+        except binascii.Error:
+            return "a reply whose image is not base64"
         return ""
 
     with ThreadPoolExecutor(params.concurrency) as pool:
@@ -180,15 +184,18 @@ def _request_images(
     return files
 
 
-def _read(stored: bytes | None, size: int) -> Photograph:
+def _read(paid: Replies, key: ReplyKey, size: int) -> Photograph:
     """The service's image at the data's size, in the data's colours.
 
     Raises:
         DataError: what was paid is no image.
     """
+    stored = paid.get(key)
     assert stored is not None
     try:
         return read_image(io.BytesIO(stored), size, "squash", _MAX_PIXELS)
     except BadImageError as error:
-        name = hashlib.sha256(stored).hexdigest()[:12]
-        raise DataError(f"the service sent something that is no image ({len(stored)} bytes, {name}): {error}") from None
+        raise DataError(
+            f"the service sent something that is no image ({len(stored)} bytes; {error}); look at {paid.path(key)}, "
+            "and delete it to ask (and pay) again"
+        ) from None
