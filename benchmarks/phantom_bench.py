@@ -21,6 +21,7 @@ from pipeline_steps.reporting import gallery, shown
 from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results, gather, mask_agreement
+from pipeline_steps.reporting.study import HOLDOUT, PARTITIONS
 from pipeline_steps.stage.params import read_yaml
 
 DOCS = Path("docs")
@@ -209,7 +210,7 @@ def learned(r: Results, cells: dict[str, Any]) -> str:
 
 def overlap(r: Results) -> str:
     """Segmenters on the holdout."""
-    rows = [s for s in shown.segmenters(r) if s["partition"] == report.PARTITIONS["holdout"]]
+    rows = [s for s in shown.segmenters(r, {p: p for p in PARTITIONS}) if s["partition"] == "holdout"]
     head = ["trained on", "Dice (95 %)", "IoU", "Dice by type"]
     return table(head, [[_name(s), f"{s['dice']} ({s['interval']})", s["iou"], s["by_type"]] for s in rows])
 
@@ -220,7 +221,7 @@ def main() -> None:
     r = gather(cells, report.METRICS)
     splits = json.loads((report.METRICS / "split.json").read_text())
     board = report.boards(r, splits, cells)[0]
-    assert board["partition"] == report.PARTITIONS["holdout"]
+    assert board["partition"] == HOLDOUT
     draws = sorted(set(r.classifiers["draw"]))
     masks = [
         [m["cell"], m["images"], m["unavailable"] or f"{m['dice']:.3f}"] for m in mask_agreement(cells, report.METRICS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.phantom_bench import classifiers, images, learned, sample_wall
 from pipeline_steps import report
 from pipeline_steps.reporting.results import gather
+from pipeline_steps.reporting.study import HOLDOUT
 from pipeline_steps.stage.params import read_yaml
 
 DOCS = Path("docs")
@@ -36,7 +37,7 @@ def main() -> None:
     r = gather(cells, report.METRICS)
     splits = json.loads((report.METRICS / "split.json").read_text())
     board = report.boards(r, splits, cells)[0]
-    assert board["partition"] == report.PARTITIONS["holdout"]
+    assert board["partition"] == HOLDOUT
     wall = sample_wall(cells["screen"], DOCS / "phantom_variants_wall.png")
     text = f"""# The methods' other forms, in miniature
 

@@ -20,8 +20,9 @@ from pipeline_steps.diffusion.paired import PairedParams, image_and_mask
 from pipeline_steps.recoloring.tone_transfer import ToneTransferParams, recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, Minority, aimed, plan_jobs, targets
+from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, aimed, plan_jobs
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.populations import Minority, targets
 from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.remote.edit import RemoteEditParams, remote_edit

@@ -21,9 +21,9 @@ from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_h
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.jobs import Type
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.populations import Type
 from pipeline_steps.records.skin_types import levels_name, types_of
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import Params, read_params

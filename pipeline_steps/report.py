@@ -11,12 +11,14 @@ import jinja2
 import pandas as pd
 
 from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.populations import targets
+from pipeline_steps.records.skin_types import level_name, levels_name
 from pipeline_steps.reporting import figures, gallery, plates, shown
 from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.family import compare
 from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import Results, gather, mask_agreement, read_json
-from pipeline_steps.reporting.study import METRICS, PARTITIONS, PREDICTIONS, Study, read_study
+from pipeline_steps.reporting.study import DATASET, METRICS, PREDICTIONS, Study, read_study
 from pipeline_steps.reporting.tables import ablation, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
@@ -28,7 +30,6 @@ class ReportParams(Params):
     """``report`` in params.yaml."""
 
     gallery_per_condition: int
-    phantom: bool
 
 
 def boards(r: Results, splits: Mapping[str, Any], cells: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -39,7 +40,21 @@ def boards(r: Results, splits: Mapping[str, Any], cells: Mapping[str, Any]) -> l
 
 def learned(r: Results, cells: Mapping[str, Any]) -> list[dict[str, str]]:
     """Fine-tuned models beside their base models as the page prints them."""
-    return shown.learned(r, cells, read_yaml(PARAMS_FILE)["augmenters"])
+    return shown.learned(r, cells, _augmenters())
+
+
+def _augmenters() -> dict[str, dict[str, Any]]:
+    """Their settings, with types as ``target_types``."""
+    params = read_yaml(PARAMS_FILE)
+    minority = params["subset"]["minority"]
+    entries = params["augmenters"].items()
+    return {name: a | {"target_types": targets(a["target_types"], minority)} for name, a in entries}
+
+
+def beyond(study: Study, augmenters: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Those of ``augmenters`` that are asked for skin types which are not the minority's, with these."""
+    found = {name: set(a["target_types"]) - set(study.minority) for name, a in augmenters.items()}
+    return [f"{name}: {levels_name(types)}" for name, types in found.items() if types]
 
 
 def curves(cells: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -56,7 +71,7 @@ def curves(cells: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
 
 def sheets(cells: Mapping[str, Any], per_condition: int) -> list[gallery.Sheet]:
     """The wall, then the gallery and the rejects of each augmenter cell."""
-    dataset = open_dataset(Path("data/dataset"))
+    dataset = open_dataset(DATASET)
     made = []
     for key in cells["generate"]:
         folder = Path("data/synthetic") / key
@@ -74,13 +89,13 @@ def statistics(r: Results, study: Study) -> dict[str, Any]:
     return {
         "classifiers": len(set(r.classifiers["cell"])) if len(r.classifiers) else 0,
         "accuracy_figures": plates.accuracy_plates(r, study) + plates.dose_plates(r, study),
-        "table_2": {words: rows for p, words in PARTITIONS.items() if (rows := table_2(r, p))},
+        "table_2": {words: t for p, words in study.words.items() if (t := table_2(r, p, papers=study.papers))},
         "boards": shown.boards(compared, study),
-        "tests": shown.tests(compared),
-        "floors": shown.floors(compared.floors),
+        "tests": shown.tests(compared, study.words),
+        "floors": shown.floors(compared.floors, study.words),
         "family": compared.family,
         "minimum": study.evaluation.minimum_level_images,
-        "ablation": ablation(r),
+        "ablation": ablation(r, papers=study.papers),
     }
 
 
@@ -88,20 +103,23 @@ def page(r: Results, study: Study, cells: Mapping[str, Any], params: ReportParam
     """The whole page."""
     subset, audit, histories = read_json(METRICS / "subset.json"), read_json(METRICS / "audit.json"), curves(cells)
     template = jinja2.Template((Path(__file__).parent / "reporting" / "page.html").read_text("utf-8"), autoescape=True)
+    augmenters = sorted({c["augmenter"] for c in cells["generate"].values()})
     features = sorted(set(r.images["features"])) if len(r.images) else []
     return template.render(
         **statistics(r, study),
-        phantom=params.phantom,
+        study=study,
+        level_name=spelled_level,
         spelled=spelled,
         images=read_json(METRICS / "ingest.json")["images"],
         subset=subset,
-        types=sorted({t for n in subset["counts"].values() for t in n}),
+        types=sorted({t for n in subset["counts"].values() for t in n}, key=int),
         audit=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in audit.items() if k != "missing_facts"),
         missing=audit["missing_facts"],
         splits=[(s, d, n) for s, draws in study.sizes.items() for d, n in draws.items()],
         partitions=["train", "validation", "test", "test_light", "reference", "holdout", "excluded"],
-        augmenters=sorted({c["augmenter"] for c in cells["generate"].values()}),
-        segmenters=shown.segmenters(r),
+        augmenters=augmenters,
+        beyond=beyond(study, {name: a for name, a in _augmenters().items() if name in augmenters}),
+        segmenters=shown.segmenters(r, study.words),
         masks=[m | {"dice": shown.number(m["dice"])} for m in mask_agreement(dict(cells), METRICS)],
         distances=shown.images(r),
         names=names(features),
@@ -114,6 +132,11 @@ def page(r: Results, study: Study, cells: Mapping[str, Any], params: ReportParam
         curves=shown.uri(figures.training_curves(histories)) if histories else "",
         params=PARAMS_FILE.read_text("utf-8"),
     )
+
+
+def spelled_level(key: str) -> str:
+    """A level as metrics name it, in words: a type, a group, or ``unknown``."""
+    return level_name(int(key)) if key.isdigit() else key
 
 
 def main() -> None:

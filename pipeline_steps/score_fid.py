@@ -2,8 +2,9 @@
 
 Reads: data set, split, generated and screened images. Writes: ``metrics/fid/<cell>.json``.
 The real side is the reference partition: images that trained nothing and test nothing. Where a split leaves none of
-a group, the metric says so. The light training images stand beside as the baseline that generation must beat. Concept
-accuracy is how often most of the nearest reference images have the condition that a generated image was made for.
+a group, the metric says so. The majority's training images stand beside as the baseline that generation must beat.
+Concept accuracy is how often most of the nearest reference images have the condition that a generated image was made
+for. Where a study knows groups of skin types alone, generated images count by the group of their type.
 
 ``frechet_distance`` and ``kernel_distance`` are FID and KID where ``features`` are Inception's alone. Intervals take
 whole groups together (generated: of one source's group) and cover the sampling of images: not the bias that a Fréchet
@@ -28,6 +29,7 @@ from pipeline_steps.items.store import default_store
 from pipeline_steps.records.groups import share_interval
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.skin_types import GROUP_LEVELS, group_level
 from pipeline_steps.records.synthetic import read_accepted, source_groups
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import Params, read_params
@@ -62,7 +64,7 @@ class FidParams(Params):
 class Images:
     """Of each image its ``condition``, ``skin_type`` and ``group`` (columns of ``rows``), and its features (n, D).
 
-    ``skin_type`` of a generated image is the one it was made for, ``group`` its source's.
+    ``skin_type`` is the level of the skin, of a generated image that which it was made for; ``group`` its source's.
     """
 
     rows: pd.DataFrame
@@ -143,7 +145,7 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
     }
 
 
-def score(real: Images, made: Images, light: Images, params: FidParams) -> dict[str, Any]:
+def score(real: Images, made: Images, majority: Images, params: FidParams) -> dict[str, Any]:
     """Distances over the generated types, for each type, each condition, and each condition x type."""
     types, conditions = sorted(set(made.rows["skin_type"])), sorted(set(made.rows["condition"]))
     same_skin = real.where(real.rows["skin_type"].isin(types).to_numpy())
@@ -155,12 +157,19 @@ def score(real: Images, made: Images, light: Images, params: FidParams) -> dict[
     return {
         "all": compare(same_skin, made, params, params.interval_draws),
         "concepts": concepts(same_skin, made, params),
-        "light_training_images": compare(same_skin, light, params, params.interval_draws),
+        "majority_training_images": compare(same_skin, majority, params, params.interval_draws),
         "by_type": {str(t): part(None, t) for t in types},
         "by_condition": {c: part(c, None) for c in conditions},
         "by_condition_and_type": {c: {str(t): part(c, t) for t in types} for c in conditions},
         "intervals_cover": COVERS,
     }
+
+
+def made_images(table: pd.DataFrame, train: pd.DataFrame, features: Features) -> Images:
+    """Generated images, whose level is that of their wanted type in the study that ``train`` is of."""
+    groups_alone = train["fitzpatrick_scale"].isin(GROUP_LEVELS).any()
+    levels = [group_level(t) if groups_alone else t for t in table["target_type"]]
+    return Images(table.assign(skin_type=levels, group=source_groups(table["source_id"], train)), features)
 
 
 def main() -> None:
@@ -179,9 +188,8 @@ def main() -> None:
 
     reference, train = read_partition(args.split, "reference"), read_partition(args.split, "train")
     table, pixels = read_accepted(Path(args.synthetic), args.screened)
-    named = table.rename(columns={"target_type": "skin_type"}).assign(group=source_groups(table["source_id"], train))
-    light = real(train[train["tone"] == "majority"].reset_index(drop=True))
-    scores = score(real(reference), Images(named, features(pixels)), light, params)
+    majority = real(train[train["tone"] == "majority"].reset_index(drop=True))
+    scores = score(real(reference), made_images(table, train, features(pixels)), majority, params)
     write_metrics(args.metrics, {"features": e.name, **scores})
 
 

@@ -9,8 +9,8 @@ lesion, the same patient) is left out: closeness to that is by design. An image 
 source's caption alone, and is a copy if it looks like that one, too. The distance to the source is reported for all.
 
 Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
-hits on real validation images, per skin type, and rejects nothing: a judge that knows light skin alone would reject the
-good dark images.
+hits on real validation images, per skin type, and rejects nothing: a judge that knows the majority's skin alone would
+reject good images of the minority's.
 """
 
 from collections.abc import Sequence

@@ -18,7 +18,11 @@ SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
     "i": {str(d): {"train": 1400, "test": 56, "test_light": 28} for d in range(5)},
 }
 STUDY = Study(
+    majority=(1, 2),
     minority=(5, 6),
+    levelled=False,
+    rendered=True,
+    papers=True,
     conditions=7,
     sizes=SIZES,
     baselines=frozenset({"real", "classic"}),

@@ -51,7 +51,7 @@ def cell(tmp_path):
         (tmp_path / "fid").mkdir(exist_ok=True)
         (tmp_path / "screen/one-iii-0.json").write_text(json.dumps(SCREENED))
         light = {"frechet_distance": 99.0}
-        scored = {"features": "clip", "all": distances, "concepts": {}, "light_training_images": light}
+        scored = {"features": "clip", "all": distances, "concepts": {}, "majority_training_images": light}
         (tmp_path / "fid/one-iii-0.json").write_text(json.dumps(scored))
         cells = {k: {} for k in ("train_classifier", "train_segmenter", "judge_masks")}
         made = {"one-iii-0": {"augmenter": "one", "split": "iii-0"}}
@@ -66,7 +66,7 @@ def test_distances_are_read_with_their_features_and_intervals(cell):
     r = cell({"real": 5, **measured, **intervals})
     (row,) = r.images.to_dict("records")
     assert {m: row[m] for m in measured} == measured
-    assert (row["features"], row["frechet_distance_of_light_training_images"]) == ("clip", 99.0)
+    assert (row["features"], row["frechet_distance_of_majority_training_images"]) == ("clip", 99.0)
     (printed,) = shown.images(r)
     assert printed["frechet_distance"] == {"value": "3.000", "beside": "2.000 to 4.000"}
     assert printed["kernel_distance"] == {"value": "-0.100", "beside": "-1.100 to 0.900"}
@@ -74,7 +74,7 @@ def test_distances_are_read_with_their_features_and_intervals(cell):
 
 
 def test_what_few_images_say_is_told_in_counts():
-    assert _by_type(SCREENED["class_consistency"]) == "5: 2 of 3, 6: 0 of 1"
+    assert _by_type(SCREENED["class_consistency"]) == "V: 2 of 3, VI: 0 of 1"
     limit = SCREENED["memorisation"]
     assert _rests_on(limit) == "7 held-out images of 5 groups, too few for 1 %"
     assert _rests_on({**limit, "images": 400, "groups": 300, "too_few": False}) == "400 held-out images of 300 groups"

@@ -1,30 +1,41 @@
 """What the report prints: intervals, the noise floor, how many images stand behind a number."""
 
 import dataclasses
+import html
+import json
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from matplotlib.colors import to_hex
 from scipy import stats
 
+from pipeline_steps import report
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
+from pipeline_steps.report import ReportParams
 from pipeline_steps.reporting import figures, plates, shown
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
-from pipeline_steps.reporting.comparisons import floor_differences, paired_tests
+from pipeline_steps.reporting.comparisons import contenders, floor_differences, paired_tests
 from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.intervals import accuracy_points
-from pipeline_steps.reporting.results import Results
+from pipeline_steps.reporting.results import BETWEEN_TYPES, Results
 from pipeline_steps.reporting.study import Study
 from pipeline_steps.reporting.tables import ablation, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.params import read_params, read_yaml
 from pipeline_steps.statistics.settings import EvaluationParams
 
 EVALUATION = EvaluationParams(bootstrap_draws=300, seed=4, minimum_level_images=10)
 STUDY = Study(
+    majority=(1, 2),
     minority=(5, 6),
+    levelled=False,
+    rendered=True,
+    papers=True,
     conditions=3,
     sizes={s: {str(d): {"train": 100, "test": 25, "test_light": 0} for d in range(3)} for s in ("iii", "i")},
     baselines=frozenset({"real"}),
@@ -107,7 +118,7 @@ def test_the_caption_says_what_the_figure_cannot():
     (plate,) = plates.accuracy_plates(_results(*rows), STUDY)
     assert plate["caption"].startswith("57 images, 1 draw(s); bars: 95 % over test images")
     assert "each of the 3 conditions equally often" in plate["caption"]
-    assert "fewer than 10 images (type 6)" in plate["caption"]
+    assert "fewer than 10 images (type VI)" in plate["caption"]
     assert "Dotted: real, second seed, the noise floor" in plate["caption"]
 
 
@@ -179,18 +190,18 @@ def test_draws_without_spread_are_named_and_have_no_p(tmp_path):
     rows = [_level(arm, d, accuracy=a) for arm, a in (("real", 0.5), ("syn", 0.6)) for d in (0, 1, 2)]
     tests = paired_tests(_results(*rows), "test", STUDY, tmp_path)
     compared = as_one_family(tests, [], [])
-    (row,) = shown.tests(compared)
+    (row,) = shown.tests(compared, STUDY.words)
     assert (row["mean"], row["interval"], row["p"]) == ("+10.0", "no spread between draws", "")
     assert compared.family == 0
 
 
 def test_a_table_tells_draws_and_images_and_no_deviation_of_one():
     rows = [_level("real", 0), _level("syn", 0, accuracy=0.4), _level("syn", 1, accuracy=0.6, n=42)]
-    (row,) = table_2(_results(*rows), "test")
+    (row,) = table_2(_results(*rows), "test", papers=True)
     assert row["ours"] == {"real": "50.0 (1 draw)", "syn": "50.0 ± 14.1 (2 draws)"}
     assert row["images"] == "40-42"
     same = [_level("real", d) for d in (0, 1)]
-    assert table_2(_results(*same), "test")[0]["ours"] == {"real": "50.0 (2 draws, no spread)"}
+    assert table_2(_results(*same), "test", papers=True)[0]["ours"] == {"real": "50.0 (2 draws, no spread)"}
 
 
 def test_the_ablation_mixes_no_scenarios_and_no_architectures():
@@ -200,7 +211,7 @@ def test_the_ablation_mixes_no_scenarios_and_no_architectures():
     images = pd.DataFrame(
         [{"augmenter": "good", "split": s, "frechet_distance": f} for s, f in (("iii-0", 40.0), ("i-0", None))]
     )
-    found = ablation(Results(pd.DataFrame(rows), images, pd.DataFrame()))
+    found = ablation(Results(pd.DataFrame(rows), images, pd.DataFrame()), papers=True)
     assert [(a["scenario"], a["architecture"], a["ours"]["test"], a["frechet_distance"]) for a in found] == [
         ("iii", "a", "30.0 (1 draw)", "40.000 (1 draw)"),
         ("iii", "b", "70.0 (1 draw)", "40.000 (1 draw)"),
@@ -260,3 +271,97 @@ def test_dose_response_shows_the_noise_floor_apart(drawn):
     figures.dose_response(found, "title")
     styles = {line.get_label(): line.get_linestyle() for line in drawn[-1].axes[0].lines}
     assert (styles["real"], styles["real, second seed"]) == ("-", ":")
+
+
+MISSING_FACTS = dict.fromkeys(("p", "predicts_label", "balanced_accuracy", "chance", "cramers_v", "images"))
+ALL_SEVEN = tuple(read_yaml(ROOT / "params.yaml")["subset"]["conditions"])
+PHOTOGRAPHS = {"adapter": "folder", "file": "a.jpg", "skin_source": "fitzpatrick"}
+FITZPATRICK17K = {"adapter": "fitzpatrick17k", "file": "a.jpg", "skin_source": "fitzpatrick_scale"}
+PHANTOMS = {"adapter": "phantom", "file": "", "skin_source": "rendered"}
+PARTITIONS = ("train", "validation", "test", "test_light", "reference", "holdout", "excluded")
+CELL = {"arm": "real", "architecture": "resnet18", "augmenter": "", "split": "i-0"}
+CELLS = {"train_classifier": {"real-resnet18-i-0": CELL}}
+CELLS |= {s: {} for s in ("invert_tokens", "finetune", "generate", "screen", "train_segmenter", "judge_masks")}
+
+
+def _scores(levels):
+    """What ``evaluate`` writes of 40 images of each level."""
+    by_type = {"accuracy": 0.5, "n": 40, "accuracy_interval": [0.4, 0.6]}
+    by_type = {measure: dict.fromkeys(levels, value) for measure, value in by_type.items()}
+    between = dict.fromkeys(BETWEEN_TYPES)
+    whole = dict.fromkeys(("n", "accuracy", "precision", "recall", "f1", "auc"), 0.5)
+    return {**whole, "accuracy_interval": [0.4, 0.6], "by_type": {**by_type, **between}}
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A function from who is studied, and on what data, to the report's page: one classifier, one image."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(name, content):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))
+
+    def render(data, skin, conditions, levels):
+        params = read_yaml(ROOT / "params.yaml")
+        params["ingest"]["adapter"] = data["adapter"]
+        params["subset"] |= {"majority": skin[0], "minority": skin[1]}
+        write("params.yaml", params)
+        write("metrics/ingest.json", {"images": {"present": 1, "missing": 0, "quarantined": 0}})
+        write("metrics/audit.json", {"missing_facts": MISSING_FACTS})
+        counts = {c: dict.fromkeys(levels, 9) for c in conditions}
+        dropped = {"no pixels": dict.fromkeys(levels, 1) | {"unknown": 2}}
+        write("metrics/subset.json", {"policy": "clean", "counts": counts, "dropped": dropped})
+        scores = _scores(levels)
+        write("metrics/classification/real-resnet18-i-0.json", {"test": scores, "test_light": scores})
+        (tmp_path / "data/dataset").mkdir(parents=True)
+        manifest = {"image_id": ["a"], "row": 0, "file": data["file"], "skin_source": data["skin_source"]}
+        pd.DataFrame(manifest).to_parquet("data/dataset/manifest.parquet")
+        for name in ("pixels", "masks"):
+            np.save(f"data/dataset/{name}.npy", np.zeros((1, 8, 8, 3), np.uint8))
+        study = report.read_study({"i": {"0": dict.fromkeys(PARTITIONS, 40)}}, CELLS)
+        text = report.page(report.gather(CELLS, report.METRICS), study, CELLS, read_params(ReportParams, "report"))
+        return html.unescape(text).split("</style>")[1].split("<h2>Parameters</h2>")[0]
+
+    return render
+
+
+def test_photographs_are_no_phantoms_and_their_levels_are_named_as_asked_for(page):
+    text = page(PHOTOGRAPHS, ([1, 2], [3, 4, 5]), ["nevus", "psoriasis"], "12345")
+    assert not re.findall(r"\b(?:phantom|rendered|paper|dark|light)\b", text, re.IGNORECASE)
+    assert "test, types III, IV, V (minority)" in text
+    assert "test, types I, II (majority)" in text
+
+
+@pytest.mark.parametrize(
+    ("data", "minority", "conditions", "beside"),
+    [
+        (PHANTOMS, [5, 6], ALL_SEVEN, True),
+        (FITZPATRICK17K, [5, 6], ALL_SEVEN, True),
+        (PHOTOGRAPHS, [5, 6], ALL_SEVEN, False),
+        (PHANTOMS, [4], ALL_SEVEN, False),
+        (FITZPATRICK17K, [5, 6], ALL_SEVEN[:3], False),
+    ],
+)
+def test_the_papers_figures_stand_beside_its_own_study_alone(page, data, minority, conditions, beside):
+    text = page(data, ([1, 2], minority), conditions, ["1", "2", *map(str, minority)])
+    assert ("68.45" in text, "paper: real" in text) == (beside, beside), "Table 2, scenario i, ResNet"
+    assert ("Phantom results" in text) == (data is PHANTOMS)
+
+
+def test_a_study_of_groups_names_them(page, drawn):
+    text = page(PHOTOGRAPHS, ([1, 2], [3, 4, 5, 6]), ["nevus", "psoriasis"], ["12", "34", "56"])
+    assert "minority: types III-IV, V-VI" in text
+    assert "test, types III-IV, V-VI (minority)" in text
+    assert "<th>I-II</th><th>III-IV</th><th>V-VI</th>" in text
+    assert "no pixels 5\n(I-II: 1, III-IV: 1, V-VI: 1, unknown: 2)" in text
+    ticks = [t.get_text() for t in drawn[0].axes[0].get_xticklabels()]
+    assert ticks == ["I-II\nn 40", "III-IV\nn 40", "V-VI\nn 40"]
+    measured = contenders(report.gather(CELLS, report.METRICS), "test", (3, 4, 5, 6))["real"]
+    assert list(measured["minority_images"]) == [80]
+
+
+def test_other_targets_than_the_minoritys_are_said():
+    study = dataclasses.replace(STUDY, minority=(3, 4))
+    settings = {"other": {"target_types": (1, 4)}, "own": {"target_types": (3, 4)}}
+    assert report.beyond(study, settings) == ["other: type I"]

@@ -49,7 +49,9 @@ def test_distances_stand_beside_their_intervals_and_counts():
 def test_parts_have_intervals_where_they_were_asked_for_alone():
     real, made, light = _kinds(80, name="r"), _kinds(80, seed=1), _kinds(40, seed=2, name="l")
     found = score(real, made, light, PARAMS)
-    assert {"frechet_distance_interval", "recall_interval"} <= set(found["all"]) & set(found["light_training_images"])
+    assert {"frechet_distance_interval", "recall_interval"} <= set(found["all"]) & set(
+        found["majority_training_images"]
+    )
     parts = [*found["by_type"].values(), *found["by_condition"].values(), *found["by_condition_and_type"]["a"].values()]
     assert all("frechet_distance" in part for part in parts)
     assert not any(key.endswith("interval") for part in parts for key in part)

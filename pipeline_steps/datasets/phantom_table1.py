@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
+from pipeline_steps.records.manifest import RENDERED
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 
 # Images by type I, II, V, VI (Wang et al. 2024, Table 1).
@@ -61,7 +62,7 @@ def _row(condition: str, skin_type: int, number: int, i: int, seed: int, role: s
         "condition": condition,
         "fitzpatrick_scale": skin_type,
         "skin_group": {1: "12", 2: "12", 3: "34", 4: "34", 5: "56", 6: "56"}[skin_type],
-        "skin_source": "rendered",
+        "skin_source": RENDERED,
         "patient_id": "",
         "lesion_id": "",
         "role": role,

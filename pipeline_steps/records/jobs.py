@@ -4,19 +4,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
 from pipeline_steps.items.store import item_seed
+from pipeline_steps.records.populations import MINORITY, Types, targets
 from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.params import Params
-
-MINORITY = "minority"  # as ``target_types``: those of ``subset.minority``
-Type = Annotated[int, Field(ge=1, le=6)]
-Types = Annotated[tuple[Type, ...], Field(min_length=1)]
 
 
 class JobParams(Params):
@@ -35,28 +31,12 @@ class JobParams(Params):
     seed: int
 
 
-class Minority(Params):
-    """``subset.minority`` in params.yaml: a list of skin types."""
-
-    types: Types
-
-    @model_validator(mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return {"types": value}
-
-
 J = TypeVar("J", bound=JobParams)
 
 
 def aimed(params: J, minority: Sequence[int]) -> J:
     """``params`` whose ``target_types`` are types: the minority's unless they are named."""
     return params.model_copy(update={"target_types": targets(params.target_types, minority)})
-
-
-def targets(named: str | Sequence[int], minority: Sequence[int]) -> tuple[int, ...]:
-    """The types that ``target_types`` means: the named ones in their order, or the minority's."""
-    return tuple(sorted(set(minority))) if named == MINORITY else tuple(int(t) for t in named)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,14 @@ def open_dataset(folder: Path) -> Dataset:
     )
 
 
+RENDERED = "rendered"  # as ``skin_source``: the skin type is what the image was made with
+
+
+def is_rendered(manifest: pd.DataFrame) -> bool:
+    """Whether all images are phantoms, made from no file: what is measured on them says nothing of patients."""
+    return bool(((manifest["skin_source"] == RENDERED) & (manifest["file"] == "")).all())
+
+
 def by_skin_type(rows: pd.DataFrame) -> dict[str, int]:
     """How many rows there are of each skin type; of its group where the type is unknown; else ``unknown``."""
     group = rows["skin_group"] if "skin_group" in rows else pd.Series("", index=rows.index)

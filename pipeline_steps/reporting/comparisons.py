@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
+from pipeline_steps.records.skin_types import levels_within
 from pipeline_steps.reporting.arms import REAL
 from pipeline_steps.reporting.intervals import counts
 from pipeline_steps.reporting.results import Results
@@ -22,7 +23,7 @@ BLOCK = ["scenario", "architecture", "draw"]
 def contenders(r: Results, partition: str, minority: Sequence[int]) -> dict[str, pd.DataFrame]:
     """Scores by arm (``arm``, or ``arm of augmenter``): a row a block of scenario, architecture and draw.
 
-    ``minority`` is the accuracy over all images of its types, ``minority_images`` how many those are.
+    ``minority`` is the accuracy over all images of its types (or their groups), ``minority_images`` how many those are.
     """
     rows = r.classifiers[r.classifiers["partition"] == partition] if len(r.classifiers) else r.classifiers
     found: dict[str, pd.DataFrame] = {}
@@ -30,7 +31,7 @@ def contenders(r: Results, partition: str, minority: Sequence[int]) -> dict[str,
         return found
     for (arm, augmenter), mine in rows.groupby(["arm", "augmenter"], sort=False):
         whole = mine[mine["skin_type"] == "all"].set_index(BLOCK)[["accuracy", "worst_accuracy", "gap"]]
-        few = mine[mine["skin_type"].isin([str(t) for t in minority])]
+        few = mine[mine["skin_type"].isin([str(level) for level in levels_within(minority)])]
         right = (few["accuracy"] * few["n"]).round().groupby([few[b] for b in BLOCK]).sum()  # metrics have six digits
         images = few["n"].groupby([few[b] for b in BLOCK]).sum()
         name = f"{arm} of {augmenter}" if augmenter else str(arm)

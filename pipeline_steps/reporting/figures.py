@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline_steps.records.skin_types import ROMAN
+from pipeline_steps.records.skin_types import level_name
 from pipeline_steps.reporting.arms import in_order, spelled
 from pipeline_steps.reporting.intervals import counts
 
@@ -33,7 +33,7 @@ def accuracy_by_type(points: pd.DataFrame, title: str, conditions: int, floors: 
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     by_type = points[points["skin_type"] != "all"]
-    types = sorted(set(by_type["skin_type"]))
+    types = sorted(set(by_type["skin_type"]), key=int)
     found = {key: mine.set_index("skin_type") for key, mine in by_type.groupby(["arm", "augmenter"])}
     arms = in_order(by_type["arm"])
     lines: list[Series] = sorted(found, key=lambda s: (arms.index(s[0]), s[1]))  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def accuracy_by_type(points: pd.DataFrame, title: str, conditions: int, floors: 
         label = f"{spelled(key[0])}, {key[1]}" if several and key[1] else spelled(key[0])
         _line(axes, x, found[key].reindex(types), _colour(key, solid, several=several), label)
     n = by_type.groupby("skin_type").agg({"fewest": "min", "most": "max"})
-    axes.set_xticks(range(len(types)), [f"{ROMAN[int(t)]}\nn {counts(n.loc[t])}" for t in types])
+    axes.set_xticks(range(len(types)), [f"{level_name(int(t))}\nn {counts(n.loc[t])}" for t in types])
     axes.set(xlabel="Fitzpatrick skin type, test images", ylabel="accuracy, %", title=title, ylim=(0, 103))
     axes.axhline(100 / conditions, color="#aaaaaa", lw=0.8, zorder=0)
     axes.grid(axis="y", alpha=0.25)

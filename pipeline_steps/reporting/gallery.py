@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.records.manifest import Dataset
+from pipeline_steps.records.skin_types import level_name
 from pipeline_steps.records.synthetic import METADATA
 from pipeline_steps.reporting.figures import montage, read_image
 
@@ -41,7 +42,7 @@ def sheet(key: str, dataset: Dataset, folder: Path, screened: Path | None, per_c
             row += [blank] * (2 * (per_condition - len(chosen))) if blank is not None else []
         rows.append(row)
     conditions = ", ".join(sorted(set(made["condition"])))
-    words = f"Rows: {conditions}. Pairs of source and result, for type {' then '.join(map(str, types))}."
+    words = f"Rows: {conditions}. Pairs of source and result, for type {' then '.join(map(level_name, types))}."
     verdicts = "A red corner marks a reject." if screened else "Not screened."
     return Sheet(key, f"{words} {verdicts}", montage(rows, 1 if dataset.pixels.shape[1] > 100 else 2))
 
@@ -71,7 +72,7 @@ def wall(cells: Sequence[tuple[str, Path]], size: int) -> Sheet | None:
         names = dict(zip(zip(first["condition"], first["target_type"], strict=True), first["file_name"], strict=True))
         wanted = [(c, t) for c in conditions for t in types]
         rows.append([read_image(folder / str(names[w])) if w in names else blank for w in wanted])
-    columns = f"{', '.join(conditions)}; for each, type {' then '.join(map(str, types))}"
+    columns = f"{', '.join(conditions)}; for each, type {' then '.join(map(level_name, types))}"
     words = f"Rows: {', '.join(tables)}. Columns: {columns}."
     return Sheet("sample wall", words, montage(rows, 1))
 

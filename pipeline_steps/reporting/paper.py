@@ -3,6 +3,18 @@
 Most accuracies of their Table 2 can't be a mean of five k/56 values, so they show directions.
 """
 
+_DATA = ("fitzpatrick17k", "phantom")  # adapters: its own data set, and the phantom of its Table 1
+_SKIN = ((1, 2), (5, 6))  # the majority's types, the minority's
+_CONDITIONS = {
+    "basal cell carcinoma",
+    "folliculitis",
+    "nematode infection",
+    "neutrophilic dermatoses",
+    "prurigo nodularis",
+    "psoriasis",
+    "squamous cell carcinoma",
+}
+
 # scenario: {architecture family: (real, syn, real+syn)}; Table 2, accuracy.
 TABLE_2 = {
     "i": {"vgg": (70.24, 75.00, 77.98), "resnet": (68.45, 69.05, 71.36), "vit": (70.38, 74.19, 78.65)},
@@ -19,6 +31,14 @@ ABLATION = {
     "img2img_lora": (52.00, 73.21),
     "majority_to_minority": (53.57, 79.57),
 }
+
+
+def is_papers(adapter: str, conditions: set[str], skin: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
+    """Whether the paper's figures are about a study: its conditions, on the same skin, of data that are its own.
+
+    ``skin``: types of majority and minority.
+    """
+    return adapter in _DATA and conditions == _CONDITIONS and skin == _SKIN
 
 
 def paper_family(architecture: str) -> str:

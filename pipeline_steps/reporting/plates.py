@@ -2,13 +2,14 @@
 
 import pandas as pd
 
+from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.reporting import figures
 from pipeline_steps.reporting.arms import contender, in_order, spelled
 from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.intervals import accuracy_points, counts
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.shown import uri
-from pipeline_steps.reporting.study import PARTITIONS, Study, correction_share
+from pipeline_steps.reporting.study import Study, correction_share
 
 Plate = dict[str, str]
 
@@ -19,7 +20,7 @@ def accuracy_plates(r: Results, study: Study) -> list[Plate]:
     if not len(r.classifiers):
         return made
     for (scenario, architecture, partition), rows in r.classifiers.groupby(["scenario", "architecture", "partition"]):
-        title = f"Scenario {scenario}, {architecture}: {PARTITIONS[str(partition)]}"
+        title = f"Scenario {scenario}, {architecture}: {study.words[str(partition)]}"
         share = correction_share(study.sizes, str(scenario), str(partition), rows["draw"])
         points = accuracy_points(rows, share, study.evaluation.minimum_level_images)
         png = figures.accuracy_by_type(points, title, study.conditions, study.floors)
@@ -38,9 +39,9 @@ def _caption(points: pd.DataFrame, study: Study) -> str:
         f"{images} images, {counts(draws)} draw(s); bars: 95 % over {bars}, none where nothing can be said.",
         f"Grey line: guessing each of the {study.conditions} conditions equally often.",
     ]
-    if few := ", ".join(sorted(set(by_type.loc[by_type["few"], "skin_type"]))):
+    if few := {int(level) for level in by_type.loc[by_type["few"], "skin_type"]}:
         minimum = study.evaluation.minimum_level_images
-        lines.append(f"Hollow: fewer than {minimum} images (type {few}); no worst type or gap comes from them.")
+        lines.append(f"Hollow: fewer than {minimum} images ({levels_name(few)}); no worst type or gap comes from them.")
     if present := [spelled(arm) for arm in in_order(points["arm"]) if arm in study.floors]:
         lines.append(f"Dotted: {', '.join(present)}, the noise floor: what differs by less may be the seed alone.")
     return " ".join(lines)
@@ -66,8 +67,8 @@ def dose_plates(r: Results, study: Study) -> list[Plate]:
     made = []
     for partition in ("holdout", "test"):
         for scenario, rows in doses(r, study, partition).items():
-            types = ", ".join(map(str, study.minority))
-            title = f"Dose-response, scenario {scenario}: {PARTITIONS[partition]}, types {types}"
+            title = f"Dose-response, scenario {scenario}: {study.words[partition]}"
+            title += f", {study.named(study.minority)}" if partition == "holdout" else ""
             caption = (
                 f"{counts(rows['minority_images'])} images, {rows['draw'].nunique()} draw(s). Lines: mean over "
                 "architectures and draws, no interval; dots: single ones."

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.records.skin_types import level_name
 from pipeline_steps.reporting.measures import DISTANCES
 
 NOTHING, NO_MODEL = "models/none", "none"  # what cells.yaml says where there are no weights, and no base model
@@ -60,7 +61,7 @@ def _segmenters(cells: dict[str, Any], metrics: Path) -> pd.DataFrame:
         for partition, scores in read_json(metrics / "segmentation" / f"{key}.json").items():
             numbers = {k: scores[k] for k in ("n", "dice", "iou")}
             low, high = scores["dice_interval"]
-            by_type = ", ".join(f"{t}: {_overlap(found)}" for t, found in scores["by_type"].items())
+            by_type = ", ".join(f"{level_name(int(t))}: {_overlap(found)}" for t, found in scores["by_type"].items())
             named = {"cell": key, "partition": partition, **{k: cell[k] for k in ("arm", "augmenter", "split")}}
             rows.append({**named, **numbers, "low": low, "high": high, "by_type": by_type})
     return pd.DataFrame(rows).astype({"low": float, "high": float}) if rows else pd.DataFrame()
@@ -113,7 +114,7 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         "concepts_low": concepts.get("accuracy_interval", (None, None))[0],
         "concepts_high": concepts.get("accuracy_interval", (None, None))[1],
         "concepts_judge": concepts.get("judge"),
-        "frechet_distance_of_light_training_images": scored["light_training_images"].get("frechet_distance"),
+        "frechet_distance_of_majority_training_images": scored["majority_training_images"].get("frechet_distance"),
         "unavailable": distances.get("unavailable", ""),
     }
 
@@ -121,9 +122,9 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
 def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
 
-    ``augmenters``: their settings. Of several such cells for the same skin types, one of the same mode and passes, else
-    of text-to-image; of those one with the same captions, if there is one, for training must beat what the base model
-    makes of them.
+    ``augmenters``: their settings, with types as ``target_types``. Of several such cells for the same skin types, one
+    of the same mode and passes, else of text-to-image; of those one with the same captions, if there is one, for
+    training must beat what the base model makes of them.
     """
 
     def plain(cell: dict[str, str]) -> bool:
@@ -152,9 +153,9 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
 
 
 def _by_type(consistency: dict[str, dict[str, float]]) -> str:
-    """Hits by skin type, such as ``5: 211 of 340, 6: 158 of 330``: a percentage of one image says nothing."""
+    """Hits by level of skin, such as ``V: 211 of 340, VI: 158 of 330``: a percentage of one image says nothing."""
     counts = {t: (round(share["agrees"] * share["images"]), round(share["images"])) for t, share in consistency.items()}
-    return ", ".join(f"{t}: {hits} of {n}" for t, (hits, n) in counts.items())
+    return ", ".join(f"{level_name(int(t))}: {hits} of {n}" for t, (hits, n) in counts.items())
 
 
 def _rests_on(limit: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pipeline_steps.reporting.family import Comparisons
 from pipeline_steps.reporting.leaderboard import MEASURES, OF_CLASSIFIERS, Leaderboard
 from pipeline_steps.reporting.measures import DISTANCES
 from pipeline_steps.reporting.results import Results, untrained_twins
-from pipeline_steps.reporting.study import PARTITIONS, Study
+from pipeline_steps.reporting.study import Study
 
 NO_SPREAD = "no spread between draws"
 _DIGITS = {
@@ -44,24 +44,24 @@ def between(low: str, high: str) -> str:
     return f"{low} to {high}" if low else ""
 
 
-def tests(compared: Comparisons) -> list[dict[str, Any]]:
+def tests(compared: Comparisons, words: Mapping[str, str]) -> list[dict[str, Any]]:
     """Arms against real images, in percentage points."""
     rows = []
     for t in compared.tests:
         interval = between(number(percent(t["low"]), 1), number(percent(t["high"]), 1))
         same = "no spread between images" if t["over"] == "images" else NO_SPREAD
         shown = {"mean": f"{t['mean'] * 100:+.1f}", "interval": interval or same, "p": number(t["p_holm"])}
-        rows.append({**t, **shown, "partition": PARTITIONS[t["partition"]]})
+        rows.append({**t, **shown, "partition": words[t["partition"]]})
     return rows
 
 
-def floors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def floors(rows: list[dict[str, Any]], words: Mapping[str, str]) -> list[dict[str, Any]]:
     """What second seeds differ by, in percentage points."""
     return [
         row
         | {"mean": f"{row['mean'] * 100:+.1f}", "largest": number(percent(row["largest"]), 1)}
         | {"arm": spelled(row["arm"]), "repeats": spelled(row["repeats"])}
-        | ({"partition": PARTITIONS[row["partition"]]} if "partition" in row else {})
+        | ({"partition": words[row["partition"]]} if "partition" in row else {})
         for row in rows
     ]
 
@@ -78,13 +78,13 @@ def _board(board: Leaderboard, study: Study) -> dict[str, Any]:
     ]
     ranks = {contender(name): rank for name, rank in board.ranks.items()}
     return {
-        "partition": PARTITIONS[board.partition],
+        "partition": study.words[board.partition],
         "scenario": board.scenario,
-        "minority": ", ".join(map(str, study.minority)),
+        "minority": study.named(study.minority),
         "images": board.images,
         "rows": rows,
         "baseline": contender(board.baseline),
-        "floors": floors(board.floors),
+        "floors": floors(board.floors, study.words),
         "blocks": board.blocks,
         "png": uri(figures.critical_difference(ranks, board.critical_difference)) if ranks else "",
     }
@@ -137,7 +137,7 @@ def images(r: Results) -> list[dict[Any, Any]]:
     return [
         {**{k: number(v) if isinstance(v, float) else v for k, v in row.items()}}
         | {m: _beside_interval(row, m) for m in DISTANCES}
-        | {"light": number(row["frechet_distance_of_light_training_images"])}
+        | {"majority": number(row["frechet_distance_of_majority_training_images"])}
         | {"concepts": with_interval(row, "concepts", lambda v: number(percent(v), 1))}
         | {"concepts_judge": number(percent(row["concepts_judge"]), 1)}
         for row in r.images.to_dict("records")
@@ -149,11 +149,11 @@ def _beside_interval(row: Mapping[Any, Any], measure: str) -> dict[str, str]:
     return {"value": number(row[measure]), "beside": between(low, high)}
 
 
-def segmenters(r: Results) -> list[dict[Any, Any]]:
+def segmenters(r: Results, words: Mapping[str, str]) -> list[dict[Any, Any]]:
     """Overlap of each segmenter's masks with the real ones."""
     made: list[dict[Any, Any]] = []
     for row in r.segmenters.to_dict("records") if len(r.segmenters) else []:
         shown: dict[Any, Any] = {k: number(row[k]) for k in ("dice", "iou")}
         shown["interval"] = between(number(row["low"]), number(row["high"]))
-        made.append(row | shown | {"partition": PARTITIONS[str(row["partition"])]})
+        made.append(row | shown | {"partition": words[str(row["partition"])]})
     return made

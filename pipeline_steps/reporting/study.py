@@ -5,26 +5,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from pipeline_steps.records.manifest import is_rendered
+from pipeline_steps.records.skin_types import GROUP_LEVELS, as_groups, levels_name
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
+from pipeline_steps.reporting.paper import is_papers
 from pipeline_steps.reporting.results import NO_MODEL, read_json
 from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_yaml
 from pipeline_steps.statistics.settings import EvaluationParams
 
 METRICS = Path("metrics")
+DATASET = Path("data/dataset")
 PREDICTIONS = Path("data/predictions")
-PARTITIONS = {"test": "test (dark)", "test_light": "test (light)", "holdout": "phantom holdout, all six types"}
+PARTITIONS = ("test", "test_light", "holdout")  # tests, in the report's order
+HOLDOUT = "phantom holdout, all six types"
 Sizes = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Study:
-    """``minority``: its skin types; ``conditions``: how many there are; ``sizes``: of partitions, by scenario and draw.
+    """``conditions``: how many there are; ``sizes``: of partitions, by scenario and draw.
 
+    ``majority`` and ``minority``: their skin types; ``levelled``: whether images count by their group of types alone.
+    ``rendered``: whether images are phantoms; ``papers``: whether the paper's figures are about the same conditions on
+    the same skin, from its data set or the phantom of its Table 1.
     ``baselines``: arms of real images alone; ``model_free``: augmenters whose arms are baselines, too; ``floors``:
     arms that repeat a baseline under another seed, and which.
     """
 
+    majority: tuple[int, ...]
     minority: tuple[int, ...]
+    levelled: bool
+    rendered: bool
+    papers: bool
     conditions: int
     sizes: Sizes
     baselines: frozenset[str]
@@ -32,13 +46,31 @@ class Study:
     floors: Mapping[str, str]
     evaluation: EvaluationParams
 
+    def named(self, types: tuple[int, ...]) -> str:
+        """The majority's or the minority's types as people write them, such as ``types V, VI``."""
+        return levels_name((as_groups(types) if self.levelled else None) or types)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Each test partition in words."""
+        return {
+            "test": f"test, {self.named(self.minority)} (minority)",
+            "test_light": f"test, {self.named(self.majority)} (majority)",
+            "holdout": HOLDOUT if self.rendered else "holdout",
+        }
+
 
 def read_study(splits: Sizes, cells: Mapping[str, Any]) -> Study:
-    """From params.yaml, metrics/subset.json, and what is given: metrics/split.json and cells.yaml, parsed."""
-    params = read_yaml(PARAMS_FILE)
+    """From params.yaml, metrics/subset.json, the manifest, and metrics/split.json and cells.yaml, parsed."""
+    params, counts = read_yaml(PARAMS_FILE), read_json(METRICS / "subset.json")["counts"]
+    majority, minority = (tuple(sorted(params["subset"][group])) for group in ("majority", "minority"))
     return Study(
-        minority=tuple(params["subset"]["minority"]),
-        conditions=len(read_json(METRICS / "subset.json")["counts"]),
+        majority=majority,
+        minority=minority,
+        levelled=any(int(level) in GROUP_LEVELS for n in counts.values() for level in n),
+        rendered=is_rendered(pd.read_parquet(DATASET / "manifest.parquet")),
+        papers=is_papers(params["ingest"]["adapter"], set(counts), (majority, minority)),
+        conditions=len(counts),
         sizes=splits,
         baselines=baseline_arms(params["arms"]),
         model_free=frozenset(c["augmenter"] for c in cells["generate"].values() if c["base"] == NO_MODEL),

@@ -11,8 +11,10 @@ from pipeline_steps.reporting.paper import ABLATION, TABLE_2, paper_family
 from pipeline_steps.reporting.results import Results
 
 
-def table_2(r: Results, partition: str) -> list[dict[str, Any]]:
+def table_2(r: Results, partition: str, *, papers: bool) -> list[dict[str, Any]]:
     """The paper's Table 2: scenario x architecture, accuracy in percent over all images of ``partition``, by arm.
+
+    Its own figures stand beside where they are about the same study (``papers``).
 
     Mean ± standard deviation over draws, and their number. A row an augmenter; where there is none, a row without.
     """
@@ -26,7 +28,7 @@ def table_2(r: Results, partition: str) -> list[dict[str, Any]]:
             arm: _mean_std(same[(same["arm"] == arm) & same["augmenter"].isin(["", augmenter])])
             for arm in in_order(whole["arm"])
         }
-        known = TABLE_2.get(str(scenario), {}) if partition == "test" else {}
+        known = TABLE_2.get(str(scenario), {}) if papers and partition == "test" else {}
         paper = known.get(paper_family(str(architecture)))
         if any(ours.values()):
             row = {"scenario": scenario, "architecture": architecture, "augmenter": augmenter, "ours": ours}
@@ -35,9 +37,10 @@ def table_2(r: Results, partition: str) -> list[dict[str, Any]]:
     return rows
 
 
-def ablation(r: Results) -> list[dict[str, Any]]:
-    """The paper's ablation: classifiers on synthetic images alone, light and dark accuracy over draws.
+def ablation(r: Results, *, papers: bool) -> list[dict[str, Any]]:
+    """The paper's ablation: classifiers on synthetic images alone, accuracy on the majority's and the minority's tests.
 
+    Its own figures stand beside where they are about the same study (``papers``).
     A row a strategy, scenario and architecture; of a strategy that no classifier learned from, one a scenario.
     """
     if not len(r.images):
@@ -49,7 +52,7 @@ def ablation(r: Results) -> list[dict[str, Any]]:
         mine = syn[(syn["augmenter"] == strategy) & (syn["scenario"] == scenario)] if len(syn) else syn
         known = made["frechet_distance"].astype(float).dropna()
         distance = f"{known.mean():.3f} ({_draws(len(known))})" if len(known) else ""
-        paper = ABLATION.get(str(strategy))
+        paper = ABLATION.get(str(strategy)) if papers else None
         head = {"strategy": strategy, "scenario": scenario, "frechet_distance": distance, "paper": paper}
         for architecture in sorted(set(mine["architecture"])) if len(mine) else [""]:
             ours = dict.fromkeys(("test_light", "test", "holdout"), "")
