@@ -12,21 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline_steps.parameters.subset import SubsetParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import PRESENT, by_skin_type
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
-
-
-class SubsetParams(Params):
-    """``subset`` in params.yaml."""
-
-    conditions: tuple[str, ...]
-    majority: tuple[int, ...]
-    minority: tuple[int, ...]
-    policy: str
 
 
 def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -> tuple[pd.DataFrame, pd.DataFrame]:

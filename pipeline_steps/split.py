@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.parameters.split import SplitParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import by_skin_type
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 
 # (majority flexible, majority other, minority flexible, minority other)
@@ -34,18 +35,6 @@ SCENARIOS = {
     "iii": ("reference", "train", "reference", "test"),
 }
 _TESTS = ("test", "test_light")
-
-
-class SplitParams(Params):
-    """``split`` in params.yaml."""
-
-    scenarios: tuple[str, ...]
-    draws: tuple[int, ...]
-    flexible_per_condition: int
-    sampler: str
-    validation_fraction: float
-    leakage: str
-    seed: int
 
 
 def flexible(table: pd.DataFrame, tone: str, params: SplitParams, draw: int) -> set[str]:
