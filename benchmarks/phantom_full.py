@@ -13,13 +13,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting import shown
 from pipeline_steps.reporting.shown import NO_SPREAD
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.statistics.draws import corrected_paired_test
-from pipeline_steps.statistics.settings import EvaluationParams
 
 DOCS = Path("docs")
 MINORITY = ("5", "6")

@@ -17,28 +17,19 @@ from pipeline_steps.features.extractors import cached_features
 from pipeline_steps.features.neighbours import close_pairs
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.audit import AuditParams, MissingnessParams
 from pipeline_steps.records.color import lab_from_srgb
 from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset
 from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.statistics.missingness import MissingnessParams, missingness
+from pipeline_steps.statistics.missingness import missingness
 
 _UNKNOWN = {"", "unk", "unknown", "nan", "na", "n/a", "not available"}  # words for a fact that is missing
-
-
-class AuditParams(Params):
-    """``audit`` in params.yaml."""
-
-    near_duplicate_similarity: float
-    blurred_below: float
-    dark_below: float
-    bright_above: float
-    missing_facts: MissingnessParams
 
 
 def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -> pd.DataFrame:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.captions.backends import PARAMS
 from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
-from pipeline_steps.captions.endpoint import EndpointParams, by_endpoint
-from pipeline_steps.captions.expert import ConceptParams, by_concepts
-from pipeline_steps.captions.local import LocalParams, by_local_model
-from pipeline_steps.captions.template import TemplateParams, by_template
+from pipeline_steps.captions.endpoint import by_endpoint
+from pipeline_steps.captions.expert import by_concepts
+from pipeline_steps.captions.local import by_local_model
+from pipeline_steps.captions.template import by_template
 from pipeline_steps.items.store import default_store
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
@@ -27,14 +28,13 @@ from pipeline_steps.stage.threads import Threads, use_threads
 
 Say = Callable[[Any, Study], Captioned]
 
-BACKENDS: dict[str, tuple[type[CaptionerParams], Say]] = {
-    "template": (TemplateParams, by_template),
-    "concepts": (ConceptParams, by_concepts),
-    "local": (LocalParams, by_local_model),
-    "endpoint": (EndpointParams, by_endpoint),
+BACKENDS: dict[str, Say] = {
+    "template": by_template,
+    "concepts": by_concepts,
+    "local": by_local_model,
+    "endpoint": by_endpoint,
 }
 COMPUTES_HERE = ("local",)  # backends whose numbers depend on this process's threads; the others load no torch
-PARAMS = {backend: model for backend, (model, _) in BACKENDS.items()}
 
 
 def caption(params: CaptionerParams, study: Study) -> Captioned:
@@ -45,7 +45,7 @@ def caption(params: CaptionerParams, study: Study) -> Captioned:
     """
     if lacking := [t for t in FITZPATRICK_TYPES if t not in params.tones]:
         raise DataError(f"captioner has no tone phrase for skin type {lacking}; add it under tones")
-    return BACKENDS[params.backend][1](params, study)
+    return BACKENDS[params.backend](params, study)
 
 
 def main() -> None:

@@ -16,9 +16,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline_steps.diffusion.inverted import check_inversion
+from pipeline_steps.parameters.grid import Block
 from pipeline_steps.records.locations import locate, pretrained_id
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import PARAMS_FILE, Params, ParamsError, read_yaml
+from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
 
 CELLS_FILE = Path("cells.yaml")
 NOTHING = "models/none"
@@ -40,20 +41,6 @@ _OUTPUTS = {
     "judge_masks": ("metrics/masks/{}.json",),
 }
 _SAME_CELLS = {"score_fid": "screen", "evaluate": "train_classifier", "evaluate_segmenter": "train_segmenter"}
-
-
-class Block(Params):
-    """One block of the grid: the product of its lists; ``segmenters`` are the arms that segmenters are trained on.
-
-    Neither architectures nor segmenters: images are made to look at, nothing more.
-    """
-
-    scenarios: tuple[str, ...]
-    draws: tuple[int, ...]
-    augmenters: tuple[str, ...]
-    architectures: tuple[str, ...]
-    arms: tuple[str, ...]
-    segmenters: tuple[str, ...]
 
 
 Cells = dict[str, dict[str, dict[str, Any]]]

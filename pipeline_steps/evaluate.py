@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from safetensors.torch import load_file
 
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.groups import cluster_interval, share_interval
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
@@ -24,7 +25,6 @@ from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.statistics.settings import EvaluationParams
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.scores import classification_scores, scores_by_type

@@ -8,12 +8,11 @@ training curve.
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
@@ -24,65 +23,24 @@ from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, Look, optimise
-from pipeline_steps.diffusion.mask_channels import MaskTerms, as_images, learn_scale, widen
+from pipeline_steps.diffusion.mask_channels import as_images, learn_scale, widen
+from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.regions import check_base, training_conditions
-from pipeline_steps.diffusion.sample import Sampler, sample, sampling
-from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
+from pipeline_steps.diffusion.sample import sample, sampling
+from pipeline_steps.diffusion.settings import read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.adapters import AdapterParams, MaskTerms
 from pipeline_steps.records.captioned import Captions, Prompt, read_captions
 from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.outputs import whole_file, whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
-
-
-class PriorParams(Params):
-    """Prior preservation: so many images that the base model makes of ``prompt``, as ``sampler`` says."""
-
-    weight: float
-    images: int = Field(ge=1)
-    prompt: str
-    sampler: Sampler
-
-
-class AdapterParams(Params):
-    """One entry of ``adapters`` in params.yaml.
-
-    ``task``: what is denoised: images, parts of images (by a base model for inpainting), or images with their masks.
-    ``method``: LoRA on ``target_modules``, or ``full``: all weights of the denoiser. ``gradient_checkpointing``:
-    compute activations twice rather than keep them (Chen et al. 2016). ``lesion_weight``: how much the error within a
-    lesion's mask counts (1: masks are not read).
-    """
-
-    base: str
-    captioner: str
-    inversion: str | None
-    task: Literal["image", "inpainting", "image_and_mask"]
-    method: Literal["lora", "full"]
-    joint: bool
-    rank: int
-    alpha: int
-    target_modules: tuple[str, ...]
-    gradient_checkpointing: bool
-    lesion_weight: float
-    mask_terms: MaskTerms
-    prior: PriorParams | None
-    preview_every: int = Field(ge=0)
-    training: TrainingParams
-
-    @model_validator(mode="after")
-    def _one_denoiser(self) -> Self:
-        if not self.joint and (self.method == "full" or self.task == "image_and_mask"):
-            raise ValueError("joint must be true where method is full or task is image_and_mask: that changes the base")
-        if self.prior and self.task != "image":
-            raise ValueError("prior preservation is for task image alone; set prior to null")
-        return self
 
 
 @dataclass(frozen=True)
@@ -145,7 +103,7 @@ def _one_adapter(
     looks = [Look(t.validate_every, validate)] if len(rows[1]) else []
     looks += [Look(params.preview_every, preview.draw)] if params.preview_every else []
     loss, what = adapter_loss(*fits[0], prior=prior), f"{params.method} {names.label}"
-    losses = optimise(trainable, loss, t.optimisation(), what, save, looks)
+    losses = optimise(trainable, loss, optimisation(t), what, save, looks)
     adapters.save(m.c.denoiser, folder)
     write_history(folder / "history.csv", losses, t.validate_every, validated)
     for file in (save.path, record):

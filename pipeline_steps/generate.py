@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline_steps.diffusion.augment import DiffusionParams, denoise
-from pipeline_steps.diffusion.inpaint import InpaintParams, inpaint
-from pipeline_steps.diffusion.paired import PairedParams, image_and_mask
-from pipeline_steps.recoloring.tone_transfer import ToneTransferParams, recolor
+from pipeline_steps.diffusion.augment import denoise
+from pipeline_steps.diffusion.inpaint import inpaint
+from pipeline_steps.diffusion.paired import image_and_mask
+from pipeline_steps.parameters.augmenters import PARAMS
+from pipeline_steps.recoloring.tone_transfer import recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, aimed, plan_jobs
@@ -25,7 +26,7 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import Minority, targets
 from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
-from pipeline_steps.remote.edit import RemoteEditParams, remote_edit
+from pipeline_steps.remote.edit import remote_edit
 from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged
@@ -36,25 +37,23 @@ Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], Made]
 
 
 class Mode(NamedTuple):
-    """A way to make images: its parameters, what does it, and whether images start from their sources' pixels.
+    """A way to make images: what does it, and whether images start from their sources' pixels.
 
     Where they don't, the source is the image whose caption is used, and an image that looks like it is a copy.
     """
 
-    params: type[JobParams]
     make: Make
     starts_from_source: bool
 
 
 MODES = {
-    "txt2img": Mode(DiffusionParams, denoise, False),
-    "img2img": Mode(DiffusionParams, denoise, True),
-    "inpaint": Mode(InpaintParams, inpaint, True),
-    "image_and_mask": Mode(PairedParams, image_and_mask, False),
-    "remote_edit": Mode(RemoteEditParams, remote_edit, True),
-    "tone_transfer": Mode(ToneTransferParams, recolor, True),
+    "txt2img": Mode(denoise, False),
+    "img2img": Mode(denoise, True),
+    "inpaint": Mode(inpaint, True),
+    "image_and_mask": Mode(image_and_mask, False),
+    "remote_edit": Mode(remote_edit, True),
+    "tone_transfer": Mode(recolor, True),
 }
-PARAMS = {name: mode.params for name, mode in MODES.items()}
 
 
 def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:

@@ -14,61 +14,17 @@ import pandas as pd
 
 from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
 from pipeline_steps.datasets.source import Loaded, Source
-from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
+from pipeline_steps.datasets.table import Decoding, read_mapped
+from pipeline_steps.parameters.ingest import IngestParams, Sources
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
 from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
-
-
-class Phantom(Params):
-    """``ingest.sources.phantom``."""
-
-    seed: int
-    scale: float
-    minimum: int
-    holdout_per_cell: int
-
-
-class Fitzpatrick17k(Params):
-    """``ingest.sources.fitzpatrick17k``."""
-
-    csv: Path
-    images: Path
-    skincon: Path | None
-    check_md5: bool
-
-
-class PadUfes20(Params):
-    """``ingest.sources.pad_ufes_20``."""
-
-    folder: Path
-
-
-class Sources(Params):
-    """Every adapter's settings."""
-
-    phantom: Phantom
-    fitzpatrick17k: Fitzpatrick17k
-    pad_ufes_20: PadUfes20
-    folder: Mapped
-
-
-class IngestParams(Params):
-    """``ingest`` in params.yaml."""
-
-    adapter: str
-    depends_on: str
-    image_size: int
-    resize: str
-    max_pixels: int
-    sources: Sources
-
 
 ADAPTERS: dict[str, Callable[[Sources, Decoding], Source]] = {
     "phantom": lambda s, d: phantom_table1.read(**s.phantom.model_dump(), size=d.size),

@@ -6,10 +6,8 @@ own images: vectors of different conditions share no gradient.
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import Field
 
 from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
 from pipeline_steps.diffusion.families import family
@@ -17,29 +15,19 @@ from pipeline_steps.diffusion.fit import Fit, Inversion, inversion_loss, start_t
 from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
-from pipeline_steps.diffusion.settings import TrainingParams, read_base, write_history
+from pipeline_steps.diffusion.optimised import optimisation
+from pipeline_steps.diffusion.settings import read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.inversions import InversionParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.populations import Type
 from pipeline_steps.records.skin_types import levels_name, types_of
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
-
-
-class InversionParams(Params):
-    """One entry of ``inversions`` in params.yaml; ``skin_types``: those that its ``templates`` speak of."""
-
-    base: str
-    vectors: int
-    initializer_token: str
-    skin_types: tuple[Type, ...]
-    templates: Annotated[tuple[str, ...], Field(min_length=1)]
-    training: TrainingParams
 
 
 def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> None:
@@ -65,7 +53,7 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
         split,
     )
     save = Checkpointing(Path("runs/checkpoints") / f"{key}.pt", params.training.checkpoint_every)
-    losses = optimise(list(learned), loss, params.training.optimisation(), "textual inversion", save)
+    losses = optimise(list(learned), loss, optimisation(params.training), "textual inversion", save)
     with whole_folder(out) as folder:
         vectors = zip(tokens.vectors.items(), learned, strict=True)
         save_tokens(Tokens({name: (held[0], v) for (name, held), v in vectors}), folder)

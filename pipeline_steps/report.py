@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from pipeline_steps.parameters.report import ReportParams
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.populations import targets
 from pipeline_steps.records.skin_types import level_name, levels_name
@@ -22,14 +23,8 @@ from pipeline_steps.reporting.study import DATASET, METRICS, PREDICTIONS, Study,
 from pipeline_steps.reporting.tables import ablation, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import PARAMS_FILE, Params, read_params, read_yaml
+from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_yaml
 from pipeline_steps.stage.run import parser, run
-
-
-class ReportParams(Params):
-    """``report`` in params.yaml."""
-
-    gallery_per_condition: int
 
 
 def boards(r: Results, splits: Mapping[str, Any], cells: Mapping[str, Any]) -> list[dict[str, Any]]:

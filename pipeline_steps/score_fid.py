@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, field_validator
 
 from pipeline_steps.features.distances import Features, frechet_distance, kernel_distance, precision_recall
 from pipeline_steps.features.extractors import cached_features
@@ -26,38 +25,18 @@ from pipeline_steps.features.intervals import Halves, distance_intervals
 from pipeline_steps.features.neighbours import majority_label, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.fid import FidParams
 from pipeline_steps.records.groups import share_interval
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.skin_types import GROUP_LEVELS, group_level
 from pipeline_steps.records.synthetic import read_accepted, source_groups
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
-FEWEST_DRAWS = 100  # of fewer, 2.5 % are less than three
 COVERS = "images of the same counts drawn anew by whole groups; neither the bias of few images nor another training"
-
-
-class FidParams(Params):
-    """``fid`` in params.yaml."""
-
-    interval_draws: int = Field(ge=FEWEST_DRAWS)
-    part_interval_draws: int
-    interval_groups: int = Field(ge=4)
-    concept_draws: int = Field(ge=FEWEST_DRAWS)
-    minimum_images: int = Field(ge=2)
-    manifold_neighbours: int = Field(ge=1)
-    judge_neighbours: int = Field(ge=1)
-    seed: int
-
-    @field_validator("part_interval_draws")
-    @classmethod
-    def _none_or_enough(cls, draws: int) -> int:
-        if draws and draws < FEWEST_DRAWS:
-            raise ValueError(f"{draws} draws give no 2.5 % quantile: 0 (no intervals) or at least {FEWEST_DRAWS}")
-        return draws
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,17 @@ reject good images of the minority's.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 from scipy.ndimage import label
 
 from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.screen import REASONS, ScreenParams
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.skin_types import type_from_ita
@@ -35,25 +34,11 @@ from pipeline_steps.records.synthetic import STARTS_FROM_SOURCE, read_masks, rea
 from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 
-Reason = Literal["memorised", "skin_tone", "blank", "mask"]
-REASONS: tuple[Reason, ...] = get_args(Reason)
 Features = npt.NDArray[np.float32]
-
-
-class ScreenParams(Params):
-    """``screen`` in params.yaml."""
-
-    reject: tuple[Reason, ...]
-    memorisation_quantile: float = Field(gt=0, lt=1)
-    judge_neighbours: int = Field(ge=1)
-    tone_tolerance: int
-    blank_contrast: float
-    mask_area: tuple[float, float]
-    mask_largest_part: float
 
 
 def implausible(masks: npt.NDArray[np.bool_], params: ScreenParams) -> npt.NDArray[np.bool_]:

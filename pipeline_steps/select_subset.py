@@ -13,35 +13,18 @@ of a group alone are left out.
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
 
 import pandas as pd
-from pydantic import model_validator
 
+from pipeline_steps.parameters.subset import SubsetParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import PRESENT, by_skin_type
-from pipeline_steps.records.populations import Types
-from pipeline_steps.records.skin_types import GROUP_LEVELS, as_groups, group_level, levels_name, types_of
+from pipeline_steps.records.skin_types import GROUP_LEVELS, as_groups, group_level, types_of
 from pipeline_steps.records.slugs import require_distinct
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
-
-
-class SubsetParams(Params):
-    """``subset`` in params.yaml."""
-
-    conditions: tuple[str, ...]
-    majority: Types
-    minority: Types
-    policy: Literal["clean", "paper_exact"]
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        if both := {*self.majority} & {*self.minority}:
-            raise ValueError(f"{levels_name(both)} can't be in majority and minority; leave it in one")
-        return self
 
 
 def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -18,18 +18,18 @@ A scenario may name a dose: ``iii_n16`` trains on 16 images of each condition (f
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, NonNegativeInt
 
+from pipeline_steps.parameters.split import SplitParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import by_skin_type
 from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 
 # (majority flexible, majority other, minority flexible, minority other)
@@ -40,18 +40,6 @@ SCENARIOS = {
 }
 _TESTS = ("test", "test_light")
 _SCREEN = 20  # lines
-
-
-class SplitParams(Params):
-    """``split`` in params.yaml."""
-
-    scenarios: tuple[str, ...]
-    draws: tuple[NonNegativeInt, ...]
-    flexible_per_condition: NonNegativeInt
-    sampler: Literal["per_condition", "per_type"]
-    validation_fraction: float = Field(ge=0, lt=1)
-    leakage: Literal["exclude", "report", "stop"]
-    seed: NonNegativeInt
 
 
 def flexible(table: pd.DataFrame, params: SplitParams, draw: int) -> set[str]:

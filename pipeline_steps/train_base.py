@@ -29,49 +29,14 @@ from pipeline_steps.diffusion.pretrain import (
     train_tokenizer,
 )
 from pipeline_steps.items.closure import code_digests
+from pipeline_steps.parameters.base_training import BaseParams, Training
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-class Training(Params):
-    """Optimisation of one part."""
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    max_grad_norm: float
-    ema_decay: float
-
-
-class Round(Training):
-    """One round of the denoiser's training; captions that name a kind in ``emphasis`` come that many times as often."""
-
-    emphasis: dict[str, float]
-
-
-class BaseParams(Params):
-    """``base_training`` in params.yaml."""
-
-    seed: int
-    threads: int
-    image_size: int
-    images: int
-    vocabulary: int
-    max_tokens: int
-    caption_dropout: float
-    autoencoder: dict[str, object]
-    text_encoder: dict[str, int]
-    unet: dict[str, object]
-    scheduler: dict[str, object]
-    autoencoder_training: Training
-    denoiser_rounds: list[Round]
 
 
 def corpus(images: int, size: int, seed: int) -> tuple[Images, list[str]]:

@@ -28,25 +28,14 @@ from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.datasets.reports import marks_report
 from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.items.closure import code_digests
+from pipeline_steps.parameters.captioner_training import CaptionerTraining
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
-
-
-class CaptionerTraining(Params):
-    """``captioner_training`` in params.yaml."""
-
-    threads: int
-    images: int
-    vocabulary: int
-    vision: dict[str, int]
-    text: dict[str, int]
-    batch_size: int
-    optimisation: Optimisation
 
 
 def marked_images(count: int, size: int, seed: int) -> tuple[np.ndarray, list[dict[str, str]]]:
@@ -74,7 +63,7 @@ def train(p: CaptionerTraining, out: Path, work: Path) -> None:
     data = ReportData(images, prompt, reply_ids(tokenizer, reports))
     loss = BatchLoss(partial(draw_reports, data, p.batch_size), partial(report_loss, model, prompt), reply_tokens)
     save = Checkpointing(work / "captioner.pt", 250)
-    losses = optimise(list(model.parameters()), loss, p.optimisation, "captioner", save)
+    losses = optimise(list(model.parameters()), loss, Optimisation(**p.optimisation.model_dump()), "captioner", save)
     model.eval().to("cpu", torch.float16).save_pretrained(out)
     processor.save_pretrained(out)
     write_curves(out, captioner=losses)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
+from pipeline_steps.parameters.arms import ArmParams
+from pipeline_steps.parameters.classifier import ClassifierParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.synthetic import read_accepted
@@ -19,17 +21,10 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
+from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classification import fit_classifier
-from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import network_normalisation, new_network, pretrained_commit
 from pipeline_steps.vision.views import Labelled
-
-
-class ClassifierParams(Supervision):
-    """``classifier`` in params.yaml."""
-
-    pretrained: bool
 
 
 def _labelled(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> Labelled:  # type: ignore[type-arg]

@@ -18,24 +18,13 @@ from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.features.extractors import MarkNetwork
 from pipeline_steps.items.closure import code_digests
+from pipeline_steps.parameters.feature_training import FeatureTraining
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.records.weights import write_provenance
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import Params, read_params
+from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
-
-
-class FeatureParams(Params):
-    """``feature_training`` in params.yaml."""
-
-    seed: int
-    threads: int
-    image_size: int
-    images: int
-    steps: int
-    batch_size: int
-    learning_rate: float
 
 
 def corpus(images: int, size: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -53,7 +42,7 @@ def corpus(images: int, size: int, seed: int) -> tuple[Tensor, dict[str, Tensor]
     return pixels, {"kind": kinds, "colour": colours, "skin": skin}
 
 
-def train(params: FeatureParams) -> MarkNetwork:
+def train(params: FeatureTraining) -> MarkNetwork:
     """Train on generic phantoms; the schedule is one cycle."""
     torch.manual_seed(params.seed)
     network = MarkNetwork(len(KINDS), len(COLOURS)).to(memory_format=torch.channels_last)
@@ -79,7 +68,7 @@ def train(params: FeatureParams) -> MarkNetwork:
 
 
 @torch.no_grad()
-def assess(network: MarkNetwork, params: FeatureParams) -> dict[str, float]:
+def assess(network: MarkNetwork, params: FeatureTraining) -> dict[str, float]:
     """Accuracy on fresh phantoms: exact skin type, and how often a drawn kind or colour ranks first (or in two)."""
     pixels, targets = corpus(1200, params.image_size, params.seed + 1)
     logits = {k: [] for k in targets}  # type: ignore[var-annotated]
@@ -97,7 +86,7 @@ def assess(network: MarkNetwork, params: FeatureParams) -> dict[str, float]:
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--out").parse_args()
-    code, params = code_digests("pipeline_steps.train_features"), read_params(FeatureParams, "feature_training")
+    code, params = code_digests("pipeline_steps.train_features"), read_params(FeatureTraining, "feature_training")
     torch.set_num_threads(params.threads)
     network = train(params)
     scores = assess(network, params)
@@ -106,7 +95,7 @@ def main() -> None:
         write_provenance(out, code, params)
 
 
-def _save(network: MarkNetwork, params: FeatureParams, scores: dict[str, float], out: Path) -> None:
+def _save(network: MarkNetwork, params: FeatureTraining, scores: dict[str, float], out: Path) -> None:
     state = network.state_dict().items()
     weights = {k: v.half().contiguous() if v.is_floating_point() else v for k, v in state}
     save_file(weights, out / "model.safetensors")

@@ -7,7 +7,6 @@ tokenizer knows their names).
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
@@ -17,29 +16,20 @@ from pipeline_steps.datasets.generic import generic_images
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.diffusion.conditioning import ids_of, prompt_ids
-from pipeline_steps.diffusion.derived import Derivation
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.flux import flow_objective
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.loop import Checkpointing
+from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.pretrain import encode_all
 from pipeline_steps.diffusion.pretrain_flux import FlowData, new_t5, new_transformer, train_flow, unigram_tokenizer
 from pipeline_steps.items.closure import code_digests
+from pipeline_steps.parameters.flux_training import FluxTraining
 from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
-
-
-class FluxTraining(Derivation):
-    """``flux_training`` in params.yaml; ``vocabulary`` and ``max_tokens`` are those of the T5 tokenizer."""
-
-    vocabulary: int
-    max_tokens: int
-    t5: dict[str, int]
-    transformer: dict[str, Any]
-    scheduler: dict[str, Any]
 
 
 def terms() -> list[str]:
@@ -75,7 +65,7 @@ def train(p: FluxTraining, base: Path, out: Path, work: Path) -> None:
     losses = train_flow(
         data,
         (t5, transformer, flow_objective(scheduler, latents.shape[-2] * latents.shape[-1] // 4)),
-        p.optimisation(),
+        optimisation(p),
         batch_size=p.batch_size,
         caption_dropout=p.caption_dropout,
         save=Checkpointing(work / "flow.pt", 250),

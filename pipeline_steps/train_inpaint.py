@@ -16,26 +16,21 @@ from torch import Tensor
 
 from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
-from pipeline_steps.diffusion.derived import Derivation
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.fit import Fit, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, optimise
+from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.parameters.inpaint_training import InpaintTraining
 from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
-
-
-class InpaintTraining(Derivation):
-    """``inpaint_training`` in params.yaml. ``ellipse``: least and largest half axis, as a share of the image's side."""
-
-    ellipse: tuple[float, float]
 
 
 def ellipse(rng: np.random.Generator, size: int, half_axes: tuple[float, float]) -> npt.NDArray[np.bool_]:
@@ -81,7 +76,7 @@ def train(p: InpaintTraining, base: Path, out: Path, work: Path) -> None:
     beside = training_conditions(f, c, images, ellipses, store)
     trainable = [*c.denoiser.requires_grad_(requires_grad=True).parameters()]
     loss = captioned_loss((f, c), Fit(f, c, latents, p.batch_size, 0.0, beside=beside), captions, p.caption_dropout)
-    losses = optimise(trainable, loss, p.optimisation(), "inpainting", Checkpointing(work / "denoiser.pt", 250))
+    losses = optimise(trainable, loss, optimisation(p), "inpainting", Checkpointing(work / "denoiser.pt", 250))
     pipeline = StableDiffusionInpaintPipeline(
         c.vae, c.text_encoder, c.tokenizer, c.denoiser, c.scheduler, None, None, requires_safety_checker=False
     )

@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import save_file
 
+from pipeline_steps.parameters.arms import ArmParams
+from pipeline_steps.parameters.segmenter import SegmenterParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
@@ -20,8 +22,8 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
-from pipeline_steps.vision.segmentation import SegmenterParams, encoder_normalisation, fit_segmenter, new_segmenter
+from pipeline_steps.vision.arms import cell_seed, mixture
+from pipeline_steps.vision.segmentation import encoder_normalisation, fit_segmenter, new_segmenter
 from pipeline_steps.vision.views import Labelled
 
 

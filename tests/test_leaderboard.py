@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.figures import _cliques, critical_difference
 from pipeline_steps.reporting.leaderboard import leaderboard, mean_ranks
 from pipeline_steps.reporting.results import Results, untrained_twins
 from pipeline_steps.reporting.study import Study, correction_share
-from pipeline_steps.statistics.settings import EvaluationParams
 
 SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
     "iii": {str(d): {"train": 100, "test": 30, "test_light": 0} for d in range(5)},

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from pipeline_steps.statistics.settings import EvaluationParams
 from pydantic import ValidationError
 
 from pipeline_steps import caption, evaluate, finetune
@@ -21,7 +22,6 @@ from pipeline_steps.score_fid import FidParams, Images, made_images, score
 from pipeline_steps.screen import consistency
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
 from pipeline_steps.split import SplitParams, split
-from pipeline_steps.statistics.settings import EvaluationParams
 
 TONES = {1: "very light", 2: "light", 3: "light brown", 4: "brown", 5: "dark", 6: "very dark"}
 FID = FidParams(

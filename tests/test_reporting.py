@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 from pipeline_steps import report
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.report import ReportParams
@@ -27,7 +28,6 @@ from pipeline_steps.reporting.study import Study
 from pipeline_steps.reporting.tables import ablation, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import read_params, read_yaml
-from pipeline_steps.statistics.settings import EvaluationParams
 
 EVALUATION = EvaluationParams(bootstrap_draws=300, seed=4, minimum_level_images=10)
 STUDY = Study(

@@ -13,9 +13,9 @@ from scipy import stats
 from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline_steps.evaluate import score
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.groups import cluster_interval, share_interval
 from pipeline_steps.statistics.draws import corrected_paired_test, holm
-from pipeline_steps.statistics.settings import EvaluationParams
 from pipeline_steps.vision.scores import classification_scores, scores_by_type
 
 HOW = EvaluationParams(bootstrap_draws=200, seed=0, minimum_level_images=10)

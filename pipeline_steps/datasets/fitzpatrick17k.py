@@ -16,7 +16,8 @@ import pandas as pd
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pipeline_steps.datasets.source import Loaded, Source
-from pipeline_steps.datasets.table import Decoding, Mapped, read_csv, read_mapped
+from pipeline_steps.datasets.table import Decoding, read_csv, read_mapped
+from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.progress import Track

@@ -9,7 +9,8 @@ present, is a colour-mapped RGBA image: lesion where luma is above 127.
 from pathlib import Path
 
 from pipeline_steps.datasets.source import Source
-from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
+from pipeline_steps.datasets.table import Decoding, read_mapped
+from pipeline_steps.parameters.ingest import Mapped
 
 CONDITIONS = {
     "bcc": "basal cell carcinoma",

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
+from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import read_image, read_mask
 from pipeline_steps.records.manifest import UNLABELLED, safe_path
 from pipeline_steps.records.skin_types import parse_skin_type
-from pipeline_steps.stage.params import Params
 
 
 @dataclass(frozen=True)
@@ -22,26 +22,6 @@ class Decoding:
     size: int
     resize: str
     max_pixels: int
-
-
-class Mapped(Params):
-    """Where an image table's facts lie. Empty names mean "this data set has none".
-
-    ``file`` and ``mask`` are patterns over the row's columns and ``stem`` (the image id without its file
-    ending), such as ``{md5hash}.jpg`` or ``{stem}_mask.png``.
-    """
-
-    csv: Path
-    images: Path
-    masks: Path
-    file: str
-    mask: str
-    image_id: str
-    condition: str
-    skin_type: str
-    patient_id: str
-    lesion_id: str
-    attributes: tuple[str, ...]
 
 
 def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None = None) -> Source:

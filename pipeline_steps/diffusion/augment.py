@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
@@ -17,37 +17,19 @@ from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
-from pipeline_steps.diffusion.sample import Sampler, Strength, sample, sampling
+from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
+from pipeline_steps.parameters.augmenters import DiffusionParams, LearnedParams
+from pipeline_steps.parameters.sampler import Sampler
 from pipeline_steps.records.captioned import Prompt, read_captions
 from pipeline_steps.records.cards import shown_name
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
+from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.slugs import slug
-
-
-class LearnedParams(JobParams, Sampler):
-    """What all entries of ``augmenters`` share whose images are denoised by a base model and what it learned.
-
-    ``batch_size`` is a fixed shape: bits depend on it.
-    """
-
-    base: str
-    captioner: str
-    inversion: str | None
-    adapter: str | None
-    batch_size: int
-
-
-class DiffusionParams(LearnedParams):
-    """Images from noise (``strength`` is not used), or from their source, noised as ``Sampling`` says."""
-
-    mode: Literal["txt2img", "img2img"]
-    strength: Strength
 
 
 @dataclass(frozen=True)

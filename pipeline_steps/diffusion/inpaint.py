@@ -7,39 +7,14 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
+from pipeline_steps.diffusion.augment import Model, Recipe, follow
 from pipeline_steps.diffusion.regions import check_base, conditioning
-from pipeline_steps.diffusion.sample import Strength, denoised, sampling
+from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.parameters.augmenters import InpaintParams
 from pipeline_steps.records.images import digest, mask_png, png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.masks import blended, grown
-from pipeline_steps.stage.params import Params
-
-
-class Pass(Params):
-    """One painting: which part anew (``lesion`` or ``surroundings``), and the share of the steps that does it.
-
-    At ``strength`` 1 from noise alone; below, from the noised source, of which a trace stays (``Sampling``).
-    """
-
-    region: Literal["lesion", "surroundings"]
-    strength: Strength
-
-
-class InpaintParams(LearnedParams):
-    """An entry of ``augmenters`` that paints parts of its sources anew.
-
-    ``passes`` follow one another: surroundings alone keep the pathology (2022); lesion, then surroundings, is "in-then-
-    outpainting" (2023). ``grow`` (pixels) widens the lesion's mask, ``feather`` (pixels) is the softness of its edge.
-    Around a lesion that stays, the edge is soft outside it, so that its pixels stay; where both parts are painted, it
-    is soft beyond each, so that nothing of the source's light skin stays between them.
-    """
-
-    mode: Literal["inpaint"]
-    passes: tuple[Pass, ...]
-    grow: int
-    feather: float
 
 
 def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:

@@ -20,24 +20,13 @@ from torch.nn import functional as F  # noqa: N812
 from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.objectives import clean_from_prediction
+from pipeline_steps.parameters.adapters import MaskTerms
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.masks import soft_dice_loss
-from pipeline_steps.stage.params import Params
 
 CONVOLUTIONS = "convolutions.safetensors"
 # Logit of a decoded pixel of 1: white says lesion, and black says none, with a probability of 0.99.
 _LOGIT_OF_WHITE = math.log(99)
-
-
-class MaskTerms(Params):
-    """The loss beside the image half's: ``latent`` times the mask half's squared error, ``overlap`` times Dice + BCE.
-
-    The latter of the decoded mask, where the share of noise sigma is at most ``below_sigma``.
-    """
-
-    latent: float
-    overlap: float
-    below_sigma: float
 
 
 def as_images(masks: npt.NDArray[np.bool_]) -> Images:

@@ -1,30 +1,22 @@
-"""The parameters of the one training loop, as every stage that trains a denoiser reads them."""
+"""From the parameters of a training to what the one training loop takes."""
 
 from pipeline_steps.diffusion.loop import Optimisation
-from pipeline_steps.stage.params import Params
+from pipeline_steps.parameters.optimised import Derivation, Optimised, TrainingParams
 
 
-class Optimised(Params):
-    """What any training of a denoiser takes; ``learning_rate`` is the one that the optimiser sees."""
+def optimisation(p: TrainingParams | Derivation) -> Optimisation:
+    """The part that the training loop needs; a derived model's learning rate falls along a cosine."""
+    return _under(p, p.schedule if isinstance(p, TrainingParams) else "cosine")
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    max_grad_norm: float
-    ema_decay: float
-    seed: int
 
-    def under(self, schedule: str) -> Optimisation:
-        """The part that the training loop needs, the learning rate under ``schedule``."""
-        return Optimisation(
-            self.steps,
-            self.learning_rate,
-            self.weight_decay,
-            self.warmup_steps,
-            schedule,
-            self.max_grad_norm,
-            self.ema_decay,
-            self.seed,
-        )
+def _under(p: Optimised, schedule: str) -> Optimisation:
+    return Optimisation(
+        p.steps,
+        p.learning_rate,
+        p.weight_decay,
+        p.warmup_steps,
+        schedule,
+        p.max_grad_norm,
+        p.ema_decay,
+        p.seed,
+    )

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +10,14 @@ import pandas as pd
 from PIL import Image
 from torch import Tensor
 
-from pipeline_steps.diffusion.augment import LearnedParams, Model, Recipe, follow
+from pipeline_steps.diffusion.augment import Model, Recipe, follow
 from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.mask_channels import makes_masks, restored
 from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.parameters.augmenters import PairedParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import mask_png, png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, Made
-
-
-class PairedParams(LearnedParams):
-    """An entry of ``augmenters`` that makes images with masks from text. ``threshold`` (0 to 1) makes masks binary."""
-
-    mode: Literal["image_and_mask"]
-    threshold: float
 
 
 def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:

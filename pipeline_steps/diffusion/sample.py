@@ -6,37 +6,18 @@ of a 16-bit model, and sources come as their encoder's mean, where the pipelines
 
 import inspect
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import diffusers
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.parameters.sampler import Sampler, Strength
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.stage.params import Params
 
 Shape = tuple[int, int, int]
-
-
-class Sampler(Params):
-    """How to denoise.
-
-    ``guidance_interval`` is the part of the denoising (0 start, 1 end) in which guidance acts
-    (Kynkäänniemi et al. 2024).
-    """
-
-    scheduler: str
-    scheduler_options: dict[str, Any]
-    num_inference_steps: int
-    guidance_scale: float
-    guidance_interval: tuple[float, float]
-
-
-# The share of the steps that is run on a source, as diffusers' pipelines round it.
-Strength = Annotated[float, Field(gt=0, le=1)]
 
 
 class Sampling(Sampler):

@@ -1,40 +1,16 @@
-"""Parameters that several diffusion stages read: base models, and how any of them is optimised."""
+"""What several diffusion stages do: read a base model's parameters, and write a training's history."""
 
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
-from pydantic import Field
 
 from pipeline_steps.diffusion.hub import BaseModel
-from pipeline_steps.diffusion.loop import Optimisation
-from pipeline_steps.diffusion.optimised import Optimised
+from pipeline_steps.parameters.base_models import BaseModelParams
 from pipeline_steps.records.locations import commit_of
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import Params, read_params
-
-
-class BaseModelParams(Params):
-    """One entry of ``base_models`` in params.yaml."""
-
-    family: str
-    location: str
-    revision: str | None
-    dtype: str
-
-
-class TrainingParams(Optimised):
-    """How a fine-tuning is optimised."""
-
-    schedule: Literal["constant", "cosine"]
-    snr_gamma: float
-    validate_every: int = Field(ge=1)
-    checkpoint_every: int = Field(ge=1)
-
-    def optimisation(self) -> Optimisation:
-        """The part that the training loop needs."""
-        return self.under(self.schedule)
+from pipeline_steps.stage.params import read_params
 
 
 def read_base(name: str) -> BaseModel:

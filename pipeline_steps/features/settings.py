@@ -1,14 +1,8 @@
 """The feature extractor that the parameters name."""
 
 from pipeline_steps.features.extractors import Extractor, extractor
-from pipeline_steps.stage.params import Params, read_params
-
-
-class FeatureParams(Params):
-    """``features`` in params.yaml."""
-
-    extractor: str
-    location: str
+from pipeline_steps.parameters.features import FeatureParams
+from pipeline_steps.stage.params import read_params
 
 
 def read_extractor() -> Extractor:

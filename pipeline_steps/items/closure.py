@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# What only keeps, reports and reads: it shapes no number. Device and threads do.
-_SERVICES = ("pipeline_steps/items/", "pipeline_steps/stage/")
+# What only keeps, reports and reads shapes no number (parameters are recorded beside). Device and threads do.
+_SERVICES = ("pipeline_steps/items/", "pipeline_steps/parameters/", "pipeline_steps/stage/")
 _SHAPING = ("pipeline_steps/stage/device.py", "pipeline_steps/stage/threads.py")
 
 

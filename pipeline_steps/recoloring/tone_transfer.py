@@ -7,34 +7,21 @@ the light, so shadows and hairs stay dark).
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_steps.parameters.augmenters import ToneTransferParams
 from pipeline_steps.records.color import lab_from_srgb, linear_from_lab, srgb_from_linear
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import mask_png, png_bytes
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
+from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.masks import soft
 from pipeline_steps.records.tone import border_lab
 
 _LEAST_B, _DARKEST, _LIGHTEST = 5.0, 10.0, 95.0  # of b* and L*: below, ITA says nothing of skin
-
-
-class ToneTransferParams(JobParams):
-    """An entry of ``augmenters`` that recolours skin.
-
-    ``ita`` is the range (degrees) of each target type; ``feather`` (pixels) the softness of the lesion's edge.
-    ``region``: outside the lesion's mask, or everywhere (for data without masks).
-    """
-
-    mode: Literal["tone_transfer"]
-    region: Literal["outside_mask", "everywhere"]
-    feather: float
-    ita: dict[int, tuple[float, float]]
 
 
 def with_ita(image: npt.NDArray[np.uint8], kept: npt.NDArray[np.float32], ita: float) -> npt.NDArray[np.uint8]:

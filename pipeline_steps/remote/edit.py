@@ -11,7 +11,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,49 +20,17 @@ from PIL import Image
 
 from pipeline_steps.items.replies import Replies, ReplyKey, default_replies
 from pipeline_steps.items.store import item_key
+from pipeline_steps.parameters.augmenters import RemoteEditParams
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import Photograph, digest, mask_png, png_bytes, read_image
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
+from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.masks import blended, grown
-from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
 _CODE = "2"  # of stored images; not the code's digest, for what was paid stays good
 _MAX_PIXELS = 100_000_000  # of a reply
-
-
-class EditBudget(Params):
-    """Limits of one run: ``requests``, retries included, and ``cost`` (0: none) at ``price_of_image``."""
-
-    requests: int
-    cost: float
-    price_of_image: float
-
-
-class RemoteEditParams(JobParams):
-    """An entry of ``augmenters`` whose images a service paints.
-
-    ``region``: what is painted anew; ``size`` (pixels): the square that is sent and asked for; ``grow`` (pixels of the
-    data's images) widens the lesion's mask, ``feather`` (the same) is the softness of its edge; ``response_format``:
-    what some models must be told to send the image itself.
-    """
-
-    mode: Literal["remote_edit"]
-    captioner: str
-    region: Literal["surroundings", "lesion"]
-    size: int
-    grow: int
-    feather: float
-    response_format: Literal["b64_json"] | None
-    base_url: str
-    model: str
-    key_variable: str
-    timeout_seconds: float
-    attempts: int
-    concurrency: int
-    budget: EditBudget
 
 
 def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:

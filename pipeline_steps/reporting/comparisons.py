@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import levels_within
@@ -15,7 +16,6 @@ from pipeline_steps.reporting.intervals import counts
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
 from pipeline_steps.statistics.draws import corrected_paired_test
-from pipeline_steps.statistics.settings import EvaluationParams
 
 BLOCK = ["scenario", "architecture", "draw"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.manifest import is_rendered
 from pipeline_steps.records.skin_types import GROUP_LEVELS, as_groups, levels_name
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
 from pipeline_steps.reporting.paper import is_papers
 from pipeline_steps.reporting.results import NO_MODEL, read_json
 from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_yaml
-from pipeline_steps.statistics.settings import EvaluationParams
 
 METRICS = Path("metrics")
 DATASET = Path("data/dataset")

@@ -11,23 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_steps.stage.params import Params
+from pipeline_steps.parameters.audit import MissingnessParams
 
 Codes = npt.NDArray[np.intp]
-
-
-class MissingnessParams(Params):
-    """How the prediction is made and tested.
-
-    ``folds`` of cross-validation by group; ``depth`` of the decision tree; ``permutations`` of the labels for each
-    p-value; ``significance``: the p-value at which the pattern counts as telling of the label.
-    """
-
-    folds: int
-    depth: int
-    permutations: int
-    significance: float
-    seed: int
 
 
 def missingness(missing: pd.DataFrame, labels: pd.Series, groups: pd.Series, p: MissingnessParams) -> dict[str, object]:

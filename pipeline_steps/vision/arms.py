@@ -1,28 +1,12 @@
 """What a network trains on: the arms of a comparison."""
 
 import hashlib
-from typing import Literal
 
 import numpy as np
-from pydantic import NonNegativeInt
 
+from pipeline_steps.parameters.arms import ArmParams, Mixture
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.views import Labelled
-
-Mixture = Literal["real", "syn", "real_syn"]
-
-
-class ArmParams(Classic):
-    """One entry of ``arms`` in params.yaml: which images, and what is done to them.
-
-    ``copies``: of so many generated images of each source (0: of all), as a ratio to the real ones. ``seed``: 0 is
-    the one that all arms share, so that comparisons are paired; another number is another draw of the same training.
-    """
-
-    images: Mixture
-    copies: NonNegativeInt
-    seed: NonNegativeInt
 
 
 def mixture(images: Mixture, real: Labelled, synthetic: Labelled | None) -> Labelled:

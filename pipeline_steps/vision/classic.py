@@ -4,14 +4,11 @@ TrivialAugment (Müller and Hutter 2021), AutoAugment (Cubuk et al. 2019), RandA
 (Hendrycks et al. 2020), mixup (Zhang et al. 2018), CutMix (Yun et al. 2019), with torchvision's settings.
 """
 
-from typing import Literal
-
 import numpy as np
 import torch
-from pydantic import PositiveFloat
 from torch import Tensor
 
-from pipeline_steps.stage.params import Params
+from pipeline_steps.parameters.arms import Classic
 
 _POLICIES = {
     "trivial_augment_wide": "TrivialAugmentWide",
@@ -20,14 +17,6 @@ _POLICIES = {
     "augmix": "AugMix",
 }
 _MIXES = {"mixup": "MixUp", "cutmix": "CutMix"}
-
-
-class Classic(Params):
-    """``mix_alpha``: both parameters of the beta distribution that the mixed share is drawn from."""
-
-    policy: Literal["none", "trivial_augment_wide", "auto_augment", "rand_augment", "augmix"]
-    mix: Literal["none", "mixup", "cutmix"]
-    mix_alpha: PositiveFloat
 
 
 def under_policy(images: np.ndarray, how: Classic, seed: int) -> np.ndarray:  # type: ignore[type-arg]

@@ -3,41 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.stage.device import best_device
-from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
-
-Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Supervision(Params):
-    """How to train: ``updates`` optimiser steps whatever the size of the training set."""
-
-    updates: PositiveInt
-    batch_size: PositiveInt
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
-    schedule: Literal["cosine", "step"]
-    milestones: tuple[Share, ...]
-    validate_every: PositiveInt
-    input_size: PositiveInt
-    crop_scale: tuple[Share, Share]
-    rotation_degrees: NonNegativeFloat
-    horizontal_flip: bool
-    seed: NonNegativeInt
-
-    @model_validator(mode="after")
-    def _ranges_are_ranges(self) -> Self:
-        if self.crop_scale[0] > self.crop_scale[1]:
-            raise ValueError(f"crop_scale runs from the smaller share to the larger, not {self.crop_scale}")
-        return self
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.masks import soft_dice_loss
 from pipeline_steps.stage.device import best_device
-from pipeline_steps.vision.loop import Fitted, Supervision, Task, fit
+from pipeline_steps.vision.loop import Fitted, Task, fit
 from pipeline_steps.vision.views import IMAGENET, Images, Labelled, Normalisation, augment, outputs, pixels
 
 Masks = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 _WEIGHTS = "imagenet"
 _LEAST_WIDTH = 16  # channels of the finest decoder level; each coarser one has twice as many
-
-
-class SegmenterParams(Supervision):
-    """``segmenter`` in params.yaml: a U-Net (Ronneberger et al. 2015) on ``depth`` levels of a named encoder."""
-
-    encoder: str
-    depth: int
-    pretrained: bool
 
 
 def new_segmenter(encoder: str, depth: int, *, pretrained: bool, seed: int) -> nn.Module:

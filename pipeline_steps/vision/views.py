@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.vision.loop import Supervision
+from pipeline_steps.parameters.supervision import Supervision
 
 Images = npt.NDArray[np.uint8]
 

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from pipeline_steps.parameters.bounds import Seed
 from pipeline_steps.stage.params import Params
 
 
@@ -9,5 +10,5 @@ class EvaluationParams(Params):
     """``evaluation`` in params.yaml."""
 
     bootstrap_draws: int = Field(ge=100)  # of fewer, 2.5 % are less than three
-    seed: int
+    seed: Seed
     minimum_level_images: int = Field(ge=2)

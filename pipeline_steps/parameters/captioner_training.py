@@ -1,0 +1,34 @@
+"""How the shipped captioner is trained."""
+
+from typing import Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from pipeline_steps.parameters.bounds import Seed, Threads
+from pipeline_steps.parameters.optimised import EmaDecay
+from pipeline_steps.stage.params import Params
+
+
+class OptimisationParams(Params):
+    """What the training loop needs."""
+
+    steps: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    warmup_steps: NonNegativeInt
+    schedule: Literal["constant", "cosine"]
+    max_grad_norm: PositiveFloat
+    ema_decay: EmaDecay
+    seed: Seed
+
+
+class CaptionerTraining(Params):
+    """``captioner_training`` in params.yaml."""
+
+    threads: Threads
+    images: PositiveInt
+    vocabulary: PositiveInt
+    vision: dict[str, int]
+    text: dict[str, int]
+    batch_size: PositiveInt
+    optimisation: OptimisationParams

@@ -1,0 +1,9 @@
+"""How classifiers are trained."""
+
+from pipeline_steps.parameters.supervision import Supervision
+
+
+class ClassifierParams(Supervision):
+    """``classifier`` in params.yaml."""
+
+    pretrained: bool

@@ -1,0 +1,44 @@
+"""How the training of a denoiser is optimised, as every stage that trains one reads it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from pipeline_steps.parameters.bounds import Fraction, ImageSize, Seed, Threads
+from pipeline_steps.stage.params import Params
+
+EmaDecay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optimised(Params):
+    """What any training of a denoiser takes; ``learning_rate`` is the one that the optimiser sees."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    warmup_steps: NonNegativeInt
+    max_grad_norm: PositiveFloat
+    ema_decay: EmaDecay
+    seed: Seed
+
+
+class TrainingParams(Optimised):
+    """How a fine-tuning is optimised."""
+
+    schedule: Literal["constant", "cosine"]
+    snr_gamma: NonNegativeFloat
+    validate_every: PositiveInt
+    checkpoint_every: PositiveInt
+
+
+class Derivation(Optimised):
+    """How to train on so many ``images`` of generic marks, their captions dropped at times for guidance's sake.
+
+    The learning rate falls along a cosine.
+    """
+
+    threads: Threads
+    image_size: ImageSize
+    images: PositiveInt
+    caption_dropout: Fraction
