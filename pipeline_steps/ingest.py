@@ -18,6 +18,7 @@ from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
+from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
@@ -127,7 +128,7 @@ def _try(source: Source, position: int) -> Loaded | str:
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
-        return str(reason)
+        return without_places(str(reason))
 
 
 def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
@@ -143,7 +144,7 @@ def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame
         row=rows.astype("int64"),
         has_mask=[not isinstance(o, str) and o.mask is not None for o in outcomes],
     )
-    return filled[list(SCHEMA.columns)]
+    return filled.assign(public_id=public_ids(filled))[list(SCHEMA.columns)]
 
 
 def main() -> None:

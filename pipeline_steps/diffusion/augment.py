@@ -22,7 +22,7 @@ from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
 from pipeline_steps.records.captioned import Prompt, read_captions
-from pipeline_steps.records.cards import shown_name
+from pipeline_steps.records.privacy import shown_name
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made

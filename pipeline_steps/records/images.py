@@ -91,7 +91,8 @@ def _faults(max_pixels: int) -> Iterator[None]:
     except MemoryError:
         raise  # the machine's
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise nearly all there are
-        raise BadImageError(f"damaged: {error}") from None
+        named = isinstance(error, OSError) and error.filename  # the reason is counted in metrics, where no file is named
+        raise BadImageError(f"damaged: {error.strerror if named else error}") from None
 
 
 @dataclass(frozen=True)
