@@ -19,6 +19,7 @@ from pipeline_steps.parameters.ingest import IngestParams, Sources
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
+from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
@@ -84,7 +85,7 @@ def _try(source: Source, position: int) -> Loaded | str:
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
-        return str(reason)
+        return without_places(str(reason))
     except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
         return f"can't be read: {error.strerror}"
 
@@ -102,7 +103,7 @@ def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame
         row=rows.astype("int64"),
         has_mask=[not isinstance(o, str) and o.mask is not None for o in outcomes],
     )
-    return filled[list(SCHEMA.columns)]
+    return filled.assign(public_id=public_ids(filled))[list(SCHEMA.columns)]
 
 
 def main() -> None:
