@@ -106,10 +106,7 @@ def _faults() -> Iterator[None]:
     except OSError as error:  # what the storage says names the file, which the manifest does anyway
         raise BadImageError(f"can't be read: {error.strerror}" if error.errno else f"damaged: {error}") from None
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise nearly all there are
-        named = (
-            isinstance(error, OSError) and error.filename
-        )  # the reason is counted in metrics, where no file is named
-        raise BadImageError(f"damaged: {error.strerror if named else error}") from None
+        raise BadImageError(f"damaged: {error}") from None
 
 
 @dataclass(frozen=True)
