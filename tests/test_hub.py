@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline_steps import pin_model
 from pipeline_steps.captions.tokens import TokenizerParams, token_counter
-from pipeline_steps.cells import expand
+from pipeline_steps.configuration.grid import expand
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.hub import BaseModel, wanted_files
 from pipeline_steps.diffusion.settings import read_base
