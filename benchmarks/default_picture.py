@@ -24,6 +24,7 @@ def pairs() -> Image.Image:
     made = pd.read_csv(folder / "metadata.csv")
     made = made[pd.read_parquet(f"data/screened/{CELL}.parquet")["accepted"].to_numpy()]
     dataset = open_dataset(Path("data/dataset"))
+    original = dataset.manifest.set_index("public_id")["image_id"]
     conditions = sorted(set(made["condition"]))
     sheet = Image.new("RGB", (MARGIN + len(conditions) * 2 * (SIDE + GAP), 4 * (SIDE + GAP) + 24), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
@@ -36,7 +37,7 @@ def pairs() -> Image.Image:
             mine = made[(made["condition"] == condition) & (made["target_type"] == skin_type)].head(2)
             for k, (source, name) in enumerate(zip(mine["source_id"], mine["file_name"], strict=True)):
                 x, y = MARGIN + (2 * column + k) * (SIDE + GAP), 24 + row * (SIDE + GAP)
-                for step, image in enumerate((dataset.images([source])[0], read_image(folder / name))):
+                for step, image in enumerate((dataset.images([original[source]])[0], read_image(folder / name))):
                     picture = Image.fromarray(np.asarray(image)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
                     sheet.paste(picture, (x, y + step * (SIDE + GAP)))
     return sheet

@@ -66,29 +66,47 @@ def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
 
 
 def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[str, Any]) -> pd.DataFrame:
-    """Test rows with the Dice coefficient and IoU of the predicted lesion mask: NaN where there is no real one."""
+    """Test rows with the Dice coefficient and IoU of the predicted lesion mask: NaN where no real one marks anything.
+
+    ``mask``: ``marked``, ``empty`` (there is one, and nothing is marked in it) or ``none``. An empty one says nothing
+    of overlap: whatever is predicted would score 0, or, if that is nothing, be undefined.
+    """
     from pipeline_steps.vision.segmentation import dice, iou, load_segmenter, segment
 
     known = dataset.with_mask(tests["image_id"])
-    ids = tests["image_id"][known]
-    found = segment(load_segmenter(model), dataset.images(ids), config["input_size"], recorded_normalisation(config))
-    truth, out = dataset.masks_of(ids), tests.assign(dice=np.nan, iou=np.nan)
-    out.loc[known, "dice"], out.loc[known, "iou"] = dice(found, truth), iou(found, truth)
+    marked = known.copy()
+    marked[known] = dataset.masks_of(tests["image_id"][known]).any(axis=(1, 2))
+    kind = np.where(marked, "marked", np.where(known, "empty", "none"))
+    out = tests.assign(mask=kind, dice=np.nan, iou=np.nan)
+    if marked.any():
+        ids, norm = tests["image_id"][marked], recorded_normalisation(config)
+        found = segment(load_segmenter(model), dataset.images(ids), config["input_size"], norm)
+        truth = dataset.masks_of(ids)
+        out.loc[marked, "dice"], out.loc[marked, "iou"] = dice(found, truth), iou(found, truth)
     return out
 
 
 def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     """Mean Dice and IoU of one test partition, over all and per skin type, with cluster-bootstrap intervals.
 
-    ``n`` images have a mask, ``without_mask`` images have none; ``few``: fewer than a skin type must have for its
-    number to mean anything.
+    ``n`` images have a mask that marks something, ``without_mask`` images have none, ``empty_mask`` images one in which
+    nothing is marked; ``few``: fewer than a skin type must have for its number to mean anything.
     """
-    known = table[table["dice"].notna()]
-    missing = table["fitzpatrick_scale"][table["dice"].isna()].value_counts().sort_index()
+    known = table[table["mask"] == "marked"]
     few = known["fitzpatrick_scale"].value_counts() < params.minimum_level_images
     by_type = {str(t): {**_overlap(r, params), "few": bool(few[t])} for t, r in known.groupby("fitzpatrick_scale")}
-    without = {"without_mask": int(missing.sum()), "without_mask_by_type": {str(t): int(n) for t, n in missing.items()}}
-    return {**_overlap(known, params), **without, "by_type": by_type}
+    return {
+        **_overlap(known, params),
+        **_left_out(table, "none", "without_mask"),
+        **_left_out(table, "empty", "empty_mask"),
+        "by_type": by_type,
+    }
+
+
+def _left_out(table: pd.DataFrame, kind: str, name: str) -> dict[str, Any]:
+    """How many images have such a mask, over all and by skin type."""
+    types = table["fitzpatrick_scale"][table["mask"] == kind].value_counts().sort_index()
+    return {name: int(types.sum()), f"{name}_by_type": {str(t): int(n) for t, n in types.items()}}
 
 
 def _overlap(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
@@ -125,7 +143,7 @@ def main() -> None:
     table = measure(open_dataset(args.dataset), read_tests(args.split), args.model, config)
     with whole_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
-    measured = table if "dice" not in table else table[table["dice"].notna()]
+    measured = table if "mask" not in table else table[table["mask"] == "marked"]
     partitions = [p for p in TEST_PARTITIONS if (measured["partition"] == p).any()]
     write_metrics(
         args.metrics, {p: summarise(table[table["partition"] == p].reset_index(drop=True), params) for p in partitions}

@@ -46,7 +46,7 @@ from pipeline_steps.stage.wiring import check_wiring, on_split
 
 @dataclass(frozen=True)
 class Material:
-    """What every adapter of one run trains on; ``key`` names its checkpoints, ``location`` the base model."""
+    """What every adapter of one run trains on; ``key`` names its checkpoints, ``location`` at ``commit`` the base."""
 
     f: Family
     c: Components
@@ -55,6 +55,7 @@ class Material:
     tokens: Tokens
     key: str
     location: str
+    commit: str | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def finetune(params: AdapterParams, m: Material, split: Path, out: Path) -> None
             label = "all" if name == "." else slug(name)
             place = folder if name == "." else folder / label
             _one_adapter(params, m, (mine[0], mine[1]), place, Names(out.name, label))
-        settings = params.model_dump(exclude={"base"})
+        settings = params.model_dump(exclude={"base"}) | ({"base_revision": m.commit} if m.commit else {})
         text = adapter_card(m.location, m.c.digest, settings, train, split.stem)
         (folder / "README.md").write_text(text, "utf-8")
 
@@ -222,7 +223,8 @@ def main() -> None:
     add_tokens(c, tokens)
     inputs = (args.dataset / "manifest.parquet", args.split, args.captions, args.tokens)
     key = run_key(code_version("pipeline_steps.finetune"), c.digest, params.model_dump_json(), *inputs)
-    material = Material(f, c, open_dataset(args.dataset), read_captions(args.captions), tokens, key, base.location)
+    dataset, captions = open_dataset(args.dataset), read_captions(args.captions)
+    material = Material(f, c, dataset, captions, tokens, key, base.location, base.revision)
     finetune(params, material, args.split, args.out)
 
 

@@ -7,7 +7,6 @@ Each file carries its provenance.
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +69,7 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
             path = folder / job.file_name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(with_text(file, {**_text(job, prompt), **origin}))
-        table = pd.DataFrame([asdict(j) for j in jobs]).assign(is_synthetic=True)
+        table = pd.DataFrame([j.shown() for j in jobs]).assign(is_synthetic=True)
         table.insert(len(table.columns) - 2, "prompt", list(made.prompts))
         table[STARTS_FROM_SOURCE] = mode.starts_from_source
         if made.masks:
@@ -100,7 +99,7 @@ def _show(folder: Path, jobs: Sequence[Job], cell: str, most: int = 8) -> None:
 
 
 def _text(job: Job, prompt: str) -> dict[str, str]:
-    return {"is_synthetic": "true", "source_id": job.source_id, "prompt": prompt, "seed": str(job.seed)}
+    return {"is_synthetic": "true", "source_id": job.public_id, "prompt": prompt, "seed": str(job.seed)}
 
 
 def _check_wiring(entry: str, params: JobParams, inputs: Inputs, args: Namespace) -> None:

@@ -19,6 +19,7 @@ from pipeline_steps.parameters.ingest import IngestParams, Sources
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
+from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
@@ -66,13 +67,14 @@ def counts(manifest: pd.DataFrame) -> dict[str, object]:
     """Images by status; those that are missing or quarantined by skin type and reason; notes."""
     status = {s: manifest[manifest["image_status"] == s] for s in (PRESENT, MISSING, QUARANTINED)}
     reasons = status[QUARANTINED].groupby("reason")
-    notes = manifest.loc[manifest["notes"] != "", "notes"].str.split("; ").explode().value_counts().sort_index()
+    notes = manifest.loc[manifest["notes"] != "", "notes"].str.split("; ").explode()
     return {
         "images": {s: len(rows) for s, rows in status.items()},
         "quarantine_reasons": {str(reason): len(rows) for reason, rows in reasons},
         "missing_by_skin_type": by_skin_type(status[MISSING]),
         "quarantined_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in reasons},
-        "notes": {str(note): int(n) for note, n in notes.items()},
+        "notes": {str(note): len(rows) for note, rows in notes.groupby(notes)},
+        "notes_by_skin_type": {str(n): by_skin_type(manifest.loc[rows.index]) for n, rows in notes.groupby(notes)},
     }
 
 
@@ -83,7 +85,9 @@ def _try(source: Source, position: int) -> Loaded | str:
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
-        return str(reason)
+        return without_places(str(reason))
+    except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
+        return f"can't be read: {error.strerror}"
 
 
 def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
@@ -99,7 +103,7 @@ def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame
         row=rows.astype("int64"),
         has_mask=[not isinstance(o, str) and o.mask is not None for o in outcomes],
     )
-    return filled[list(SCHEMA.columns)]
+    return filled.assign(public_id=public_ids(filled))[list(SCHEMA.columns)]
 
 
 def main() -> None:

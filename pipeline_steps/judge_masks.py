@@ -1,7 +1,8 @@
 """Whether generated masks fit their images: how a segmenter trained on real images alone sees them.
 
 Reads: a segmenter of the arm ``real``, generated and screened images. Writes: ``metrics/masks/<cell>.json``: Dice of
-its mask and the generated one, over all accepted images and per wanted skin type.
+its mask and the generated one, over all accepted images and per wanted skin type. Where neither marks anything there is
+no Dice: such images are counted.
 """
 
 import json
@@ -20,13 +21,15 @@ from pipeline_steps.vision.views import recorded_normalisation
 
 
 def agreement(overlap: npt.NDArray[np.float64], types: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Mean Dice and number of images, over all and by skin type."""
+    """Mean Dice and number of images, over all and by skin type; pairs in which neither marks anything are counted."""
     by_type = {str(t): _mean(overlap[types == t]) for t in np.unique(types)}
     return {**_mean(overlap), "by_type": by_type}
 
 
 def _mean(overlap: npt.NDArray[np.float64]) -> dict[str, Any]:
-    return {"dice": float(overlap.mean()), "images": len(overlap)}
+    known = overlap[~np.isnan(overlap)]
+    dice = float(known.mean()) if len(known) else float("nan")
+    return {"dice": dice, "images": len(known), "nothing_marked": len(overlap) - len(known)}
 
 
 def main() -> None:

@@ -1,11 +1,10 @@
 """Pin a model of the hub: the commit that its branch is at now is the one that everybody loads from now on.
 
 Reads: the hub, or where it does not answer, its cache on this machine.
-Writes: ``models/revisions/<model>.json`` (model, revision, commit). A pin that is there already stays: delete it, and
-``dvc repro --force pin_model@<model>``, to move to the newest commit; or name a commit as the model's ``revision``.
+Writes: ``models/revisions/<model>.json`` (model, revision, commit). DVC keeps it as any output, so that it is asked for
+once: ``dvc repro --force pin_model@<model>`` moves to the newest commit; one named as the model's ``revision`` stays.
 """
 
-import json
 from pathlib import Path
 
 from pipeline_steps.records.errors import DataError
@@ -17,25 +16,14 @@ _PATIENCE = 20.0  # seconds that the hub has for an answer
 
 
 def pin(model: HubModel, out: Path) -> str:
-    """The model's commit, written to ``out`` unless that names one already.
+    """The model's commit, written to ``out``.
 
     Raises:
         DataError: neither the hub nor its cache here knows the model at that revision.
     """
-    named = {"model": model.id, "revision": model.revision}
-    if (known := _kept(out, named)) is not None:
-        return known
     commit = _commit(model)
-    write_metrics(out, {**named, "commit": commit})
+    write_metrics(out, {"model": model.id, "revision": model.revision, "commit": commit})
     return commit
-
-
-def _kept(out: Path, named: dict[str, str]) -> str | None:
-    try:
-        kept = json.loads(out.read_text("utf-8"))
-        return str(kept["commit"]) if named.items() <= kept.items() else None
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
 
 
 def _commit(model: HubModel) -> str:

@@ -19,6 +19,7 @@ from pipeline_steps.reporting.arms import spelled
 from pipeline_steps.reporting.family import compare
 from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import Results, gather, mask_agreement, read_json
+from pipeline_steps.reporting.settings import shown_params
 from pipeline_steps.reporting.study import DATASET, METRICS, PREDICTIONS, Study, read_study
 from pipeline_steps.reporting.tables import ablation, summary, table_2
 from pipeline_steps.stage.metrics import write_metrics
@@ -125,7 +126,7 @@ def page(r: Results, study: Study, cells: Mapping[str, Any], params: ReportParam
             for s in sheets(cells, params.gallery_per_condition)
         ],
         curves=shown.uri(figures.training_curves(histories)) if histories else "",
-        params=PARAMS_FILE.read_text("utf-8"),
+        params=shown_params(PARAMS_FILE.read_text("utf-8")),
     )
 
 

@@ -9,6 +9,9 @@ validation, test, test_light (scenario i: the flexible light images, Table 5), r
 nothing and test nothing), holdout (phantom only), excluded (would carry a group across, or beyond the dose; counted by
 reason and skin type).
 
+Before anything is written all scenarios and draws are looked through for what a later stage could not use: a classifier
+knows the conditions it trained on and is chosen on validation, and the minority is tested on. Every mistake is named.
+
 A scenario may name a dose: ``iii_n16`` trains on 16 images of each condition (fewer where there are fewer), of which
 ``iii_n8`` takes eight; the others of the training images are excluded, and nothing else differs from ``iii``.
 """
@@ -23,6 +26,7 @@ import pandas as pd
 from pipeline_steps.parameters.split import SplitParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import by_skin_type
+from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
@@ -35,31 +39,37 @@ SCENARIOS = {
     "iii": ("reference", "train", "reference", "test"),
 }
 _TESTS = ("test", "test_light")
+_SCREEN = 20  # lines
 
 
-def flexible(table: pd.DataFrame, tone: str, params: SplitParams, draw: int) -> set[str]:
-    """Ids of one end's flexible subset.
+def flexible(table: pd.DataFrame, params: SplitParams, draw: int) -> set[str]:
+    """Ids of both ends' flexible subsets.
 
-    ``per_condition`` draws from both types of the end together, ``per_type`` as many from each of them.
+    ``per_condition`` draws from all types of an end together, ``per_type`` as many from each of them.
 
     Raises:
-        DataError: a condition has too few images, or the sampler is unknown.
+        DataError: some conditions have too few images, a line each.
     """
-    if params.sampler not in ("per_condition", "per_type"):
-        raise DataError(f"split.sampler {params.sampler!r} is neither per_condition nor per_type")
-    end = table[table["tone"] == tone]
     chosen: set[str] = set()
-    for number, (condition, rows) in enumerate(end.groupby("condition", sort=True)):
-        pools = [rows] if params.sampler == "per_condition" else [r for _, r in rows.groupby("fitzpatrick_scale")]
-        share = params.flexible_per_condition // len(pools)
-        rng = np.random.default_rng([params.seed, draw, number, ["majority", "minority"].index(tone)])
-        for pool in pools:
-            if len(pool) <= share:
-                raise DataError(
-                    f"{condition} has {len(pool)} {tone} images, the flexible subset takes {share} and must leave "
+    few: list[str] = []
+    for end, tone in enumerate(("majority", "minority")):
+        for number, (condition, rows) in enumerate(table[table["tone"] == tone].groupby("condition", sort=True)):
+            by_type = {
+                levels_name(pool["fitzpatrick_scale"].head(1)): pool for _, pool in rows.groupby("fitzpatrick_scale")
+            }
+            pools = {f"the {tone}": rows} if params.sampler == "per_condition" else by_type
+            share = params.flexible_per_condition // len(pools)
+            rng = np.random.default_rng([params.seed, draw, number, end])
+            for skin, pool in pools.items():
+                if len(pool) > share:
+                    chosen |= set(rng.choice(sorted(pool["image_id"]), share, replace=False))
+                    continue
+                few.append(
+                    f"{condition} has {len(pool)} images of {skin}, the flexible subset takes {share} and must leave "
                     "some; lower split.flexible_per_condition"
                 )
-            chosen |= set(rng.choice(sorted(pool["image_id"]), share, replace=False))
+    if few:
+        raise DataError("\n".join(few))
     return chosen
 
 
@@ -71,7 +81,7 @@ def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) ->
     """
     name, dose = _dose(scenario)
     study = table[table["role"] == "study"]
-    picked = flexible(study, "majority", params, draw) | flexible(study, "minority", params, draw)
+    picked = flexible(study, params, draw)
     plan = SCENARIOS[name]
     position = 2 * (study["tone"] == "minority") + ~study["image_id"].isin(picked)
     partition = pd.Series([plan[p] for p in position], index=study.index)
@@ -86,8 +96,44 @@ def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) ->
     )
     leaks = leakage(out)
     if params.leakage != "report" and any(leaks.values()):
-        raise DataError(f"scenario {scenario}, draw {draw}: groups cross partitions: {leaks}")
+        raise DataError(f"groups cross partitions: {leaks}; set split.leakage to exclude")
     return out
+
+
+def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int], pd.DataFrame]:
+    """``split`` by scenario and draw.
+
+    Raises:
+        DataError: some can't be made, or not used; with all that is wrong.
+    """
+    made: dict[tuple[str, int], pd.DataFrame] = {}
+    wrong: dict[str, dict[str, list[int]]] = {}  # scenarios and draws by what is wrong
+    for scenario in params.scenarios:
+        for draw in params.draws:
+            try:
+                made[scenario, draw] = split(table, scenario, draw, params)
+                found = unusable(made[scenario, draw])
+            except DataError as error:
+                found = str(error).splitlines()
+            for line in found:
+                wrong.setdefault(line, {}).setdefault(scenario, []).append(draw)
+    if wrong:
+        lines = [_places(line, where) for line, where in wrong.items()]
+        some = [*lines[:_SCREEN], f"{len(lines) - _SCREEN - 1} more like these", lines[-1]]
+        raise DataError("\n".join(lines if len(lines) <= _SCREEN + 2 else some))
+    return made
+
+
+def _places(line: str, where: dict[str, list[int]]) -> str:
+    """What is wrong, after all scenarios and draws that it is wrong in."""
+    by_draws: dict[tuple[int, ...], list[str]] = {}
+    for scenario, draws in where.items():
+        by_draws.setdefault(tuple(draws), []).append(scenario)
+    named = [
+        f"scenario{'s'[: len(s) > 1]} {', '.join(s)}, draw{'s'[: len(d) > 1]} {', '.join(map(str, d))}"
+        for d, s in by_draws.items()
+    ]
+    return f"{'; '.join(named)}: {line}"
 
 
 def _dose(scenario: str) -> tuple[str, int]:
@@ -141,6 +187,38 @@ def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitPa
     return out
 
 
+def unusable(made: pd.DataFrame) -> list[str]:
+    """Why later stages could not use a split: a line for each partition and condition.
+
+    What they cope with is none: a reference or a validation set, or a test of some draw, that lacks a condition.
+    """
+    n = made.groupby(["partition", "condition"]).size()
+    lines = []
+    for condition in sorted(set(made["condition"])):
+        held = {p: int(n.get((p, condition), 0)) for p in (*_TESTS, "holdout", "validation")}
+        if any(held.values()) and not n.get(("train", condition), 0):
+            has = " and ".join(f"{p} has {k}" for p, k in held.items() if k)
+            lines.append(
+                f"train has no image of {condition!r}, but {has}; take the condition out of subset.conditions, or the "
+                "scenario out of split.scenarios, or add images"
+            )
+    train = made[made["partition"].isin(["train", "validation"])]
+    remedies = {
+        "train": "the majority has none left; check subset.majority",
+        "validation": f"no group fits into the share of {len(train)} training images in {train['group'].nunique()} "
+        "groups; raise split.validation_fraction, or add patients",
+        "test": "the minority has none left; check subset.minority and split.flexible_per_condition",
+    }
+    return lines + [f"{p} has no image of any condition: {why}" for p, why in remedies.items() if p not in n.index]
+
+
+def lacking(made: pd.DataFrame) -> dict[str, list[str]]:
+    """Of the study's partitions that hold any image, the conditions that they have none of."""
+    study = made[made["role"] == "study"]
+    found = {p: set(study["condition"]) - set(rows["condition"]) for p, rows in study.groupby("partition")}
+    return {str(p): sorted(conditions) for p, conditions in found.items() if conditions and p != "excluded"}
+
+
 def leakage(split_table: pd.DataFrame) -> dict[str, int]:
     """How many test, reference and validation images share a group with a training image."""
     groups = split_table["group"]
@@ -160,6 +238,7 @@ def sizes(split_table: pd.DataFrame) -> dict[str, object]:
     return {
         "train_and_validation": both,
         **named,
+        "without": lacking(split_table),
         "excluded_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in excluded},
         "sharing_a_group_with_train": leakage(split_table),
     }
@@ -170,13 +249,12 @@ def main() -> None:
     args = parser(__doc__, "--subset", "--out", "--metrics").parse_args()
     params = read_params(SplitParams, "split")
     table = pd.read_parquet(args.subset)
+    made = split_all(table, params)
     metrics: dict[str, dict[str, object]] = {}
     with whole_folder(args.out) as out:
-        for scenario in params.scenarios:
-            for draw in params.draws:
-                made = split(table, scenario, draw, params)
-                _columns(made).to_parquet(Path(out) / f"{scenario}-{draw}.parquet", index=False)
-                metrics.setdefault(scenario, {})[str(draw)] = sizes(made)
+        for (scenario, draw), rows in made.items():
+            _columns(rows).to_parquet(Path(out) / f"{scenario}-{draw}.parquet", index=False)
+            metrics.setdefault(scenario, {})[str(draw)] = sizes(rows)
     write_metrics(args.metrics, metrics)
 
 

@@ -24,7 +24,7 @@ from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_images
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classification import fit_classifier
-from pipeline_steps.vision.networks import network_normalisation, new_network
+from pipeline_steps.vision.networks import network_normalisation, new_network, pretrained_commit
 from pipeline_steps.vision.views import Labelled
 
 
@@ -71,6 +71,8 @@ def main() -> None:
             **asdict(norm),
             "chosen_update": fitted.update,
         }
+        if params.pretrained and (started := pretrained_commit(args.architecture)):
+            config["base_model"], config["base_revision"] = started["id"], started["commit"]
         (folder / "config.json").write_text(
             json.dumps({**config, "training_images": len(train.images)}, indent=1) + "\n"
         )

@@ -325,7 +325,7 @@ def test_a_report_that_stands_in_the_reasoning_alone_is_read_and_counted(tmp_pat
     thought = f'Perhaps {{"colour": "blue"}}. No: {json.dumps(REPORT)} it is.'
     model = serve(lambda _n, _image: _answer(None, **{where: thought}))
     study, _ = _study(tmp_path, 2)
-    made = caption(_params(model.url), study)
+    made = caption(_params(model.url, most_failures=1.0), study)
     assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 2
     assert (made.counts["unusable_replies"], made.counts["replies_in_reasoning"]) == ({}, 2)
 
@@ -365,7 +365,7 @@ def test_a_model_that_thinks_and_does_not_answer_has_a_reason_of_its_own(tmp_pat
 def test_words_around_the_object_do_not_matter(tmp_path, serve, said, structured):
     model = serve(lambda _n, _image: _answer(said))
     study, _ = _study(tmp_path, 2)
-    made = caption(_params(model.url, structured=structured), study)
+    made = caption(_params(model.url, structured=structured, most_failures=1.0), study)
     assert made.counts["unusable_replies"] == {}
     assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 2
     assert [("response_format" in body) for body, _ in model.bodies] == [structured == "json_schema"] * 2
@@ -403,7 +403,8 @@ def test_an_endpoint_on_this_machine_is_asked_directly(tmp_path, serve, monkeypa
     model = serve(lambda _n, _image: _answer(REPORT))
     study, _ = _study(tmp_path, 2)
     for url in (model.url, model.url.replace("127.0.0.1", "localhost")):
-        assert caption(_params(url, attempts=1, model=url), study).counts["unusable_replies"] == {}
+        made = caption(_params(url, attempts=1, model=url, most_failures=1.0), study)
+        assert made.counts["unusable_replies"] == {}
     assert (model.requests, proxy.requests) == (4, 0)
 
 

@@ -23,6 +23,7 @@ from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import HubModel, commit_of, locate
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.params import ParamsError, read_yaml
+from pipeline_steps.vision.networks import new_network, pretrained_commit
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -74,6 +75,18 @@ def test_what_is_loaded_as_a_folder_is_watched_as_one(name, params, tmp_path, ti
     assert family(base).load(base).digest == weights_digest(tmp_path / name), "and it is what is loaded"
 
 
+def test_the_pin_is_what_dvc_watches_and_what_the_stage_writes(params):
+    params["base_models"]["sd"] |= {"location": "lab/sd.v2", "revision": "fp16"}
+    cells = expand(params)
+    ((key, cell),) = cells["pin_model"].items()
+    assert cell == {"model": "lab/sd.v2", "revision": "fp16"}
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    (made,) = stages["pin_model"]["do"]["outs"]
+    for verb in ("generate", "finetune", "invert_tokens"):
+        assert {c["weights"] for c in cells[verb].values()} == {made.replace("${key}", key)}
+        assert "${item.weights}" in stages[verb]["do"]["deps"]
+
+
 def test_tokenizers_and_captioners_follow_the_same_rule(params, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights/vlm").mkdir(parents=True)
@@ -123,7 +136,7 @@ def test_a_folder_that_takes_the_name_of_a_pinned_model_is_said(hub, tmp_path):
 def test_everybody_loads_the_commit_that_was_pinned_first(hub, tmp_path):
     _write(tmp_path, _base("lab/sd.v2"))
     place = locate("lab/sd.v2", None)
-    with pytest.raises(DataError, match=r"no commit of lab/sd\.v2 is pinned .*dvc repro pin_model@lab--sd\.v2"):
+    with pytest.raises(DataError, match=r"no commit of lab/sd\.v2 is pinned .*dvc repro --force pin_model@lab--sd\.v2"):
         read_base("sd")
     assert pin_model.pin(place, place.pin) == OLD
     hub(NEW)
@@ -131,8 +144,6 @@ def test_everybody_loads_the_commit_that_was_pinned_first(hub, tmp_path):
     snapshot = hub.cache / "models--lab--sd.v2" / "snapshots" / OLD
     assert base.revision == OLD
     assert family(base).load(base).digest == weights_digest(snapshot), "not what main is now"
-    assert pin_model.pin(place, place.pin) == OLD, "the stage itself keeps what is pinned"
-    place.pin.unlink()
     assert pin_model.pin(place, place.pin) == NEW
     moved = read_base("sd")
     assert family(moved).load(moved).digest != weights_digest(snapshot)
@@ -154,7 +165,7 @@ def test_a_pin_that_is_none_is_refused_and_made_anew(damage, hub):
     place = locate("lab/sd.v2", None)
     place.pin.parent.mkdir(parents=True)
     place.pin.write_text(damage)
-    with pytest.raises(DataError, match=r"is no pin of lab/sd\.v2 at main; delete it"):
+    with pytest.raises(DataError, match=r"is no pin of lab/sd\.v2 at main; run: dvc repro --force"):
         commit_of("lab/sd.v2", None)
     assert pin_model.pin(place, place.pin) == OLD == commit_of("lab/sd.v2", None)
 
@@ -184,6 +195,41 @@ def test_tokens_are_counted_by_the_pinned_tokenizer(hub, monkeypatch):
     hub(NEW)
     token_counter(TokenizerParams(location="lab/sd.v2", subfolder="t", revision=None, max_tokens=9, short=None), "t")
     assert asked == [OLD]
+
+
+def test_classifiers_start_from_the_pinned_weights(hub, params):
+    """timm's own smallest network, at two commits."""
+    fresh = {
+        commit: new_network("test_resnet", 3, 64, pretrained=False, seed=seed) for seed, commit in enumerate((OLD, NEW))
+    }
+    model = hub.cache / "models--timm--test_resnet.r160_in1k"
+    for commit, network in fresh.items():
+        (model / "snapshots" / commit).mkdir(parents=True)
+        state = network.state_dict()
+        state |= {name: torch.zeros(1000, *state[name].shape[1:]) for name in ("fc.weight", "fc.bias")}
+        save_file(
+            {name: value.contiguous() for name, value in state.items()},
+            model / "snapshots" / commit / "model.safetensors",
+        )
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(OLD)
+    params["grid"]["comparison"]["architectures"] = ["test_resnet", "resnet_small"]
+    params["classifier"]["pretrained"] = True
+    cells = expand(params)
+    watched = {cell["architecture"]: cell["weights"] for cell in cells["train_classifier"].values()}
+    pin = "models/revisions/timm--test_resnet.r160_in1k.json"
+    assert watched == {"test_resnet": pin, "resnet_small": "models/none"}
+    assert "${item.weights}" in read_yaml(ROOT / "dvc.yaml")["stages"]["train_classifier"]["do"]["deps"]
+    ((_, cell),) = cells["pin_model"].items()
+    place = HubModel(cell["model"], cell["revision"])
+    with pytest.raises(DataError, match=r"no commit of timm/test_resnet\.r160_in1k is pinned"):
+        new_network("test_resnet", 3, 64, pretrained=True, seed=0)
+    pin_model.pin(place, place.pin)
+    (model / "refs" / "main").write_text(NEW)
+    loaded = new_network("test_resnet", 3, 64, pretrained=True, seed=9).state_dict()
+    assert torch.equal(loaded["conv1.0.weight"], fresh[OLD].state_dict()["conv1.0.weight"]), "not what main is now"
+    assert pretrained_commit("test_resnet") == {"id": "timm/test_resnet.r160_in1k", "commit": OLD}
+    assert pretrained_commit("resnet_small") == {}, "ours start from fresh weights"
 
 
 # Files of repositories on the hub, as they list them: what is loaded, and what lies beside it.
@@ -325,15 +371,27 @@ def test_dvc_pins_once_and_a_moved_pin_makes_stale_what_loads_it(hub, tmp_path):
     def repro(*arguments):
         return run("dvc", "repro", "pin_model@lab--sd.v2", *arguments, cwd=clone, env_extra=environment).stdout
 
+    add = (
+        "stage",
+        "add",
+        "-q",
+        "-n",
+        "loads",
+        "-d",
+        "models/revisions/lab--sd.v2.json",
+        "-o",
+        "loaded",
+        "exec touch loaded",
+    )
+    run("dvc", *add, cwd=clone)
     assert f"commit {OLD}" in repro()
+    run("dvc", "repro", "loads", cwd=clone, env_extra=environment)
     hub(NEW)
     assert "didn't change" in repro()
     pin.unlink()
     repro()
     assert json.loads(pin.read_text())["commit"] == OLD, "from DVC's cache, as in another clone"
-    lock = {"path": "models/revisions/lab--sd.v2.json", "hash": "md5"}
-    status = json.loads(run("dvc", "status", "--json", "invert_tokens@tokens-iii-0", cwd=clone).stdout)
-    changed = status["invert_tokens@tokens-iii-0"][0]["changed deps"]
-    assert changed[lock["path"]] == "new"
-    pin.unlink()
+    assert json.loads(run("dvc", "status", "--json", "loads", cwd=clone).stdout) == {}
     assert f"commit {NEW}" in repro("--force")
+    status = json.loads(run("dvc", "status", "--json", "loads", cwd=clone).stdout)
+    assert status["loads"] == [{"changed deps": {"models/revisions/lab--sd.v2.json": "modified"}}]

@@ -13,7 +13,10 @@ from PIL import Image, ImageCms
 
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.replies import Replies, ReplyKey
+from pipeline_steps.records import images
 from pipeline_steps.records.color import individual_typology_angle, lab_from_srgb
+from pipeline_steps.records.errors import BadImageError
 from pipeline_steps.remote import edit
 
 SIDE = 16
@@ -305,9 +308,10 @@ def test_colours_under_transparency_are_converted_too(tmp_path):
     assert np.abs(read["palette.png"] - _meant(np.asarray(few.convert("RGB")), *SPACES["display_p3"][1:])).max() <= 1
 
 
-def test_a_services_image_is_read_in_its_colours_too():
-    stored = _patches()
-    read = edit._read(_file(stored, icc_profile=P3), SIDE)
+def test_a_services_image_is_read_in_its_colours_too(tmp_path):
+    stored, paid, key = _patches(), Replies(tmp_path), ReplyKey("ab", "cd")
+    paid.put(key, _file(stored, icc_profile=P3))
+    read = edit._read(paid, key, SIDE)
     assert np.abs(read.pixels - _meant(stored, *SPACES["display_p3"][1:])).max() <= 1
     assert read.notes == (CONVERTED,)
 
@@ -522,3 +526,137 @@ def test_no_damage_to_a_file_ends_ingest(tmp_path, kind):
     assert len(read) == sum(report["images"].values()) == 120
     assert (manifest.loc[manifest["image_status"] == "quarantined", "reason"] != "").all()
     assert json.dumps(report)
+
+
+TALL, WIDE = (24, 16), (16, 24)  # shapes of arrays
+
+
+def _drawn(shape, value=255):
+    """A mask that marks the upper left corner of what it is drawn on."""
+    mask = np.zeros(shape, np.uint8)
+    mask[: shape[0] // 2, : shape[1] // 2] = value
+    return mask
+
+
+def _turned_photograph(shape, orientation, kind="JPEG"):
+    """A file of pixels of ``shape``, which EXIF turns; bright where ``_drawn`` marks its stored pixels."""
+    tags = {"tiffinfo": {0x112: orientation}} if kind == "TIFF" else {"exif": _oriented(orientation)}
+    return _file(np.repeat(_drawn(shape)[..., None], 3, 2), kind, **tags)
+
+
+def _oriented(orientation):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    return exif
+
+
+def _overlap(read, manifest, name="a"):
+    """Dice of the mask and of what is bright in the photograph."""
+    bright, mask = read[name][..., 0] > 127, manifest["mask"][name]
+    return 2 * (bright & mask).sum() / (bright.sum() + mask.sum())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_mask_drawn_on_the_stored_pixels_is_turned_with_its_photograph(tmp_path, kind, orientation):
+    files = {"a": _turned_photograph(WIDE, orientation, kind)}
+    read, manifest, report = _ingested(tmp_path, files, {"a": _file(_drawn(WIDE))})
+    assert _overlap(read, manifest) > 0.95
+    assert report["notes"] == {"mask: drawn on the stored pixels: turned with its photograph": 1}
+
+
+def test_a_mask_drawn_on_the_upright_photograph_stays(tmp_path):
+    turned = np.rot90(_drawn(WIDE), -1)  # what orientation 6 makes of it
+    assert turned.shape == TALL
+    read, manifest, report = _ingested(tmp_path, {"a": _turned_photograph(WIDE, 6)}, {"a": _file(turned.copy())})
+    assert _overlap(read, manifest) > 0.95
+    assert report["notes"] == {}
+
+
+def test_a_mask_with_exif_of_its_own_is_turned_by_that(tmp_path):
+    masks = {"a": _file(_drawn((16, 16)), "PNG", exif=_oriented(6))}
+    read, manifest, _ = _ingested(tmp_path, {"a": _turned_photograph((16, 16), 6)}, masks)
+    assert _overlap(read, manifest) > 0.95
+
+
+@pytest.mark.parametrize(("shape", "orientation"), [((16, 16), 6), (WIDE, 3), (WIDE, 2), (WIDE, 4)])
+def test_a_mask_that_may_lie_in_two_ways_is_refused(tmp_path, shape, orientation):
+    files = {"a": _turned_photograph(shape, orientation)}
+    _, manifest, _ = _ingested(tmp_path, files, {"a": _file(_drawn(shape))})
+    assert manifest.loc["a", "image_status"] == "quarantined"
+    assert "before or after" in manifest.loc["a", "reason"]
+
+
+@pytest.mark.parametrize("shape", [(16, 16), TALL, (16, 20), (8, 14)])
+def test_a_mask_of_another_shape_is_refused(tmp_path, shape):
+    photograph = _file(np.repeat(_drawn(WIDE)[..., None], 3, 2))
+    _, manifest, _ = _ingested(tmp_path, {"a": photograph}, {"a": _file(_drawn(shape))})
+    assert manifest.loc["a", "image_status"] == "quarantined"
+    assert manifest.loc["a", "reason"].endswith("on a photograph of 24 x 16: another shape")
+
+
+def test_a_mask_may_be_smaller_than_its_photograph_but_for_rounding(tmp_path):
+    photograph = _file(np.repeat(_drawn((40, 61))[..., None], 3, 2))
+    read, manifest, _ = _ingested(tmp_path, {"a": photograph}, {"a": _file(_drawn((20, 30)))})
+    assert _overlap(read, manifest) > 0.9
+
+
+def test_a_mask_of_several_frames_is_refused_and_of_photographs_the_first_is_read(tmp_path):
+    frames = [Image.fromarray(_drawn(WIDE)), Image.fromarray(255 - _drawn(WIDE))]
+    several = _file(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    files = {"a": several, "b": several}
+    _, manifest, report = _ingested(tmp_path, files, {"a": several, "b": _file(_drawn(WIDE))})
+    assert "several frames" in manifest.loc["a", "reason"]
+    assert manifest.loc["b", "image_status"] == "present"
+    assert report["notes"] == {"several frames: the first is read": 1}
+
+
+def test_what_is_marked_may_be_lost_at_a_small_size_and_is_counted(tmp_path):
+    speck = np.zeros((200, 200), np.uint8)
+    speck[0, 0] = 255
+    photograph = _file(np.full((200, 200, 3), 90, np.uint8))
+    files, masks = {"a": photograph}, {"a": _file(speck)}
+    (tmp_path / "x").mkdir()
+    _, manifest, report = _ingested(tmp_path / "x", files, masks)
+    assert manifest.loc["a", "reason"].startswith("200 x 200 pixels are more than max_pixels")
+    small = {"a": _file(speck[:99, :99])}
+    _, _, report = _ingested(tmp_path, {"a": _file(np.full((99, 99, 3), 90, np.uint8))}, small)
+    assert report["notes"] == {"mask: nothing that is marked is left at this size and crop": 1}
+    assert report["notes_by_skin_type"] == {"mask: nothing that is marked is left at this size and crop": {"1": 1}}
+
+
+def test_max_pixels_alone_says_how_large_a_photograph_may_be(tmp_path):
+    """Pillow refuses 179 million pixels by itself, and its limit was reported as the user's."""
+    large = tmp_path / "a.png"
+    Image.new("1", (16_000, 12_000)).save(large)
+    assert images.read_image(large, 16, "squash", 192_000_000).pixels.shape == (16, 16, 3)
+    with pytest.raises(BadImageError, match=r"^16000 x 12000 pixels are more than max_pixels, 191999999$"):
+        images.read_image(large, 16, "squash", 191_999_999)
+
+
+def test_what_is_no_file_ends_no_stage(tmp_path, monkeypatch):
+    files = {"folder": b"", "shut": _file(_patches()), "good": _file(_patches())}
+    real = images._open
+
+    def guarded(file, *rest, **options):
+        if file.name == "shut":
+            raise PermissionError(13, "Permission denied", str(file))
+        return real(file, *rest, **options)
+
+    monkeypatch.setattr(images, "_open", guarded)
+    (tmp_path / "x").mkdir()
+    _, manifest, _ = _ingested(tmp_path / "x", files)
+    assert dict(manifest["image_status"]) == {"folder": "quarantined", "shut": "quarantined", "good": "present"}
+    assert manifest.loc["shut", "reason"] == "can't be read: Permission denied"
+    assert str(tmp_path) not in " ".join(manifest["reason"])
+
+
+def test_photographs_with_a_damaged_exif_block_are_read_unturned(tmp_path, real_data):
+    cases = real_data.parent / "cases" / "corrupt_exif"
+    if not cases.is_dir():
+        pytest.skip(f"no real data at {cases}")
+    files = {f.name: f.read_bytes() for f in sorted(cases.iterdir())}
+    _, manifest, report = _ingested(tmp_path, files)
+    assert len(files) == 5
+    assert (manifest["image_status"] != "missing").all()
+    assert report["images"]["present"] + report["images"]["quarantined"] == 5

@@ -1,13 +1,16 @@
 """Segmenters, their scores, and what screening makes of generated masks."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from pipeline_steps.evaluate import EvaluationParams, score_overlaps
+from pipeline_steps.evaluate import EvaluationParams, overlaps, score_overlaps
 from pipeline_steps.judge_masks import agreement
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.screen import ScreenParams, implausible
 from pipeline_steps.train_inpaint import ellipse
 from pipeline_steps.train_segmenter import synthetic_pairs
@@ -65,7 +68,8 @@ def test_overlap_scores_agree_with_their_definitions():
     assert (dice(one, one) == 1).all()
     assert (dice(one, ~one) == 0).all()
     empty = np.zeros_like(one)
-    assert (dice(empty, empty) == 1).all()
+    assert np.isnan(dice(empty, empty)).all()
+    assert np.isnan(iou(empty, empty)).all()
     assert (iou(empty, one) == 0).all()
 
 
@@ -83,10 +87,11 @@ def test_overlap_of_masks_counted_by_hand():
 def test_overlaps_are_reported_by_type_with_intervals():
     table = pd.DataFrame(
         {
-            "dice": [0.2, 0.4, 0.6, 0.8, 0.5, np.nan, np.nan],
-            "iou": [0.1, 0.2, 0.3, 0.4, 0.3, np.nan, np.nan],
-            "fitzpatrick_scale": [1, 1, 6, 6, 5, 5, 4],
-            "group": list("abcdefg"),
+            "mask": [*["marked"] * 5, "none", "none", "empty"],
+            "dice": [0.2, 0.4, 0.6, 0.8, 0.5, np.nan, np.nan, np.nan],
+            "iou": [0.1, 0.2, 0.3, 0.4, 0.3, np.nan, np.nan, np.nan],
+            "fitzpatrick_scale": [1, 1, 6, 6, 5, 5, 4, 6],
+            "group": list("abcdefgh"),
         }
     )
     scores = score_overlaps(table, EvaluationParams(bootstrap_draws=100, seed=0, minimum_level_images=2))
@@ -99,11 +104,25 @@ def test_overlaps_are_reported_by_type_with_intervals():
         "6": (2, False),
     }
     assert (scores["n"], scores["without_mask"], scores["without_mask_by_type"]) == (5, 2, {"4": 1, "5": 1})
+    assert (scores["empty_mask"], scores["empty_mask_by_type"]) == (1, {"6": 1})
 
 
 def test_agreement_is_told_by_type():
-    found = agreement(np.array([0.2, 0.4, 0.9]), np.array([1, 1, 6]))
-    assert found["by_type"]["1"] == {"dice": pytest.approx(0.3), "images": 2}
+    found = agreement(np.array([0.2, 0.4, 0.9, np.nan]), np.array([1, 1, 6, 6]))
+    assert found["by_type"]["1"] == {"dice": pytest.approx(0.3), "images": 2, "nothing_marked": 0}
+    assert found["by_type"]["6"] == {"dice": pytest.approx(0.9), "images": 1, "nothing_marked": 1}
+
+
+def test_two_empty_masks_are_no_agreement(monkeypatch):
+    """A data set whose masks were all read as empty had a Dice of 1."""
+    empty, tests = np.zeros((2, 8, 8), bool), pd.DataFrame({"image_id": ["a", "b"], "fitzpatrick_scale": 5})
+    manifest = pd.DataFrame({"image_id": ["a", "b"], "row": [0, 1], "has_mask": True})
+    table = overlaps(Dataset(manifest, np.zeros((2, 8, 8, 3), np.uint8), empty), tests, Path("none"), {})
+    assert list(table["mask"]) == ["empty", "empty"]
+    assert table["dice"].isna().all()
+    pairs = Labelled(np.zeros((2, 8, 8, 3), np.uint8), empty)
+    with pytest.raises(DataError, match="none of 2 validation masks marks anything"):
+        fit_segmenter(None, pairs, pairs, None, "segmenter real", norm=IMAGENET)
 
 
 def test_masks_that_no_lesion_has_are_found():

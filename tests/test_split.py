@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline_steps import select_subset
+from pipeline_steps import split as split_stage
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
-from pipeline_steps.split import SplitParams, leakage, sizes, split
+from pipeline_steps.split import SplitParams, leakage, sizes, split, unusable
 
 PARAMS = SplitParams(
     scenarios=("i", "ii", "iii"),
@@ -149,9 +151,10 @@ def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypa
         "identical copy": {"1": 1},
         "near-duplicates with different labels": {"1": 1},
         "no pixels": {"1": 1},
-        "skin type outside both groups": {"4": 1, "56": 1, "unknown": 1},
+        "skin type outside both groups": {"4": 1},
+        "skin type unknown": {"unknown": 1},
     }
-    assert metrics["dropped_by_condition"]["skin type outside both groups"] == {"a": 3}
+    assert metrics["dropped_by_condition"]["skin type unknown"] == {"a": 1}
     assert sum(n for types in metrics["dropped"].values() for n in types.values()) == len(manifest) - len(left)
 
 
@@ -178,3 +181,105 @@ def test_doses_are_nested_and_change_nothing_but_training():
 def test_unknown_scenarios_and_doses_are_refused(name):
     with pytest.raises(DataError, match="or such as iii_n16"):
         split(_table(str), name, 0, PARAMS)
+
+
+def _run_split(folder, table, **changes):
+    """The stage, in ``folder``; what it wrote."""
+    table.to_parquet(folder / "subset.parquet")
+    params = {**PARAMS.model_dump(), **changes}
+    (folder / "params.yaml").write_text(json.dumps({"split": params}))
+    split_stage.main()
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    """A function from a subset to what the stage says of it; it must have written nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "sys.argv", ["split", "--subset", "subset.parquet", "--out", "splits", "--metrics", "split.json"]
+    )
+
+    def refused(table, **changes):
+        with pytest.raises(DataError) as error:
+            _run_split(tmp_path, table, **changes)
+        assert not Path("splits").exists()
+        assert not Path("split.json").exists()
+        return str(error.value).splitlines()
+
+    return refused
+
+
+def _only(table, condition, tones):
+    """``table`` without the condition's images of other tones."""
+    return table[(table["condition"] != condition) | table["tone"].isin(tones)].reset_index(drop=True)
+
+
+def test_a_condition_on_dark_skin_alone_is_refused_where_nothing_could_learn_it(stage):
+    lines = stage(_only(_table(str), "b", ["minority"]))
+    assert len(lines) == 1, "scenarios i and ii train on dark images, too"
+    assert lines[0].startswith("scenario iii, draws 0, 1: train has no image of 'b', but test has 14; take")
+
+
+def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
+    """Two patients have all light images: scenario iii can't give one of them to validation."""
+    table = _table(str)
+    light = table["tone"] == "majority"
+    table.loc[light, "group"] = [f"p{i % 2}" for i in range(light.sum())]
+    table = _only(table, "b", ["minority"])
+    lines = stage(table, leakage="report")
+    assert [line.split(":")[0] for line in lines] == ["scenario iii, draws 0, 1", "scenario iii, draws 0, 1"]
+    assert "train has no image of 'b'" in lines[0]
+    assert "validation has no image of any condition: no group fits into the share of 14 training" in lines[1]
+    assert lines[-1].endswith("raise split.validation_fraction, or add patients")
+
+
+def test_without_a_minority_or_a_majority_there_is_nothing_to_test_or_to_train_on(stage):
+    table = _table(str)
+    assert "test has no image of any condition" in stage(table[table["tone"] == "majority"])[-1]
+    (line, *_) = stage(table[table["tone"] == "minority"], scenarios=["iii"])
+    assert "train has no image of 'a', but test has 14" in line
+
+
+def test_all_conditions_with_too_few_images_are_named_at_once(stage):
+    table = _table(str).groupby(["condition", "tone"]).head(3).reset_index(drop=True)
+    lines = stage(table, flexible_per_condition=3)
+    wanted = [(condition, tone) for tone in ("majority", "minority") for condition in "ab"]
+    assert [line.split(", the flexible")[0] for line in lines] == [
+        f"scenarios i, ii, iii, draws 0, 1: {condition} has 3 images of the {tone}" for condition, tone in wanted
+    ]
+
+
+def test_validation_never_holds_what_training_has_not(stage):
+    """A group that holds images of two conditions may take all of the rarer one with it."""
+    table = _table(str)
+    rare = table[(table["condition"] == "b") & (table["tone"] == "majority")].index
+    table = table.drop(rare[3:]).reset_index(drop=True)
+    shared = table[(table["tone"] == "majority")].groupby("condition").head(3).index
+    table.loc[shared, "group"] = "one patient"
+    found = [
+        unusable(split(table, "iii", draw, PARAMS.model_copy(update={"validation_fraction": 0.6})))
+        for draw in range(20)
+    ]
+    assert any("train has no image of 'b', but test has 14 and validation has" in " ".join(lines) for lines in found)
+
+
+def test_what_later_stages_cope_with_is_said_and_not_refused(tmp_path, monkeypatch, stage):
+    """A condition on light skin alone is trained, and there is nobody to test it on, or to compare with."""
+    _run_split(tmp_path, _only(_table(str), "b", ["majority"]), scenarios=["iii"])
+    sizes_of = json.loads(Path("split.json").read_text())["iii"]["0"]
+    assert sizes_of["without"] == {"test": ["b"]}
+    assert sizes_of["test"] == 14
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"sampler": "per_tpye"}, "sampler"),
+        ({"leakage": "ignore"}, "leakage"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"flexible_per_condition": -1}, "flexible_per_condition"),
+    ],
+)
+def test_settings_of_no_meaning_are_refused(changes, where):
+    with pytest.raises(ValidationError, match=where):
+        SplitParams.model_validate({**PARAMS.model_dump(), **changes})

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.parameters.grid import Block
-from pipeline_steps.records.locations import HubModel, locate, watched
+from pipeline_steps.records.locations import HubModel, locate, pretrained_id, watched
 from pipeline_steps.stage.mistakes import did_you_mean, in_words
 from pipeline_steps.stage.params import ParamsError
 from pipeline_steps.stage.wiring import NOTHING, SYNTHETIC
@@ -194,12 +194,18 @@ def _watched(cells: Cells, entry: dict[str, Any], own: str) -> str:
     return watched(str(entry["location"]), entry.get("revision")) or NOTHING
 
 
+def _pretrained(cells: Cells, params: dict[str, Any], architecture: str) -> str:
+    hub_id = pretrained_id(architecture) if params["classifier"]["pretrained"] else None
+    return _watched(cells, {"location": hub_id}, "classifier.pretrained") if hub_id else NOTHING
+
+
 def _add_classifiers(cells: Cells, params: dict[str, Any], named: tuple[str, Block], split: str) -> None:
     block = named[1]
     for architecture in block.architectures:
         for arm, augmenter in _arms(params, named, "arms"):
             key = "-".join(p for p in (arm, augmenter, architecture, split) if p)
             cell = {"arm": arm, "architecture": architecture, "split": split, "augmenter": augmenter}
+            cell["weights"] = _pretrained(cells, params, architecture)
             cells["train_classifier"][key] = cell | _images_of(augmenter, split)
 
 

@@ -13,7 +13,7 @@ from pipeline_steps.stage.outputs import whole_file
 
 LOCK = Path("dvc.lock")
 _OUTPUTS = {
-    "pin_model": (),  # a pin is worth more than its place
+    "pin_model": ("models/revisions/{}.json",),
     "caption": ("data/captions/{}", "metrics/captions/{}.json"),
     "invert_tokens": ("models/tokens/{}",),
     "finetune": ("models/adapters/{}",),

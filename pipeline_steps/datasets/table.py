@@ -157,7 +157,7 @@ class Loader:
         if drawn is None or not drawn.is_file():
             return Loaded(pixels, None, notes)
         try:
-            mask, on_mask = read_mask(drawn, self.d.size, self.d.resize, self.d.max_pixels)
+            mask, on_mask = read_mask(drawn, self.d.size, self.d.resize, self.d.max_pixels, photograph=path)
         except BadImageError as error:
             raise BadImageError(f"mask: {error}") from None
         return Loaded(pixels, mask, (*notes, *(f"mask: {note}" for note in on_mask)))

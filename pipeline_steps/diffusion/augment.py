@@ -24,11 +24,11 @@ from pipeline_steps.items.store import default_store, item_key
 from pipeline_steps.parameters.augmenters import DiffusionParams, LearnedParams
 from pipeline_steps.parameters.sampler import Sampler
 from pipeline_steps.records.captioned import Prompt, read_captions
-from pipeline_steps.records.cards import shown_name
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import Dataset, open_dataset
+from pipeline_steps.records.privacy import shown_name
 from pipeline_steps.records.slugs import slug
 
 
@@ -100,7 +100,8 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
         reused += known
         for i, file in zip(mine, done, strict=True):
             files[i], origin[i] = file, {**m.origin, **_beside(c, prompts[i])}
-    maker = f"`{shown_name(base.location)}` (SHA-256 `{c.digest}`)"
+    commit = f" at commit `{base.revision}`" if base.revision else ""
+    maker = f"`{shown_name(base.location)}`{commit} (SHA-256 `{c.digest}`)"
     return Made(files, [p.text for p in prompts], origin, maker, reused, len(jobs) - reused)
 
 

@@ -2,12 +2,12 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
 
+from pipeline_steps.records.privacy import shown_name, shown_value
 from pipeline_steps.records.skin_types import GROUP_LEVELS, level_name
 
 _BAR = "\\|"  # within a cell of a table
@@ -27,7 +27,7 @@ def adapter_card(base: str, digest: str, settings: Mapping[str, object], train: 
     said = f"""\
 Loads with diffusers' `load_lora_weights`. Base weights: SHA-256 `{digest}`.
 
-{_table(["setting", "value"], [[k, v] for k, v in settings.items()])}
+{_table(["setting", "value"], [[k, shown_value(v)] for k, v in settings.items()])}
 
 Trained on split {split}, {len(train)} images:
 
@@ -44,7 +44,7 @@ All {len(made)} images are synthetic, made by {maker}. Load them with
 seed and models, and the lesion's mask where there is one. They are not screened here: `data/screened` says which are
 copies, of another skin tone, blank, or have an unlikely mask.
 
-{_table(["setting", "value"], [[k, v] for k, v in settings.items()])}
+{_table(["setting", "value"], [[k, shown_value(v)] for k, v in settings.items()])}
 
 {_counts(made, "target_type", "wanted Fitzpatrick type")}"""
     return _card(front, "Synthetic skin images", said)
@@ -56,11 +56,6 @@ def _card(front: dict[str, Any], title: str, text: str) -> str:
     block = io.StringIO()
     yaml.dump(front, block)
     return f"---\n{block.getvalue()}---\n\n# {title}\n\n{text}\n\n{_SAFETY}\n"
-
-
-def shown_name(location: str) -> str:
-    """A hub id or a path within the project; of any other folder its name alone."""
-    return Path(location).name if Path(location).is_absolute() else location
 
 
 def _counts(rows: pd.DataFrame, by: str, words: str) -> str:

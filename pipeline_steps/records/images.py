@@ -3,7 +3,6 @@
 import hashlib
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +18,19 @@ from PIL.ExifTags import Base
 from pipeline_steps.records.errors import BadImageError
 from pipeline_steps.records.icc import Declared, declared, to_srgb
 from pipeline_steps.records.levels import eight_bits, is_deep
+from pipeline_steps.records.mask_fit import Frame, Turn, turn_of_mask
 from pipeline_steps.records.mask_levels import black_and_white
+
+# Pillow's own limit would be reported as the user's, and in a process with threads it can't be set for one image.
+Image.MAX_IMAGE_PIXELS = None
 
 Pixels = npt.NDArray[np.uint8]
 MIN_SIDE = 8
 NOT_TURNED = "EXIF unreadable: not turned"
+FIRST_FRAME = "several frames: the first is read"
+SEVERAL_MASKS = "several frames: which of them marks the lesion? save one"
 EMPTY_MASK, FULL_MASK = "nothing is marked", "everything is marked"
+LOST_MASK = "nothing that is marked is left at this size and crop"
 _PNG_HEADER = 33  # signature and IHDR chunk, in bytes
 _RESAMPLING = Image.Resampling.BICUBIC
 _TURNS = {
@@ -54,78 +60,110 @@ def read_image(file: Path | BinaryIO, size: int, resize: str, max_pixels: int) -
     Raises:
         BadImageError: not an image, truncated, empty, too small, larger than ``max_pixels``, or its white is unknown.
     """
-    with _faults(max_pixels):
+    with _faults():
         opened = _open(file, max_pixels, colours=True)
         colours, changes = to_srgb(eight_bits(opened.image, opened.deep), opened.said)
-        upright = opened.turned(_on_white(colours))
-    return Photograph(fit(upright, size, resize), changes + opened.notes)
+        upright = _turned(_on_white(colours), opened.frame.turn)
+    first = (FIRST_FRAME,) if opened.frames > 1 else ()
+    return Photograph(fit(upright, size, resize), changes + opened.notes + first)
 
 
-def read_mask(path: Path, size: int, resize: str, max_pixels: int) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
+def read_mask(
+    path: Path, size: int, resize: str, max_pixels: int, *, photograph: Path
+) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
     """Decode a mask to (size, size) bool, true where it is marked (see ``records.mask_levels``); and notes.
 
-    Its values are labels, not colours: profiles and gamma are left alone.
+    Its values are labels, not colours: profiles and gamma are left alone. It lies on its ``photograph`` as
+    ``records.mask_fit`` says.
 
     Raises:
-        BadImageError: as ``read_image``, but for what concerns colours; or what is marked is unknown.
+        BadImageError: as ``read_image``, but for what concerns colours; what is marked is unknown; or it does not fit.
     """
-    with _faults(max_pixels):
+    with _faults():
         opened = _open(path, max_pixels, colours=False)
-        upright = opened.turned(black_and_white(opened.image).convert("RGB"))
+        if opened.frames > 1:
+            raise BadImageError(SEVERAL_MASKS)
+        turn, notes = turn_of_mask(opened.frame, _frame(photograph))
+        drawn = black_and_white(opened.image)
+        levels = np.unique(np.asarray(drawn))
+        upright = _turned(drawn.convert("RGB"), turn)
     marked = fit(upright, size, resize)[..., 0] > 127
-    extent = {0: (EMPTY_MASK,), marked.size: (FULL_MASK,)}.get(int(marked.sum()), ())
-    return marked, opened.notes + extent
+    # Of the file's own levels: a lesion may be too small to be seen at the size asked for, or fill what is cropped.
+    extent = (EMPTY_MASK,) if levels[-1] == 0 else (FULL_MASK,) if levels[0] == 255 else ()
+    lost = (LOST_MASK,) if not extent and not marked.any() else ()
+    return marked, opened.notes + notes + extent + lost
 
 
 @contextmanager
-def _faults(max_pixels: int) -> Iterator[None]:
+def _faults() -> Iterator[None]:
     """Whatever a decoder stumbles over is the image's fault: no image ends a stage."""
     try:
         yield
-    except BadImageError:
+    except (BadImageError, MemoryError):  # that of memory is the machine's
         raise
     except UnidentifiedImageError:
         raise BadImageError("not an image") from None
-    except Image.DecompressionBombError:
-        raise BadImageError(f"pixels exceed the limit of {max_pixels}") from None
-    except MemoryError:
-        raise  # the machine's
+    except OSError as error:  # what the storage says names the file, which the manifest does anyway
+        raise BadImageError(f"can't be read: {error.strerror}" if error.errno else f"damaged: {error}") from None
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise nearly all there are
         raise BadImageError(f"damaged: {error}") from None
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A loaded image, as it is stored: what its file says of colours and of depth, and how it is to be turned."""
+    """A loaded image, as it is stored: what its file says of colours and of depth, and how many frames it holds."""
 
     image: Image.Image
     said: Declared
     deep: bool
-    turn: Image.Transpose | None
+    frame: Frame
+    frames: int
     notes: tuple[str, ...]
-
-    def turned(self, image: Image.Image) -> Image.Image:
-        return image if self.turn is None else image.transpose(self.turn)
 
 
 def _open(file: Path | BinaryIO, max_pixels: int, *, colours: bool) -> _Opened:
     if isinstance(file, Path) and not file.stat().st_size:
         raise BadImageError("empty file")
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                raise BadImageError(f"{width} x {height} pixels exceed the limit of {max_pixels}")
-            if min(width, height) < MIN_SIDE:
-                raise BadImageError(f"{width} x {height} pixels are too few")
-            said, deep = declared(image) if colours else Declared(b"", ""), is_deep(image)
-            image.load()
-            return _Opened(image, said, deep, *_turn(image))
+    with Image.open(file) as image:
+        _check_size(image.size, max_pixels)
+        said, deep = declared(image) if colours else Declared(b"", ""), is_deep(image)
+        frames = _frames(image)
+        image.load()
+        _check_size(image.size, max_pixels)  # some formats say another one in their head
+        turn, notes = _turn(image)
+        return _Opened(image, said, deep, Frame(*image.size, turn), frames, notes)
 
 
-def _turn(image: Image.Image) -> tuple[Image.Transpose | None, tuple[str, ...]]:
+def _frames(image: Image.Image) -> int:
+    """How many frames there are; 1 where the list of them is damaged, for the first one alone is read."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # noqa: BLE001 - as above
+        return 1
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise BadImageError(f"{width} x {height} pixels are more than max_pixels, {max_pixels}")
+    if min(width, height) < MIN_SIDE:
+        raise BadImageError(f"{width} x {height} pixels are too few")
+
+
+def _frame(photograph: Path) -> Frame:
+    """How a photograph is stored; its pixels are not decoded."""
+    with Image.open(photograph) as image:
+        frame = Frame(*image.size, _turn(image)[0])
+        # Pillow turns a TIFF itself when it loads it, and says beforehand the size that it will have.
+        return Frame(*frame.upright, frame.turn) if image.format == "TIFF" else frame
+
+
+def _turned(image: Image.Image, turn: Turn) -> Image.Image:
+    return image if turn is None else image.transpose(turn)
+
+
+def _turn(image: Image.Image) -> tuple[Turn, tuple[str, ...]]:
     """How EXIF says the image is to be turned; the rest of EXIF may be damaged, for nothing else of it is read."""
     try:
         orientation = image.getexif().get(Base.Orientation, 1)

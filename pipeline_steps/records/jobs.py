@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline_steps.items.store import item_seed
 from pipeline_steps.records.populations import MINORITY, Types, targets
+from pipeline_steps.records.privacy import public_id
 from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.params import Params
 
@@ -55,7 +56,8 @@ class Job:
     """One image to make.
 
     ``seed`` comes from the source's pixels, copy and the augmenter's seed: augmenters share noise, and a renamed
-    source changes nothing.
+    source changes nothing. ``source_id`` is the data set's own name of the source and stays within the data folder;
+    ``public_id`` is what everyone is told.
     """
 
     file_name: str
@@ -65,6 +67,12 @@ class Job:
     target_type: int
     copy: int
     seed: int
+    public_id: str
+
+    def shown(self) -> dict[str, object]:
+        """What ``metadata.csv`` says of it: the source under its public id."""
+        facts = asdict(self)
+        return facts | {"source_id": facts.pop("public_id")}
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,9 @@ def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
             key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
             own, seed = int(source.fitzpatrick_scale), item_seed(key)
             target = own if own in types else _target(params, types, source.sha256, copy, seed)
-            name = f"{slug(source.condition)}/{source.image_id}-{target}-{copy}.png"
-            jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed))
+            told = public_id(source.image_id, source.sha256)
+            name = f"{slug(source.condition)}/{told}-{target}-{copy}.png"
+            jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed, told))
     return jobs
 
 

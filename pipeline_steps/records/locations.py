@@ -97,7 +97,7 @@ def commit_of(location: str, revision: str | None) -> str | None:
     place = locate(location, revision)
     if isinstance(place, Path) or place.is_exact:
         return revision
-    remedy = f"run: dvc repro pin_model@{place.key}"
+    remedy = f"run: dvc repro --force pin_model@{place.key}"
     if not place.pin.is_file():
         raise DataError(f"no commit of {place.id} is pinned ({place.pin} is missing); {remedy}")
     try:
@@ -106,5 +106,13 @@ def commit_of(location: str, revision: str | None) -> str | None:
     except (ValueError, KeyError, TypeError):
         fits = None
     if not fits:
-        raise DataError(f"{place.pin} is no pin of {place.id} at {place.revision}; delete it and {remedy}")
+        raise DataError(f"{place.pin} is no pin of {place.id} at {place.revision}; {remedy}")
     return str(pin["commit"])
+
+
+def pretrained_id(architecture: str) -> str | None:
+    """The hub id of timm's weights for ``architecture``; None where it has none there, or is not timm's."""
+    import timm  # late: takes seconds, and few ask
+
+    known = timm.get_pretrained_cfg(architecture, allow_unregistered=True) if timm.is_model(architecture) else None
+    return (known.hf_hub_id or None) if known else None

@@ -9,6 +9,7 @@ from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED
 SCHEMA = pa.DataFrameSchema(
     {
         "image_id": pa.Column(str, pa.Check.str_matches(r"^[\w.\-]+$"), unique=True),
+        "public_id": pa.Column(str, unique=True),
         "file": pa.Column(str),
         "image_status": pa.Column(str, pa.Check.isin([PRESENT, MISSING, QUARANTINED])),
         "reason": pa.Column(str),

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from pipeline_steps.records.privacy import public_ids
+
 METADATA = "metadata.csv"
 MASK_COLUMN = "mask_file_name"  # the name by which datasets' imagefolder loads it as an image, too
 STARTS_FROM_SOURCE = "starts_from_source"  # whether an image began as its source's pixels, or has its caption alone
@@ -43,6 +45,9 @@ def read_accepted(folder: Path, screened: Path, copies: int = 0) -> tuple[pd.Dat
 
 
 def source_groups(sources: pd.Series, partition: pd.DataFrame) -> list[str]:
-    """The group of each generated image: its source's in the rows of a split, or one of its own where those lack it."""
-    groups = dict(zip(partition["image_id"], partition["group"], strict=True))
+    """The group of each generated image: its source's in the rows of a split, or one of its own where those lack it.
+
+    ``sources`` are public ids, as ``metadata.csv`` has them.
+    """
+    groups = dict(zip(public_ids(partition), partition["group"], strict=True))
     return [str(groups.get(source, source)) for source in sources]

@@ -30,13 +30,14 @@ def sheet(key: str, dataset: Dataset, folder: Path, screened: Path | None, per_c
     made = pd.read_csv(folder / METADATA, dtype={"source_id": str})
     accepted = {} if screened is None else pd.read_parquet(screened).set_index("file_name")["accepted"].to_dict()
     types = sorted(set(made["target_type"]))
+    original = dataset.manifest.set_index("public_id")["image_id"]
     rows, blank = [], None
     for _, mine in made.groupby("condition", sort=True):
         row: list[Image] = []
         for skin_type in types:
             chosen = mine[mine["target_type"] == skin_type].drop_duplicates("source_id").head(per_condition)
             for source_id, name in zip(chosen["source_id"], chosen["file_name"], strict=True):
-                pair = [dataset.images([source_id])[0], read_image(folder / name)]
+                pair = [dataset.images([original[source_id]])[0], read_image(folder / name)]
                 blank = np.full_like(pair[0], 255)
                 row += [_marked(pair[0], None), _marked(pair[1], accepted.get(name))]
             row += [blank] * (2 * (per_condition - len(chosen))) if blank is not None else []

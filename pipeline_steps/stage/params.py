@@ -28,12 +28,20 @@ class Params(BaseModel):
 P = TypeVar("P", bound=Params)
 
 
+_READ: dict[tuple[Path, str], Any] = {}  # what this process has read, by file and section ("": all of it)
+
+
 def read_yaml(path: Path) -> Any:
     """Parse safe YAML 1.2 (so ``1e-4`` is a number, as DVC reads it).
 
     Raises:
         ParamsError: the file is missing, is not YAML or holds tags that would build objects.
     """
+    _READ[path, ""] = _loaded(path)
+    return _loaded(path)
+
+
+def _loaded(path: Path) -> Any:
     try:
         return copy.deepcopy(_parsed(path.read_text("utf-8")))
     except FileNotFoundError:
@@ -62,24 +70,21 @@ def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
         raise ParamsError(listed(in_words(error, model, node, section), path)) from None
 
 
-_READ: dict[tuple[Path, str], Any] = {}  # what this process has read, by file and section
-
-
 def changed_since_read() -> list[str]:
-    """Sections that this process read and that are not what they were, as ``params.yaml: classifier``."""
+    """Sections (or files) that this process read and that are not what they were, as ``params.yaml: classifier``."""
     changed = []
     for (path, section), value in _READ.items():
         try:
             same = _section(path, section) == value
         except ParamsError:
             same = False
-        changed += [] if same else [f"{path}: {section}"]
+        changed += [] if same else [f"{path}: {section}" if section else str(path)]
     return sorted(changed)
 
 
 def _section(path: Path, section: str) -> Any:
-    node = read_yaml(path)
-    for key in section.split("."):
+    node = _loaded(path)
+    for key in filter(None, section.split(".")):
         if not isinstance(node, dict) or key not in node:
             known = list(node) if isinstance(node, dict) else []
             meant = did_you_mean(key, known) or f"; there is {', '.join(map(str, known)) or 'nothing'}"

@@ -14,6 +14,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.locations import commit_of, pretrained_id
 from pipeline_steps.vision.views import Normalisation
 
 
@@ -99,12 +100,27 @@ def _sized(name: str, image_size: int) -> dict[str, int]:
     return sized
 
 
+def pretrained_commit(name: str) -> dict[str, str]:
+    """``id`` and ``commit`` of the hub model that holds timm's weights for ``name``; empty where it lies elsewhere.
+
+    Raises:
+        DataError: it has no pin.
+    """
+    hub_id = pretrained_id(name)
+    commit = commit_of(hub_id, None) if hub_id else None
+    return {"id": hub_id, "commit": commit} if hub_id and commit else {}
+
+
 def _of_timm(name: str, num_classes: int, *, pretrained: bool, **options: int) -> nn.Module:
+    if not pretrained:
+        return timm.create_model(name, num_classes=num_classes, **options)
+    at = pretrained_commit(name)
+    overlay = {"hf_hub_id": f"{at['id']}@{at['commit']}"} if at else None
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **options)
+        return timm.create_model(
+            name, pretrained=True, num_classes=num_classes, pretrained_cfg_overlay=overlay, **options
+        )
     except (OSError, RuntimeError) as error:
-        if not pretrained:
-            raise
         raise DataError(
             f"ImageNet weights of {name!r} can't be loaded ({type(error).__name__}); "
             "set classifier.pretrained to false, or fill the Hugging Face cache on a machine with a network"

@@ -76,7 +76,15 @@ def encoder_normalisation(encoder: str, *, pretrained: bool) -> Normalisation:
 def fit_segmenter(
     network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str, *, norm: Normalisation
 ) -> Fitted:
-    """Train ``network`` in place by Dice + cross-entropy, chosen by its Dice coefficient."""
+    """Train ``network`` in place by Dice + cross-entropy, chosen by its Dice on validation masks that mark something.
+
+    Raises:
+        DataError: no validation mask marks anything.
+    """
+    marked: Masks = np.any(validation.labels, axis=(1, 2))
+    if not marked.any():
+        raise DataError(f"{what}: none of {len(marked)} validation masks marks anything; look at the data set's masks")
+    seen, truth_of_seen = validation.images[marked], validation.labels[marked]
 
     def loss(rng: np.random.Generator, _update: int) -> Tensor:
         rows = rng.integers(len(train.images), size=how.batch_size)
@@ -86,7 +94,7 @@ def fit_segmenter(
         return soft_dice_loss(logits.sigmoid(), truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
 
     def score() -> float:
-        return float(dice(segment(network, validation.images, how.input_size, norm), validation.labels).mean())
+        return float(dice(segment(network, seen, how.input_size, norm), truth_of_seen).mean())
 
     return fit(network, Task(loss, score, "dice"), how, what)
 
@@ -105,12 +113,12 @@ def segment(network: nn.Module, images: Images, input_size: int, norm: Normalisa
 
 
 def dice(one: Masks, other: Masks) -> Floats:
-    """Dice coefficient (N,) of pairs of masks (N, H, W); 1 where both are empty."""
+    """Dice coefficient (N,) of pairs of masks (N, H, W); NaN where both are empty: that is no agreement on a lesion."""
     both, sizes = (one & other).sum(axis=(1, 2)), one.sum(axis=(1, 2)) + other.sum(axis=(1, 2))
-    return np.where(sizes > 0, 2 * both / np.maximum(sizes, 1), 1.0)
+    return np.where(sizes > 0, 2 * both / np.maximum(sizes, 1), np.nan)
 
 
 def iou(one: Masks, other: Masks) -> Floats:
-    """Intersection over union (N,) of pairs of masks (N, H, W); 1 where both are empty."""
+    """Intersection over union (N,) of pairs of masks (N, H, W); NaN where both are empty."""
     both, either = (one & other).sum(axis=(1, 2)), (one | other).sum(axis=(1, 2))
-    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
+    return np.where(either > 0, both / np.maximum(either, 1), np.nan)
