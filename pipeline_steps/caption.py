@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline_steps.captions.backends import PARAMS
-from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
+from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.endpoint import by_endpoint
 from pipeline_steps.captions.expert import by_concepts
 from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.template import by_template
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import watched
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES

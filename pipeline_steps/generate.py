@@ -19,10 +19,11 @@ from pipeline_steps.diffusion.inpaint import inpaint
 from pipeline_steps.diffusion.paired import image_and_mask
 from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.parameters.augmenters import PARAMS
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.recoloring.tone_transfer import recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, aimed, plan_jobs
+from pipeline_steps.records.jobs import Inputs, Job, Made, aimed, plan_jobs
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import Minority, targets
 from pipeline_steps.records.skin_types import levels_name

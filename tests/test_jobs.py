@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from pipeline_steps import generate, invert_tokens
 from pipeline_steps.configuration.overlay import overlaid
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.jobs import JobParams, Made, plan_jobs
+from pipeline_steps.records.jobs import Made, plan_jobs
 from pipeline_steps.stage.params import read_yaml
 
 PARAMS = read_yaml(ROOT / "params.yaml")

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_steps.captions import backends
 from pipeline_steps.configuration.grid import NO_MODEL
-from pipeline_steps.parameters import augmenters
+from pipeline_steps.parameters import augmenters, captioners
 from pipeline_steps.parameters.adapters import AdapterParams
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.audit import AuditParams
@@ -61,7 +60,7 @@ NAMED: dict[str, type[Params]] = {
 }
 # Sections of named entries whose model is named by one of their parameters.
 TAGGED: dict[str, tuple[Mapping[str, type[Params]], str]] = {
-    "captioners": (backends.PARAMS, "backend"),
+    "captioners": (captioners.PARAMS, "backend"),
     "augmenters": (augmenters.PARAMS, "mode"),
 }
 
