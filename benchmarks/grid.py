@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.flow import timed
 from flows.server import start_server
-from pipeline_steps.profile import overlaid
+from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 DOCS = Path("docs")

@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.items.closure import code_digests
-from pipeline_steps.profile import overlaid
 from pipeline_steps.records.weights import PROVENANCE, weights_digest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,25 +6,28 @@ short_caption for a second text encoder that holds less; ``tones.json``: the phr
 groups that have one of their own), ``metrics/captions/<captioner>.json``.
 """
 
+from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from pipeline_steps.captions.backends import PARAMS
-from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
+from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.endpoint import by_endpoint
 from pipeline_steps.captions.expert import by_concepts
 from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.template import by_template
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.locations import watched
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.stage.wiring import check_wiring
 
 Say = Callable[[Any, Study], Captioned]
 
@@ -48,12 +51,25 @@ def caption(params: CaptionerParams, study: Study) -> Captioned:
     return BACKENDS[params.backend](params, study)
 
 
+def _check_wiring(entry: str, params: CaptionerParams, args: Namespace) -> None:
+    """Whether DVC watches the models that the captioner names; some backends name none."""
+    models: dict[str, tuple[Any, str]] = {
+        entry: (params, args.weights),
+        f"{entry}.tokenizer": (getattr(params, "tokenizer", None), args.tokenizer),
+    }
+    for place, (model, given) in models.items():
+        named = watched(model.location, model.revision) if hasattr(model, "location") else None
+        check_wiring(place, {"location": (named, given)})
+
+
 def main() -> None:
     """Command line."""
     args_parser = parser(__doc__, "--subset", "--dataset", "--out", "--metrics")
-    args_parser.add_argument("--captioner", required=True)
+    for name in ("--captioner", "--tokenizer", "--weights"):
+        args_parser.add_argument(name, required=True)
     args = args_parser.parse_args()
     params = read_tagged(PARAMS, f"captioners.{args.captioner}", "backend")
+    _check_wiring(f"captioners.{args.captioner}", params, args)
     if params.backend in COMPUTES_HERE:
         use_threads(read_params(Threads, "compute").threads)
     table = pd.read_parquet(args.subset)

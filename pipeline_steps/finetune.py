@@ -28,7 +28,7 @@ from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.regions import check_base, training_conditions
 from pipeline_steps.diffusion.sample import sample, sampling
-from pipeline_steps.diffusion.settings import read_base, write_history
+from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.adapters import AdapterParams, MaskTerms
@@ -41,6 +41,7 @@ from pipeline_steps.stage.outputs import whole_file, whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.stage.wiring import check_wiring, on_split
 
 
 @dataclass(frozen=True)
@@ -201,10 +202,18 @@ def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, "--dataset", "--split", "--captions", "--tokens", "--out")
-    arguments.add_argument("--adapter", required=True)
+    for name in ("--adapter", "--base", "--weights"):
+        arguments.add_argument(name, required=True)
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(AdapterParams, f"adapters.{args.adapter}")
+    wired: dict[str, tuple[str | None, Path]] = {
+        "base": (params.base, args.base),
+        "captioner": (params.captioner, args.captions),
+    }
+    wired["inversion"] = (on_split(params.inversion, args.split), args.tokens)
+    check_wiring(f"adapters.{args.adapter}", wired)
+    check_base_wiring(params.base, args.weights)
     base = read_base(params.base)
     if params.inversion:
         check_inversion(base.family, f"adapters.{args.adapter}")

@@ -5,6 +5,7 @@ Reads: data set, split, and what the augmenter's mode needs: base model, caption
 Each file carries its provenance.
 """
 
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +17,13 @@ from PIL import Image
 from pipeline_steps.diffusion.augment import denoise
 from pipeline_steps.diffusion.inpaint import inpaint
 from pipeline_steps.diffusion.paired import image_and_mask
+from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.parameters.augmenters import PARAMS
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.recoloring.tone_transfer import recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
-from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made, aimed, plan_jobs
+from pipeline_steps.records.jobs import Inputs, Job, Made, aimed, plan_jobs
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import Minority, targets
 from pipeline_steps.records.skin_types import levels_name
@@ -31,6 +34,7 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.stage.wiring import check_wiring, on_split
 
 Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], Made]
 
@@ -99,15 +103,29 @@ def _text(job: Job, prompt: str) -> dict[str, str]:
     return {"is_synthetic": "true", "source_id": job.public_id, "prompt": prompt, "seed": str(job.seed)}
 
 
+def _check_wiring(entry: str, params: JobParams, inputs: Inputs, args: Namespace) -> None:
+    """Whether the cell has what the augmenter names; some modes name less."""
+    base, captioner, inversion, adapter = (
+        getattr(params, n, None) for n in ("base", "captioner", "inversion", "adapter")
+    )
+    tokens, weights = on_split(inversion, inputs.split), on_split(adapter, inputs.split)
+    wired = {"inversion": (tokens, inputs.tokens), "adapter": (weights, inputs.adapter)}
+    check_wiring(entry, {"base": (base, args.base), "captioner": (captioner, inputs.captions), **wired})
+    if base is not None:
+        check_base_wiring(base, args.weights)
+
+
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, "--dataset", "--split", "--captions", "--tokens", "--adapter", "--out")
-    arguments.add_argument("--augmenter", required=True)
+    for name in ("--augmenter", "--base", "--weights"):
+        arguments.add_argument(name, required=True)
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     inputs = Inputs(args.dataset, args.split, args.captions, args.tokens, args.adapter)
     minority = read_params(Minority, "subset.minority").types
     named = read_tagged(PARAMS, f"augmenters.{args.augmenter}", "mode")
+    _check_wiring(f"augmenters.{args.augmenter}", named, inputs, args)
     params = aimed(named, minority)
     if beyond := set(targets(named.target_types, minority)) - set(minority):
         print(f"augmenters.{args.augmenter} asks for {levels_name(beyond)}, the minority is {levels_name(minority)}")

@@ -16,7 +16,7 @@ from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.loop import Checkpointing, optimise
 from pipeline_steps.diffusion.optimised import optimisation
-from pipeline_steps.diffusion.settings import read_base, write_history
+from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.inversions import InversionParams
@@ -28,6 +28,7 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.stage.wiring import check_wiring
 
 
 def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> None:
@@ -81,10 +82,14 @@ def check_templates(params: InversionParams, train: pd.DataFrame, name: str) -> 
 def main() -> None:
     """Command line."""
     arguments = parser(__doc__, "--dataset", "--split", "--out")
-    arguments.add_argument("--inversion", required=True)
+    for name in ("--inversion", "--base", "--weights"):
+        arguments.add_argument(name, required=True)
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
-    invert(read_params(InversionParams, f"inversions.{args.inversion}"), args.dataset, args.split, args.out)
+    params = read_params(InversionParams, f"inversions.{args.inversion}")
+    check_wiring(f"inversions.{args.inversion}", {"base": (params.base, args.base)})
+    check_base_wiring(params.base, args.weights)
+    invert(params, args.dataset, args.split, args.out)
 
 
 if __name__ == "__main__":

@@ -1,131 +1,168 @@
-"""Switch profiles: write the committed default with an overlay into ``params.yaml``, comments kept.
+"""Choose a profile: write ``params.yaml`` and ``cells.yaml`` from the default and the profile's overlay.
 
-``python -m pipeline_steps.profile paper`` applies ``profiles/paper.yaml``; ``default`` restores. An overlay holds
-only what differs: mappings merge, everything else (lists too) replaces. ``${NAME:-fallback}`` in an overlay's text is
-taken from the environment now, not later. The committed default is ``params.yaml`` at HEAD.
+``python -m pipeline_steps.profile paper`` lays ``profiles/paper.yaml`` over ``config/base.yaml``, whatever was chosen
+before; ``default`` is the latter alone. The name stands at the top of ``params.yaml``. Both files are written, or,
+where anything is wrong, neither. Values that were changed in ``params.yaml`` by hand are not lost: ``--save NAME``
+keeps them as a profile, ``--discard`` lets them go. ``${NAME:-fallback}`` in a profile is taken from the environment
+now.
 """
 
 import argparse
-import os
 import re
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.error import YAMLError
 
-from pipeline_steps.cells import prune, write_cells
+from pipeline_steps.cells import cells_text
+from pipeline_steps.configuration.check import CELLS_FILE, checked_cells
+from pipeline_steps.configuration.overlay import ANYTHING, changes, difference, overlaid
+from pipeline_steps.configuration.prune import clear
+from pipeline_steps.stage.mistakes import did_you_mean
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
 
+BASE = Path("config/base.yaml")
 PROFILES = Path("profiles")
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+DEFAULT = "default"
+_MOST = 15  # changed values that a message shows
 
 
-def overlaid(default: str, overlay: dict[str, Any]) -> str:
-    """The default's text with the overlay's values.
+def params_text(name: str, *, any_environment: bool = False) -> str:
+    """``params.yaml`` of profile ``name``; ``any_environment``: with ``ANYTHING`` for each variable.
 
     Raises:
-        ParamsError: the overlay replaces a mapping by something else, or the other way round.
+        ParamsError: there is no such profile, or it is none.
     """
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.preserve_quotes = True
-    yaml.representer.add_representer(type(None), _null)
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(default)
-    _merge(document, overlay, "")
-    stream = StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()
+    base = _read(BASE)
+    if name == DEFAULT:
+        return f"{_header(name, str(BASE))}{base}"
+    file = PROFILES / f"{name}.yaml"
+    if not file.is_file():
+        names = [DEFAULT, *sorted(f.stem for f in PROFILES.glob("*.yaml"))]
+        meant = did_you_mean(name, names) or f"; there is {', '.join(names)}"
+        raise ParamsError(f"there is no profile {name!r}{meant}")
+    overlay = read_yaml(file)
+    try:
+        text = overlaid(base, overlay, lambda _: ANYTHING) if any_environment else overlaid(base, overlay)
+    except ParamsError as error:
+        raise ParamsError(f"{file}: {error}") from None
+    return f"{_header(name, f'{BASE} and {file}')}{text}"
 
 
-def _null(representer: Any, _none: None) -> ScalarNode:
-    node: ScalarNode = representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    return node
+def _header(name: str, files: str) -> str:
+    return f"# Profile: {name}. Made from {files} by: python -m pipeline_steps.profile {name}\n"
 
 
-def _merge(target: Any, overlay: dict[str, Any], place: str) -> None:
-    for key, value in overlay.items():
-        where = f"{place}.{key}".lstrip(".")
-        known = target.get(key)
-        if isinstance(value, dict) and "__replace__" in value:
-            target[key] = _resolved({k: v for k, v in value.items() if k != "__replace__"}, where)
-        elif isinstance(value, dict) and isinstance(known, dict):
-            _merge(known, value, where)
-        elif known is not None and isinstance(value, dict) != isinstance(known, dict):
-            raise ParamsError(f"overlay value {where} and the default's are not of one kind")
+def profile_in_use(text: str) -> str:
+    """The profile that a ``params.yaml`` was made of; the default's where it does not say."""
+    found = re.match(r"# Profile: (\S+)\. ", text)
+    return found[1] if found else DEFAULT
+
+
+def hand_edits(text: str) -> list[tuple[str, Any, Any]]:
+    """Place, the profile's value and today's value wherever ``text``, a ``params.yaml``, differs from its profile.
+
+    Raises:
+        ParamsError: ``text`` is no YAML, or its profile is no longer there.
+    """
+    name = profile_in_use(text)
+    try:
+        made = params_text(name, any_environment=True)
+    except ParamsError as error:
+        raise ParamsError(
+            f"what was changed in {PARAMS_FILE} can't be told, for {error}; use --discard to lose it"
+        ) from None
+    return list(changes(_parsed(made, BASE), _parsed(text, PARAMS_FILE)))
+
+
+def apply(name: str, *, save: str = "", discard: bool = False) -> None:
+    """Write ``params.yaml`` and ``cells.yaml`` of profile ``name``, or neither.
+
+    Args:
+        name: The profile, or ``default``.
+        save: A name for a new profile of what ``params.yaml`` holds now.
+        discard: Values that were changed by hand may go.
+
+    Raises:
+        ParamsError: there is no such profile, something is wrong with it, or values would be lost.
+    """
+    text = params_text(name)
+    params = _parsed(text, BASE)
+    cells = checked_cells(params, BASE if name == DEFAULT else PROFILES / f"{name}.yaml")
+    if PARAMS_FILE.exists() and not discard:
+        held = _read(PARAMS_FILE)
+        if save:
+            _save(save, held)
         else:
-            target[key] = _like(known, _resolved(value, where))
+            _refuse_losses(name, held, params)
+    with whole_file(PARAMS_FILE) as new_params, whole_file(CELLS_FILE) as new_cells:
+        new_params.write_text(text, "utf-8")
+        new_cells.write_text(cells_text(cells), "utf-8")
+    clear(cells)
 
 
-def _like(known: Any, value: Any) -> Any:
-    """Lists are written the way the default writes them: in one line, or a line an entry."""
-    if not isinstance(value, list):
-        return value
-    made = CommentedSeq(value)
-    if not isinstance(known, CommentedSeq) or known.fa.flow_style():
-        made.fa.set_flow_style()
-    return made
+def _refuse_losses(name: str, held: str, params: Any) -> None:
+    lost = {where for where, _, _ in changes(_parsed(held, PARAMS_FILE), params)}
+    edits = [f"  {where}: {old!r} became {new!r}" for where, old, new in hand_edits(held) if where in lost]
+    if not edits:
+        return
+    more = [f"  … and {len(edits) - _MOST} more"] if len(edits) > _MOST else []
+    head = f"{PARAMS_FILE} was changed since profile {profile_in_use(held)} was chosen, and {name} would lose that:"
+    remedy = "keep it as profiles/NAME.yaml by adding --save NAME, or let it go by adding --discard"
+    raise ParamsError("\n".join([head, *edits[:_MOST], *more, remedy]))
 
 
-def _resolved(value: Any, where: str) -> Any:
-    if isinstance(value, dict):
-        return {k: _resolved(v, f"{where}.{k}") for k, v in value.items()}
-    if isinstance(value, list):
-        return [_resolved(v, where) for v in value]
-    if not isinstance(value, str):
-        return value
-
-    def from_environment(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
-        if found is None:
-            raise ParamsError(f"{where} needs the environment variable {match[1]}")
-        return found
-
-    return _VARIABLE.sub(from_environment, value)
-
-
-def committed_default() -> str:
-    """``params.yaml`` as committed.
-
-    Raises:
-        ParamsError: this is no git checkout.
-    """
-    shown = subprocess.run(["git", "show", "HEAD:./params.yaml"], capture_output=True, text=True, check=False)  # noqa: S607
-    if shown.returncode:
-        raise ParamsError(f"the committed params.yaml can't be read: {shown.stderr.strip()}")
-    return shown.stdout
+def _save(name: str, held: str) -> None:
+    """Write ``profiles/<name>.yaml``: what ``held``, a ``params.yaml``, says otherwise than the default."""
+    file = PROFILES / f"{name}.yaml"
+    if name == DEFAULT or not re.fullmatch(r"\w+", name):
+        raise ParamsError(f"{name!r} can't be a profile's name: use letters, digits and underscores")
+    if file.exists():
+        raise ParamsError(f"{file} is there already; save under another name")
+    yaml, stream = YAML(), StringIO()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    overlay = difference(_parsed(_read(BASE), BASE), _parsed(held, PARAMS_FILE))
+    if overlay:
+        yaml.dump(overlay, stream)
+    with whole_file(file) as temporary:
+        temporary.write_text(
+            f"# {PARAMS_FILE} of profile {profile_in_use(held)}, with changes.\n{stream.getvalue()}", "utf-8"
+        )
 
 
-def apply(name: str) -> None:
-    """Write ``params.yaml`` and ``cells.yaml`` for profile ``name``.
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ParamsError(f"{path} does not exist: run from the repository's root") from None
 
-    Raises:
-        ParamsError: there is no such profile, or it does not fit the default.
-    """
-    default = committed_default()
-    if name != "default":
-        file = PROFILES / f"{name}.yaml"
-        if not file.is_file():
-            names = ", ".join(["default", *sorted(f.stem for f in PROFILES.glob("*.yaml"))])
-            raise ParamsError(f"no profile {name!r}; there is {names}")
-        default = overlaid(default, read_yaml(file))
-    with whole_file(PARAMS_FILE) as temporary:
-        temporary.write_text(default, "utf-8")
-    prune(write_cells())
+
+def _parsed(text: str, file: Path) -> Any:
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise ParamsError(f"{file} is not plain YAML: {error}") from None
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name")
+    """Command line; without a name, which profile is in use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", help="default, or a file in profiles without its ending")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--save", default="", metavar="NAME", help="keep what params.yaml holds as profiles/NAME.yaml")
+    kept.add_argument("--discard", action="store_true", help="lose what was changed in params.yaml by hand")
+    args = parser.parse_args()
     try:
-        apply(parser.parse_args().name)
+        if args.name is None:
+            print(f"in use: {profile_in_use(_read(PARAMS_FILE))}; there is default,", end=" ")
+            print(", ".join(sorted(f.stem for f in PROFILES.glob("*.yaml"))))
+        else:
+            apply(args.name, save=args.save, discard=args.discard)
     except ParamsError as error:
         sys.exit(f"error: {error}")
 

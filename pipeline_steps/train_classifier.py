@@ -21,6 +21,7 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.stage.wiring import check_images
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classification import fit_classifier
 from pipeline_steps.vision.networks import network_normalisation, new_network, pretrained_commit
@@ -52,6 +53,7 @@ def main() -> None:
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(ClassifierParams, "classifier")
     arm = read_params(ArmParams, f"arms.{args.arm}")
+    check_images(f"arms.{args.arm}", arm.images, args.synthetic)
     train, validation, classes = load_arm(arm, open_dataset(args.dataset), args.split, args.synthetic, args.screened)
     seed = cell_seed(params.seed, arm, args.split.stem, args.architecture)
     size = params.input_size

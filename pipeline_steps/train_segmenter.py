@@ -22,6 +22,7 @@ from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.stage.wiring import check_images
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.segmentation import encoder_normalisation, fit_segmenter, new_segmenter
 from pipeline_steps.vision.views import Labelled
@@ -69,6 +70,7 @@ def main() -> None:
     use_threads(read_params(Threads, "compute").threads)
     params = read_params(SegmenterParams, "segmenter")
     arm = read_params(ArmParams, f"arms.{args.arm}")
+    check_images(f"arms.{args.arm}", arm.images, args.synthetic)
     dataset = open_dataset(args.dataset)
     rows = {name: read_partition(args.split, name) for name in ("train", "validation")}
     real, validation = (real_pairs(dataset, table, name) for name, table in rows.items())

@@ -12,9 +12,9 @@ from transformers import CLIPTokenizer
 from pipeline_steps import caption
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.compose import Reader, new_composer
-from pipeline_steps.captions.expert import ConceptParams
-from pipeline_steps.captions.tokens import TokenizerParams, token_counter
+from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.parameters.captioners import ConceptParams, TokenizerParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.params import read_yaml
 

@@ -7,7 +7,8 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from pipeline_steps.captions.template import Templates, check_template
-from pipeline_steps.cells import expand, prune
+from pipeline_steps.configuration.grid import expand
+from pipeline_steps.configuration.prune import prune
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.params import ParamsError, read_yaml
 

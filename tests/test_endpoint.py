@@ -25,12 +25,12 @@ from server import until
 
 from pipeline_steps.caption import caption
 from pipeline_steps.captions.captioner import Study
-from pipeline_steps.captions.endpoint import EndpointParams
-from pipeline_steps.captions.local import LocalParams, by_local_model
+from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.schema import SCHEMAS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.items.replies import Replies
 from pipeline_steps.items.store import ItemStore, default_store
+from pipeline_steps.parameters.captioners import EndpointParams, LocalParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.stage.params import read_yaml

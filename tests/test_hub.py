@@ -14,11 +14,12 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from pipeline_steps import pin_model
-from pipeline_steps.captions.tokens import TokenizerParams, token_counter
-from pipeline_steps.cells import expand
+from pipeline_steps.captions.tokens import token_counter
+from pipeline_steps.configuration.grid import expand
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.hub import BaseModel, wanted_files
 from pipeline_steps.diffusion.settings import read_base
+from pipeline_steps.parameters.captioners import TokenizerParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import HubModel, commit_of, locate
 from pipeline_steps.records.weights import weights_digest

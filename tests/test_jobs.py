@@ -10,9 +10,10 @@ from conftest import ROOT
 from pydantic import ValidationError
 
 from pipeline_steps import generate, invert_tokens
-from pipeline_steps.profile import overlaid
+from pipeline_steps.configuration.overlay import overlaid
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.jobs import JobParams, Made, plan_jobs
+from pipeline_steps.records.jobs import Made, plan_jobs
 from pipeline_steps.stage.params import read_yaml
 
 PARAMS = read_yaml(ROOT / "params.yaml")
@@ -38,7 +39,9 @@ def planned(tmp_path, monkeypatch):
     def run(params, augmenter):
         Path("params.yaml").write_text(json.dumps(params))
         paths = [
-            word for flag in ("dataset", "split", "captions", "tokens", "adapter", "out") for word in (f"--{flag}", ".")
+            word
+            for flag in ("dataset", "split", "captions", "tokens", "adapter", "base", "weights", "out")
+            for word in (f"--{flag}", ".")
         ]
         monkeypatch.setattr("sys.argv", ["generate", *paths, "--augmenter", augmenter])
         generate.main()
@@ -46,6 +49,7 @@ def planned(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(generate, "generate", plan)
+    monkeypatch.setattr(generate, "_check_wiring", lambda *_: None)
     monkeypatch.setattr(generate, "use_threads", lambda _threads: None)
     return run
 

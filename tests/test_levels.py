@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from pipeline_steps import caption, evaluate, finetune
 from pipeline_steps.captions.captioner import Study
-from pipeline_steps.captions.template import TemplateParams
 from pipeline_steps.diffusion.conditioning import Tokens
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.parameters.captioners import TemplateParams
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.cards import adapter_card
-from pipeline_steps.records.jobs import JobParams, aimed, plan_jobs
+from pipeline_steps.records.jobs import aimed, plan_jobs
 from pipeline_steps.records.skin_types import as_groups, group_level, level_name, levels_name, levels_within
 from pipeline_steps.score_fid import FidParams, Images, made_images, score
 from pipeline_steps.screen import consistency

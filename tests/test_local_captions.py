@@ -21,13 +21,14 @@ from pipeline_steps.captions.llava import (
     reply_ids,
     report_loss,
 )
-from pipeline_steps.captions.local import LocalParams, by_local_model, new_reporter
+from pipeline_steps.captions.local import by_local_model, new_reporter
 from pipeline_steps.captions.reports import read_report, stored_reply
 from pipeline_steps.captions.schema import SCHEMAS, instruction
 from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS, Mark
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.datasets.reports import LOOKS, marks_report
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.parameters.captioners import LocalParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.params import read_yaml

@@ -12,8 +12,8 @@ from conftest import copy_of, repro, run
 from diffusers import FluxPipeline
 from PIL import Image
 
+from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.datasets.phantom.marks import COLOURS
-from pipeline_steps.profile import overlaid
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import read_yaml
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from conftest import copy_tree, repro, run
 
+from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.profile import overlaid
 from pipeline_steps.records.jobs import Inputs, aimed, plan_jobs
 from pipeline_steps.stage.params import read_tagged, read_yaml
 
@@ -73,7 +73,7 @@ def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_co
     new = "condition_templates: {psoriasis: 'A scaly {token} on the skin of {tone} individual'}"
     params.write_text(params.read_text().replace("condition_templates: {}", new))
     ran = repro(toy_copy, "finetune")
-    assert ran == {"caption@template", "finetune@lora_tokens-iii-0"}
+    assert ran == {"check_params", "caption@template", "finetune@lora_tokens-iii-0"}
     captions = pd.read_parquet(toy_copy / "data/captions/template/captions.parquet")
     subset = pd.read_parquet(toy_copy / "data/subset.parquet")
     scaly = captions.merge(subset[["image_id", "condition"]], on="image_id").query("caption.str.contains('scaly')")
@@ -88,11 +88,11 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
 
     from pipeline_steps import caption
     from pipeline_steps.captions.captioner import Study
-    from pipeline_steps.captions.template import TemplateParams
     from pipeline_steps.diffusion.families import family
     from pipeline_steps.diffusion.hub import BaseModel
     from pipeline_steps.diffusion.latents import encode_images
     from pipeline_steps.features.extractors import cached_features, extractor
+    from pipeline_steps.parameters.captioners import TemplateParams
 
     store = ItemStore(tmp_path)
     rng = np.random.default_rng(0)
@@ -267,6 +267,7 @@ def test_a_missing_base_model_is_one_clear_line(toy_copy):
     params = toy_copy / "params.yaml"
     params.write_text(params.read_text().replace("location: models/base/phantom-sd", "location: models/base/gone"))
     command = ["-m", "pipeline_steps.invert_tokens", "--inversion", "tokens", "--dataset", "data/dataset"]
+    command += ["--base", "sd", "--weights", "models/base/gone"]
     done = run(
         sys.executable, *command, "--split", "data/splits/iii-0.parquet", "--out", "x", cwd=toy_copy, check=False
     )

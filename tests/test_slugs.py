@@ -13,10 +13,11 @@ from pipeline_steps.datasets.phantom_table1 import TABLE_1
 from pipeline_steps.diffusion import adapters, augment
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, load_tokens, save_tokens
 from pipeline_steps.diffusion.fit import Inversion, start_tokens
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records import slugs
 from pipeline_steps.records.captioned import Captions, Prompt
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.jobs import JobParams, plan_jobs
+from pipeline_steps.records.jobs import plan_jobs
 from pipeline_steps.records.slugs import placeholder, require_distinct, slug
 
 AWKWARD = [

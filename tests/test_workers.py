@@ -18,7 +18,7 @@ from conftest import copy_tree, run
 from server import Server, living_stages, small_clone, until
 
 from flows.server import is_free
-from pipeline_steps.profile import overlaid
+from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ import openai
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
 
-from pipeline_steps.captions.endpoint import BudgetParams, EndpointParams
 from pipeline_steps.captions.reports import stored_reply
 from pipeline_steps.captions.schema import json_schema
 from pipeline_steps.items.paid import Service
 from pipeline_steps.items.replies import Replies, ReplyKey
+from pipeline_steps.parameters.captioners import BudgetParams, EndpointParams
 from pipeline_steps.records.errors import DataError
 
 # Where servers that part a model's thinking from its answer put it: vLLM and SGLang (older and newer), Ollama.

@@ -7,31 +7,18 @@ says, as many phrases from the front as it holds. FluxPipeline calls the short o
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
-from pipeline_steps.captions.template import TOKEN, TONE, check_template
-from pipeline_steps.captions.tokens import TokenizerParams, token_counter
+from pipeline_steps.captions.captioner import Captioned, Study
+from pipeline_steps.captions.template import check_template
+from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import Use
+from pipeline_steps.parameters.captioners import CONCEPTS, TOKEN, TONE, ComposedParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.unknown import is_unknown
 
-CONCEPTS, OTHERS = "{concepts}", "*"
+OTHERS = "*"
 _ABSENT = {"0", "0.0", "false", "no", "not visible"}  # of an annotation: it was not seen
 _NO_BRACES = str.maketrans("", "", "{}")  # an annotation must not open a place of the caption
 _PRESENT = {"1", "1.0", "true", "yes"}
-
-
-class ComposedParams(CaptionerParams):
-    """Captions that are composed of concepts.
-
-    ``text`` holds ``{concepts}``, ``plain`` (for images without any) does not; ``phrases`` are by concept, in the order
-    of their weight, and may name ``{value}`` (of a concept that is simply present: its name) and ``{name}``; ``*`` is
-    for concepts that have none of their own.
-    """
-
-    text: str
-    plain: str
-    phrases: dict[str, str]
-    tokenizer: TokenizerParams
 
 
 @dataclass(frozen=True)

@@ -8,64 +8,18 @@ stored value.
 
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from typing import Literal
-
-from pydantic import JsonValue, field_validator
 
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.reports import IN_REASONING, Report, ReportParams, compose_reports, read_report
+from pipeline_steps.captions.reports import IN_REASONING, Report, compose_reports, read_report
 from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.replies import Replies, ReplyKey
 from pipeline_steps.items.store import Use, item_key
+from pipeline_steps.parameters.captioners import EndpointParams
 from pipeline_steps.records.images import Pixels, digest, png_bytes
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.stage.params import Params
 from pipeline_steps.stage.progress import Track
 
 _CODE = "2"  # of stored replies; not the code's digest, for a reply that was paid stays good
-_OWN_FIELDS = {"model", "messages", "temperature", "max_tokens", "seed", "response_format", "stream", "n"}
-
-
-class BudgetParams(Params):
-    """Limits of one run of the stage: ``requests``, retries included, and ``cost`` (0: none) by tokens' prices.
-
-    Prices are those of a million tokens, in whatever currency ``cost`` is meant.
-    """
-
-    requests: int
-    cost: float
-    price_of_input: float
-    price_of_output: float
-
-
-class EndpointParams(ReportParams):
-    """``key_variable`` names the environment variable that holds the key; empty for endpoints without one.
-
-    ``structured``: ``json_schema`` sends the schema, so that the server holds the reply to it; ``prompt`` leaves it to
-    the instruction, which says it in words, for servers that take none. ``extra_body``: what else this server wants to
-    be told, sent along as it is.
-    """
-
-    backend: Literal["endpoint"]
-    base_url: str
-    model: str
-    key_variable: str
-    structured: Literal["json_schema", "prompt"]
-    extra_body: dict[str, JsonValue]
-    temperature: float
-    max_reply_tokens: int
-    seed: int
-    timeout_seconds: float
-    attempts: int
-    concurrency: int
-    budget: BudgetParams
-
-    @field_validator("extra_body")
-    @classmethod
-    def _nothing_said_twice(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if said := sorted(_OWN_FIELDS & {*extra}):
-            raise ValueError(f"{', '.join(said)} would replace what other parameters say")
-        return extra
 
 
 def by_endpoint(params: EndpointParams, study: Study) -> Captioned:

@@ -1,17 +1,11 @@
 """Concepts that experts have annotated: SkinCon's columns, a checklist, the phantom's own attributes."""
 
 import json
-from typing import Literal
 
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.compose import ComposedParams, compose_all
+from pipeline_steps.captions.compose import compose_all
 from pipeline_steps.items.store import Use
-
-
-class ConceptParams(ComposedParams):
-    """LesionGen's captions from expert annotations: the manifest's ``attributes``."""
-
-    backend: Literal["concepts"]
+from pipeline_steps.parameters.captioners import ConceptParams
 
 
 def by_concepts(params: ConceptParams, study: Study) -> Captioned:

@@ -7,32 +7,22 @@ wanted entries unless it is cut off at ``max_reply_tokens``. Nothing leaves the 
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.reports import ReportParams, compose_reports, read_report, stored_reply
+from pipeline_steps.captions.reports import compose_reports, read_report, stored_reply
 from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
+from pipeline_steps.parameters.captioners import LocalParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.locations import commit_of
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
-
-
-class LocalParams(ReportParams):
-    """``location``: a folder, or a hub id with its ``revision``; ``batch_size`` is a fixed shape: bits depend on it."""
-
-    backend: Literal["local"]
-    location: str
-    revision: str | None
-    dtype: str
-    max_reply_tokens: int
-    batch_size: int
 
 
 def by_local_model(params: LocalParams, study: Study) -> Captioned:

@@ -4,14 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from pydantic import ValidationError
 
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.compose import ComposedParams, compose_all
+from pipeline_steps.captions.compose import compose_all
 from pipeline_steps.captions.schema import SCHEMAS, report_model
 from pipeline_steps.items.store import Use
+from pipeline_steps.parameters.captioners import ReportParams
 from pipeline_steps.records.errors import DataError
 
 # The entries of a reply and a note where they stood (empty: in its answer), or no entries and why there are none.
@@ -19,17 +19,6 @@ Report = tuple[dict[str, str], str]
 IN_REASONING = "read in its reasoning"
 _END_OF_THOUGHT = "</think>"  # in the answer itself, where a server does not part the two
 _STARTS = 200  # places in a text where an object is looked for, the last ones
-
-
-class ReportParams(ComposedParams):
-    """What to ask (``schema_name``; ``reveal_condition``: tell the model the diagnosis), and when to give up.
-
-    Above ``most_failures``, the share of images without a usable report, the stage fails.
-    """
-
-    schema_name: Literal["dermaflux", "lesiongen", "marks"]
-    reveal_condition: bool
-    most_failures: float
 
 
 def stored_reply(text: str, finish_reason: str, thought: str = "") -> bytes:

@@ -6,23 +6,14 @@ The phrases of types I, II, V, VI are the authors'; III and IV are ours.
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
-from pipeline_steps.captions.captioner import Captioned, CaptionerParams, Study
+from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
+from pipeline_steps.parameters.captioners import TOKEN, TONE, TemplateParams
 from pipeline_steps.records.errors import DataError
 
-TOKEN, TONE = "{token}", "{tone}"
 _BATCH = 64
-
-
-class TemplateParams(CaptionerParams):
-    """The same words for all images of a condition, or exceptions for some of them."""
-
-    backend: Literal["template"]
-    templates: tuple[str, ...]
-    condition_templates: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,9 @@
 
 from collections.abc import Callable
 
+from pipeline_steps.parameters.captioners import TokenizerParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import commit_of
-from pipeline_steps.stage.params import Params
-
-
-class ShortParams(Params):
-    """The tokenizer of a second text encoder of the same model, and what that holds."""
-
-    subfolder: str
-    max_tokens: int
-
-
-class TokenizerParams(Params):
-    """Of the text encoder that reads the whole caption.
-
-    ``location``: a folder in transformers' layout or a hub id (``subfolder`` within it); ``max_tokens`` it holds;
-    ``short``: of the one beside it that gets a short caption (Flux: T5 reads the whole, CLIP the short one), or null.
-    """
-
-    location: str
-    subfolder: str
-    revision: str | None
-    max_tokens: int
-    short: ShortParams | None
 
 
 def token_counter(params: TokenizerParams, subfolder: str) -> Callable[[str], int]:

@@ -8,9 +8,10 @@ import pandas as pd
 
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.parameters.base_models import BaseModelParams
-from pipeline_steps.records.locations import commit_of
+from pipeline_steps.records.locations import commit_of, watched
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
+from pipeline_steps.stage.wiring import check_wiring
 
 
 def read_base(name: str) -> BaseModel:
@@ -22,6 +23,16 @@ def read_base(name: str) -> BaseModel:
     """
     p = read_params(BaseModelParams, f"base_models.{name}")
     return BaseModel(p.family, p.location, commit_of(p.location, p.revision), p.dtype)
+
+
+def check_base_wiring(name: str, weights: str) -> None:
+    """Whether DVC watches, as ``weights``, what the base model called ``name`` is loaded from.
+
+    Raises:
+        ParamsError: it watches something else.
+    """
+    p = read_params(BaseModelParams, f"base_models.{name}")
+    check_wiring(f"base_models.{name}", {"location": (watched(p.location, p.revision), weights)})
 
 
 def write_history(path: Path, losses: list[float], every: int, validation: dict[int, float]) -> None:

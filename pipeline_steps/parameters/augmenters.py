@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline_steps.parameters.bounds import Fraction, NonEmpty
+from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.sampler import Sampler, Strength
-from pipeline_steps.records.jobs import JobParams
 from pipeline_steps.records.populations import Type
 from pipeline_steps.stage.params import Params
 

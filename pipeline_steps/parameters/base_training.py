@@ -15,7 +15,7 @@ class Training(Params):
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     warmup_steps: NonNegativeInt
-    max_grad_norm: PositiveFloat
+    max_grad_norm: NonNegativeFloat  # 0: gradients are not clipped
     ema_decay: EmaDecay
 
 

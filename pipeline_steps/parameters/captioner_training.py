@@ -17,7 +17,7 @@ class OptimisationParams(Params):
     weight_decay: NonNegativeFloat
     warmup_steps: NonNegativeInt
     schedule: Literal["constant", "cosine"]
-    max_grad_norm: PositiveFloat
+    max_grad_norm: NonNegativeFloat  # 0: gradients are not clipped
     ema_decay: EmaDecay
     seed: Seed
 

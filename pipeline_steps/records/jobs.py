@@ -4,33 +4,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from pipeline_steps.items.store import item_seed
-from pipeline_steps.records.populations import MINORITY, Types, targets
+from pipeline_steps.parameters.jobs import JobParams
+from pipeline_steps.records.populations import MINORITY, targets
 from pipeline_steps.records.privacy import public_id
 from pipeline_steps.records.slugs import slug
-from pipeline_steps.stage.params import Params
-
-
-class JobParams(Params):
-    """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image.
-
-    ``target_types``: skin types, or ``minority``, which ``aimed`` replaces by the study's. ``type_choice``: a source of
-    another level draws one of them for each image (``random``, as Wang et al.), or its images go through them in turn
-    from a random first (``balanced``).
-    """
-
-    mode: str
-    images_per_source: int
-    max_sources: int
-    target_types: Literal["minority"] | Types
-    type_choice: Literal["random", "balanced"]
-    seed: int
-
 
 J = TypeVar("J", bound=JobParams)
 

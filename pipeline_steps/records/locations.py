@@ -75,6 +75,18 @@ def locate(location: str, revision: str | None) -> Path | HubModel:
     return HubModel(location, revision or "main")
 
 
+def watched(location: str, revision: str | None) -> str | None:
+    """What DVC watches of a model: its folder, or the pin of its hub id; a commit needs no pin.
+
+    Raises:
+        ParamsError: as ``locate``.
+    """
+    place = locate(location, revision)
+    if isinstance(place, Path):
+        return str(place)
+    return None if place.is_exact else str(place.pin)
+
+
 def commit_of(location: str, revision: str | None) -> str | None:
     """The commit to load a hub model at: its own, or its pin's; None for a folder.
 

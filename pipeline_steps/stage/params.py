@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline_steps.stage.mistakes import did_you_mean, in_words, listed, none_of
+
 PARAMS_FILE = Path("params.yaml")
 
 
@@ -20,7 +22,7 @@ class ParamsError(ValueError):
 class Params(BaseModel):
     """Base of every stage's parameters: immutable, complete, nothing extra."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 P = TypeVar("P", bound=Params)
@@ -65,8 +67,7 @@ def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     try:
         return model.model_validate(node)
     except ValidationError as error:
-        lines = [f"  {section}.{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
-        raise ParamsError(f"{path} does not fit {model.__module__}:\n" + "\n".join(lines)) from None
+        raise ParamsError(listed(in_words(error, model, node, section), path)) from None
 
 
 def changed_since_read() -> list[str]:
@@ -85,8 +86,9 @@ def _section(path: Path, section: str) -> Any:
     node = _loaded(path)
     for key in filter(None, section.split(".")):
         if not isinstance(node, dict) or key not in node:
-            known = ", ".join(map(str, node)) if isinstance(node, dict) else "nothing"
-            raise ParamsError(f"{path}: no section {section!r} ({key!r} is missing; there is {known})")
+            known = list(node) if isinstance(node, dict) else []
+            meant = did_you_mean(key, known) or f"; there is {', '.join(map(str, known)) or 'nothing'}"
+            raise ParamsError(f"{path}: no section {section!r}: {key!r} is missing{meant}")
         node = node[key]
     return node
 
@@ -100,7 +102,7 @@ def read_tagged(models: Mapping[str, type[P]], section: str, tag: str, path: Pat
     known = create_model("Tagged", __base__=_Open, **{tag: (str, ...)})  # type: ignore[call-overload]
     kind = getattr(read_params(known, section, path), tag)
     if kind not in models:
-        raise ParamsError(f"{path}: {section}.{tag} {kind!r} is none of {', '.join(models)}")
+        raise ParamsError(f"{path}: {none_of(f'{section}.{tag}', kind, list(models))}")
     return read_params(models[kind], section, path)
 
 

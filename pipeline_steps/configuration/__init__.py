@@ -1,0 +1,1 @@
+"""From profiles to checked ``params.yaml`` and ``cells.yaml``: what those commands and their check share."""

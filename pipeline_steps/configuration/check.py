@@ -1,0 +1,73 @@
+"""Whether params.yaml is right in itself, and cells.yaml what its grid expands to: all mistakes, before any work."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline_steps.configuration.fits import misfits
+from pipeline_steps.configuration.grid import Cells, expand
+from pipeline_steps.configuration.sections import section_mistakes
+from pipeline_steps.stage.mistakes import listed
+from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
+from pipeline_steps.stage.wiring import REMEDY
+
+CELLS_FILE = Path("cells.yaml")
+_BROKEN = (KeyError, TypeError, AttributeError, ValueError, ValidationError)  # what half-right parameters raise
+
+
+def checked_cells(params: Any, what: object = PARAMS_FILE) -> Cells:
+    """What the grid of ``params`` expands to; errors call the parameters ``what``.
+
+    Raises:
+        ParamsError: with every mistake that can be found.
+    """
+    lines, cells = section_mistakes(params), None
+    try:
+        cells = expand(params)
+    except ParamsError as error:
+        lines += [line for line in str(error).splitlines() if line not in lines]
+    except _BROKEN:
+        if not lines:
+            raise
+    if cells is not None:
+        try:
+            lines += misfits(params, cells)
+        except _BROKEN:
+            if not lines:
+                raise
+    if lines or cells is None:
+        raise ParamsError(listed(lines, what))
+    return cells
+
+
+def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> None:
+    """Whether ``params_file`` is right, and ``cells_file`` what its grid expands to.
+
+    Raises:
+        ParamsError: with every mistake; or how the cells differ, and the command that makes them anew.
+    """
+    cells = checked_cells(read_yaml(params_file), params_file)
+    found = read_yaml(cells_file)
+    held = found.get("cells") if isinstance(found, dict) else None
+    if held != cells:
+        held = held if isinstance(held, dict) else {}
+        raise ParamsError(
+            f"{cells_file} is not what the grid of {params_file} expands to ({_differs(held, cells)}); {REMEDY}"
+        )
+
+
+def _differs(held: dict[str, Any], cells: Cells, most: int = 3) -> str:
+    """Which cells are missing, left over, or wired otherwise."""
+    kinds: dict[str, list[str]] = {"missing": [], "no longer in the grid": [], "wired otherwise": []}
+    for stage in [*cells, *(s for s in held if s not in cells)]:
+        old, new = held.get(stage) or {}, cells.get(stage, {})
+        kinds["missing"] += [f"{stage}@{key}" for key in new if key not in old]
+        kinds["no longer in the grid"] += [f"{stage}@{key}" for key in old if key not in new]
+        kinds["wired otherwise"] += [f"{stage}@{key}" for key in new if key in old and old[key] != new[key]]
+    named = [
+        f"{kind}: {', '.join(keys[:most])}{f' and {len(keys) - most} more' if len(keys) > most else ''}"
+        for kind, keys in kinds.items()
+        if keys
+    ]
+    return "; ".join(named) or "its stages are others"

@@ -1,0 +1,145 @@
+"""What fits together: sizes and networks, schedulers and models, what is learned on which base model."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline_steps.configuration import vocabulary
+from pipeline_steps.configuration.grid import NO_MODEL, Cells
+from pipeline_steps.records.locations import commit_of, locate
+from pipeline_steps.stage.mistakes import did_you_mean, none_of
+
+_FACTOR = {"stable_diffusion": 8, "flux": 8}  # of autoencoders whose configuration is not here
+_PATCH = {"stable_diffusion": 1, "flux": 2}  # latents a side of what the denoiser takes as one token
+
+
+def misfits(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """A line for whatever can be told to go wrong in a later stage; ``params`` fit their models."""
+    yield from _sizes(params, cells)
+    yield from _networks(params, cells)
+    yield from _schedulers(params)
+    yield from _learned(params, cells)
+
+
+def _sizes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """The data's images go through the autoencoder of each base model that the grid reaches."""
+    size = params["ingest"]["image_size"]
+    stages = ("invert_tokens", "finetune", "generate")
+    for name in sorted({cell["base"] for stage in stages for cell in cells[stage].values()} - {NO_MODEL}):
+        base = params["base_models"][name]
+        factor, patch = autoencoder_factor(base), _PATCH[base["family"]]
+        if size % (factor * patch):
+            step = factor * patch
+            below, above = size // step * step, -(-size // step) * step
+            why = f"its autoencoder makes one latent of {factor} pixels a side"
+            why += f", and its denoiser one token of {patch} latents" if patch > 1 else ""
+            yield (
+                f"ingest.image_size is {size}, no multiple of {step} as base model {name} needs ({why}); "
+                f"set it to {f'{below} or ' if below else ''}{above}"
+            )
+
+
+def autoencoder_factor(base: dict[str, Any]) -> int:
+    """Pixels a side that one latent of a base model stands for: by its configuration, if that is on this machine."""
+    try:
+        config = json.loads(_configuration(base).read_text("utf-8"))
+        blocks = config["encoder_block_out_channels" if "Tiny" in config["_class_name"] else "block_out_channels"]
+        return int(2 ** (len(blocks) - 1))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _FACTOR[base["family"]]
+
+
+def _configuration(base: dict[str, Any]) -> Path:
+    file = "vae/config.json"
+    place = locate(base["location"], base["revision"])
+    if isinstance(place, Path):
+        return place / file
+    from huggingface_hub import try_to_load_from_cache  # late: most base models are folders
+
+    try:
+        found = try_to_load_from_cache(place.id, file, revision=commit_of(base["location"], base["revision"]))
+    except RuntimeError:  # it has no pin yet
+        found = None
+    return Path(found) if isinstance(found, str) else Path("/nowhere")
+
+
+def _networks(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    size = params["classifier"]["input_size"]
+    for block, entry in params["grid"].items():
+        for name in entry["architectures"]:
+            place = f"grid.{block}.architectures"
+            if not vocabulary.is_network(name):
+                near = did_you_mean(name, [*vocabulary.NETWORKS, *vocabulary.networks()])
+                ours = ", ".join(vocabulary.NETWORKS)
+                yield f"{place} names {name!r}, neither {ours} nor a timm model{near}"
+            elif size % _patch(name, size):
+                yield (
+                    f"classifier.input_size is {size}, and {name} in {place} would not see the rim of such images; "
+                    f"set it to a multiple of {8 if name == 'vit_small' else _patch(name, size)}"
+                )
+    segmenter = params["segmenter"]
+    if not vocabulary.is_encoder(segmenter["encoder"]):
+        yield none_of("segmenter.encoder", segmenter["encoder"], sorted(vocabulary.encoders()))
+    step = 2 ** segmenter["depth"]
+    if cells["train_segmenter"] and segmenter["input_size"] % step:
+        yield f"segmenter.input_size is {segmenter['input_size']}, no multiple of {step} as its depth needs"
+
+
+def _patch(name: str, size: int) -> int:
+    """Pixels a side of a transformer's patches, where its name says so; else 1."""
+    if name == "vit_small":
+        return max(1, size // 8)
+    found = re.search(r"(?:vit|deit|eva|beit|cait|xcit|mixer|vitamin|dino)\w*_patch(\d+)_", name)
+    return int(found[1]) if found else 1
+
+
+def _schedulers(params: dict[str, Any]) -> Iterator[str]:
+    for name, a in params["augmenters"].items():
+        if "scheduler" in a:
+            yield from _scheduler(params, f"augmenters.{name}", a["base"], a)
+    for name, a in params["adapters"].items():
+        if a["prior"]:
+            yield from _scheduler(params, f"adapters.{name}.prior.sampler", a["base"], a["prior"]["sampler"])
+
+
+def _scheduler(params: dict[str, Any], place: str, base: str, sampler: dict[str, Any]) -> Iterator[str]:
+    family = params["base_models"].get(base, {}).get("family")
+    known = vocabulary.schedulers(family) if family else {}
+    if known and sampler["scheduler"] not in known:
+        yield f"{none_of(f'{place}.scheduler', sampler['scheduler'], sorted(known))} (of those for {family})"
+    elif known:
+        options = vocabulary.scheduler_options(family, sampler["scheduler"]) if sampler["scheduler_options"] else ()
+        for option in sorted(sampler["scheduler_options"].keys() - {*options}):
+            meant = did_you_mean(option, options) or f"; it takes {', '.join(sorted(options))}"
+            yield f"{place}.scheduler_options names {option!r}, which {sampler['scheduler']} does not take{meant}"
+
+
+def _learned(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """What was learned on one base model is of no use to another."""
+    reached = {"augmenters": {c["augmenter"] for c in cells["generate"].values()}}
+    reached["adapters"] = {c["adapter"] for c in cells["finetune"].values()}
+    for section, names in reached.items():
+        for name in sorted(names):
+            entry = params[section][name]
+            for key, of in (("inversion", "inversions"), ("adapter", "adapters")):
+                used = entry.get(key)
+                if used and (base := params[of][used]["base"]) != entry["base"]:
+                    yield (
+                        f"{section}.{name}.{key} is {used}, which is learned on base model {base}, and "
+                        f"{section}.{name}.base is {entry['base']}: set them to one base model"
+                    )
+            if entry.get("mode") == "image_and_mask" and not _makes_masks(params, entry["adapter"]):
+                yield (
+                    f"augmenters.{name}.adapter is {entry['adapter']}, and mode image_and_mask needs one of task "
+                    "image_and_mask"
+                )
+            steps = entry.get("num_inference_steps", 1)
+            if entry.get("mode") == "img2img" and math.floor(steps * entry["strength"]) < 1:
+                yield f"augmenters.{name}.strength is {entry['strength']}: of {steps} steps it runs none; raise either"
+
+
+def _makes_masks(params: dict[str, Any], adapter: str | None) -> bool:
+    return adapter is not None and params["adapters"][adapter]["task"] == "image_and_mask"

@@ -1,0 +1,169 @@
+"""How images are captioned: a model of parameters for each backend."""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
+
+from pipeline_steps.parameters.bounds import Dtype, Fraction, NonEmpty, Seed
+from pipeline_steps.stage.params import Params
+
+Level = Literal[1, 2, 3, 4, 5, 6, 12, 34, 56]  # of skin: a type or a group (``records.skin_types``)
+TOKEN, TONE, CONCEPTS = "{token}", "{tone}", "{concepts}"
+_OWN_FIELDS = {"model", "messages", "temperature", "max_tokens", "seed", "response_format", "stream", "n"}
+
+
+def _template(text: str) -> str:
+    rest = text.replace(TOKEN, "", 1).replace(TONE, "", 1)
+    if TOKEN not in text or TONE not in text or "{" in rest or "}" in rest:
+        raise ValueError("it should hold {token} and {tone} once each, and no other braces")
+    return text
+
+
+def _text(text: str) -> str:
+    if CONCEPTS not in text:
+        raise ValueError("it should hold {concepts}")
+    _template(text.replace(CONCEPTS, ""))
+    return text
+
+
+Template = Annotated[str, AfterValidator(_template)]
+
+
+class CaptionerParams(Params):
+    """What every entry of ``captioners`` in params.yaml says: the backend, and a phrase for each skin type.
+
+    ``tones`` may have phrases for the groups 12, 34 and 56, too; else they take that of type 2, 4 or 5.
+    """
+
+    backend: str
+    tones: dict[Level, str]
+
+
+class TemplateParams(CaptionerParams):
+    """The same words for all images of a condition, or exceptions for some of them."""
+
+    backend: Literal["template"]
+    templates: Annotated[tuple[Template, ...], Field(min_length=1)]
+    condition_templates: dict[str, Template]
+
+
+class ShortParams(Params):
+    """The tokenizer of a second text encoder of the same model, and what that holds."""
+
+    subfolder: str
+    max_tokens: PositiveInt
+
+
+class TokenizerParams(Params):
+    """Of the text encoder that reads the whole caption.
+
+    ``location``: a folder in transformers' layout or a hub id (``subfolder`` within it); ``max_tokens`` it holds;
+    ``short``: of the one beside it that gets a short caption (Flux: T5 reads the whole, CLIP the short one), or null.
+    """
+
+    location: NonEmpty
+    subfolder: str
+    revision: str | None
+    max_tokens: PositiveInt
+    short: ShortParams | None
+
+
+class ComposedParams(CaptionerParams):
+    """Captions that are composed of concepts.
+
+    ``text`` holds ``{concepts}``, ``plain`` (for images without any) does not; ``phrases`` are by concept, in the order
+    of their weight, and may name ``{value}`` (of a concept that is simply present: its name) and ``{name}``; ``*`` is
+    for concepts that have none of their own.
+    """
+
+    text: Annotated[str, AfterValidator(_text)]
+    plain: Template
+    phrases: dict[str, str]
+    tokenizer: TokenizerParams
+
+
+class ConceptParams(ComposedParams):
+    """LesionGen's captions from expert annotations: the manifest's ``attributes``."""
+
+    backend: Literal["concepts"]
+
+
+class ReportParams(ComposedParams):
+    """What to ask (``schema_name``; ``reveal_condition``: tell the model the diagnosis), and when to give up.
+
+    Above ``most_failures``, the share of images without a usable report, the stage fails.
+    """
+
+    schema_name: Literal["dermaflux", "lesiongen", "marks"]
+    reveal_condition: bool
+    most_failures: Fraction
+
+
+class LocalParams(ReportParams):
+    """``location``: a folder, or a hub id with its ``revision``; ``batch_size`` is a fixed shape: bits depend on it."""
+
+    backend: Literal["local"]
+    location: NonEmpty
+    revision: str | None
+    dtype: Dtype
+    max_reply_tokens: PositiveInt
+    batch_size: PositiveInt
+
+
+class BudgetParams(Params):
+    """Limits of one run of the stage: ``requests``, retries included, and ``cost`` (0: none) by tokens' prices.
+
+    Prices are those of a million tokens, in whatever currency ``cost`` is meant.
+    """
+
+    requests: NonNegativeInt
+    cost: NonNegativeFloat
+    price_of_input: NonNegativeFloat
+    price_of_output: NonNegativeFloat
+
+
+class EndpointParams(ReportParams):
+    """``key_variable`` names the environment variable that holds the key; empty for endpoints without one.
+
+    ``structured``: ``json_schema`` sends the schema, so that the server holds the reply to it; ``prompt`` leaves it to
+    the instruction, which says it in words, for servers that take none. ``extra_body``: what else this server wants to
+    be told, sent along as it is.
+    """
+
+    backend: Literal["endpoint"]
+    base_url: NonEmpty
+    model: NonEmpty
+    key_variable: str
+    structured: Literal["json_schema", "prompt"]
+    extra_body: dict[str, JsonValue]
+    temperature: NonNegativeFloat
+    max_reply_tokens: PositiveInt
+    seed: Seed
+    timeout_seconds: PositiveFloat
+    attempts: PositiveInt
+    concurrency: PositiveInt
+    budget: BudgetParams
+
+    @field_validator("extra_body")
+    @classmethod
+    def _nothing_said_twice(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if said := sorted(_OWN_FIELDS & {*extra}):
+            raise ValueError(f"{', '.join(said)} would replace what other parameters say")
+        return extra
+
+
+PARAMS: dict[str, type[CaptionerParams]] = {
+    "template": TemplateParams,
+    "concepts": ConceptParams,
+    "local": LocalParams,
+    "endpoint": EndpointParams,
+}
