@@ -246,6 +246,7 @@ def main() -> None:
     """Command line; ``--check`` compares without writing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 if cells.yaml does not fit the grid")
+    parser.add_argument("--keep", action="store_true", help="leave what belongs to cells that left the grid")
     args = parser.parse_args()
     try:
         if args.check:
@@ -253,7 +254,7 @@ def main() -> None:
         cells = write_cells()
     except ParamsError as error:
         sys.exit(f"error: {error}")
-    gone = prune(cells)
+    gone = [] if args.keep else prune(cells)
     print(", ".join(f"{len(v)} {k}" for k, v in cells.items()) + (f"; pruned {len(gone)} old cells" if gone else ""))
 
 

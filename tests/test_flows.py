@@ -15,12 +15,12 @@ from conftest import ROOT, run
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 from server import small_clone
 
-from flows.augment import clean_groups
 from flows.history import Estimates, remember
 from flows.lockfile import sort_lock
 from flows.parsed import parse_lock
 from flows.plan import Stage, _resources, _wanted
 from flows.process import StageFailedError, _parse, _run
+from flows.schedule import clean_groups
 from flows.slots import Slots
 from flows.usage import Usage, as_markdown, watched
 
