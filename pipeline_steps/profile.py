@@ -98,8 +98,14 @@ def committed_default() -> str:
     """
     shown = subprocess.run(["git", "show", "HEAD:./params.yaml"], capture_output=True, text=True, check=False)  # noqa: S607
     if shown.returncode:
-        raise ParamsError(f"the committed params.yaml can't be read: {shown.stderr.strip()}")
+        raise ParamsError(f"the committed params.yaml can't be read ({shown.stderr.strip()}): {_remedy()}")
     return shown.stdout
+
+
+def _remedy() -> str:
+    if not PARAMS_FILE.exists():
+        return "run from the repository's root"
+    return "clone the repository, or make one of this folder ('git init && git add -A && git commit -m start')"
 
 
 def apply(name: str) -> None:
