@@ -22,6 +22,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, get_run_context
+from prefect.exceptions import TerminationSignal
 
 from flows.artifacts import SUMMARY, show_results
 from flows.dead import bury_the_dead
@@ -162,14 +163,14 @@ async def _call_workers(pool: str) -> str:
     return wanted
 
 
-def interrupted() -> NoReturn:
+def interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
     """End after Ctrl-C: once Prefect has sent what it still has to, within seconds; asked for again, at once."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    last = threading.Timer(_LAST_WORDS_SECONDS, os._exit, (130,))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(status))
+    last = threading.Timer(_LAST_WORDS_SECONDS, os._exit, (status,))
     last.daemon = True
     last.start()
-    print("\ninterrupted: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
-    sys.exit(130)
+    print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
+    sys.exit(status)
 
 
 def main() -> None:
@@ -197,6 +198,8 @@ def main() -> None:
                 asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
     except KeyboardInterrupt:
         interrupted()
+    except TerminationSignal:
+        interrupted(143, "ended by a signal")
     except (ValueError, PipelineFailedError, StageFailedError, MisfitError, ServerError, DvcException) as error:
         sys.exit(f"error: {error}")
 
