@@ -22,11 +22,11 @@ from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
 from pipeline_steps.records.captioned import Prompt, read_captions
-from pipeline_steps.records.privacy import shown_name
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import png_bytes
 from pipeline_steps.records.jobs import Inputs, Job, JobParams, Made
 from pipeline_steps.records.manifest import Dataset, open_dataset
+from pipeline_steps.records.privacy import shown_name
 
 
 class LearnedParams(JobParams, Sampler):

@@ -91,8 +91,7 @@ def _faults(max_pixels: int) -> Iterator[None]:
     except MemoryError:
         raise  # the machine's
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise nearly all there are
-        named = isinstance(error, OSError) and error.filename  # the reason is counted in metrics, where no file is named
-        raise BadImageError(f"damaged: {error.strerror if named else error}") from None
+        raise BadImageError(f"damaged: {error}") from None
 
 
 @dataclass(frozen=True)

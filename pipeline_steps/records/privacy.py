@@ -24,7 +24,7 @@ def public_id(image_id: str, sha256: str) -> str:
     ``sha256``: of its pixels as ingested. Whoever has only a list of ids or file names can't compute it; whoever holds
     the photograph and its id can (``docs/privacy.md``).
     """
-    return "x" + hashlib.sha256("\0".join((_DOMAIN, image_id, sha256)).encode()).hexdigest()[:_HEX]
+    return "x" + hashlib.sha256(f"{_DOMAIN}\0{image_id}\0{sha256}".encode()).hexdigest()[:_HEX]
 
 
 def public_ids(rows: pd.DataFrame) -> list[str]:
