@@ -7,6 +7,7 @@ again, without it. ``--yes`` asks nothing. What remains where this can't reach i
 
 import argparse
 import difflib
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -36,9 +37,9 @@ def named(known: dict[str, Identity], names: Sequence[str]) -> list[Identity]:
         unknown.append(f"{name!r}" + (f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""))
     if unknown:
         where = (
-            "in data/dataset, or in an earlier one that DVC's cache keeps" if known else "known: no data/dataset here"
+            "data/dataset, nor in an earlier one that DVC's cache keeps" if known else "data/dataset: it is not here"
         )
-        raise DataError(f"no image {', '.join(unknown)} is {where}; nothing was deleted")
+        raise DataError(f"no image {', '.join(unknown)} in {where}; nothing was deleted")
     return list(found.values())
 
 
@@ -47,7 +48,7 @@ def shown(kinds: Sequence[Kind]) -> str:
     lines = []
     for number, kind in enumerate(kinds, 1):
         lines.append(f"{number:3}. {kind.words}: {len(kind.paths)}, {_bytes(kind.size)}")
-        lines += [f"       {path}" for path in kind.paths[:_SHOWN]]
+        lines += [f"       {os.path.relpath(path)}" for path in kind.paths[:_SHOWN]]
         lines += [f"       and {len(kind.paths) - _SHOWN} more"] if len(kind.paths) > _SHOWN else []
     return "\n".join(lines)
 
@@ -88,6 +89,9 @@ def _ask(count: int) -> list[int]:
             answer = input(f"Delete? y: all; numbers such as 1 3-{count}: these; n: nothing [n] ")
         except EOFError:
             return []
+        except KeyboardInterrupt:
+            print("\ninterrupted; nothing was deleted", file=sys.stderr, flush=True)
+            sys.exit(_INTERRUPTED)
         if (picked := chosen(answer, count)) is not None:
             return picked
         print(f"{answer!r} is neither y, n nor numbers from 1 to {count}")
@@ -106,8 +110,8 @@ def _first(who: Sequence[Identity]) -> str:
     files = sorted({file for one in who for file in one.files})
     which = f" ({', '.join(files[:_SHOWN])}{', …' if len(files) > _SHOWN else ''})" if files else ""
     return (
-        f"Yours to do first: remove the photograph{which} and its row in the data set's table. This does not touch them, "
-        "and as long as they are there dvc repro reads them again."
+        f"Yours to do first: remove the photograph{which} and its row in the data set's table. This does not touch "
+        "them, and as long as they are there dvc repro reads them again."
     )
 
 
@@ -130,9 +134,6 @@ def main() -> None:
         forget(args.ids, sure=args.yes)
     except DataError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing was deleted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
 
 
 def forget(names: Sequence[str], *, sure: bool) -> None:

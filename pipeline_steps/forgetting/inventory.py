@@ -95,14 +95,13 @@ def _caches(who: Sequence[Identity]) -> list[Kind]:
     return [
         Kind("paid replies about it", tuple(p for p in replies if p.is_dir())),
         Kind("the item store, all of it: a value does not say which image it is from; it is made again", _some(items)),
-        Kind(
-            "halves of trainings, and previews of samples", (*_some(_RUNS / "checkpoints"), *_some(_RUNS / "previews"))
-        ),
+        Kind("unfinished trainings, and previews of samples", _some(_RUNS / "checkpoints", _RUNS / "previews")),
+        Kind("working copies of queued experiments", _some(Path(".dvc/tmp/exps"))),
     ]
 
 
-def _some(folder: Path) -> tuple[Path, ...]:
-    return (folder,) if folder.is_dir() else ()
+def _some(*folders: Path) -> tuple[Path, ...]:
+    return tuple(folder for folder in folders if folder.is_dir())
 
 
 def _files(path: Path) -> list[Path]:

@@ -112,7 +112,7 @@ def _locks() -> Iterator[str]:
 def _output(*command: str) -> str:
     """What a command prints; nothing where it fails or is not there."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - our own words
     except FileNotFoundError:
         return ""
 
