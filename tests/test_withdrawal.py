@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, copy_tree, repro, run
+from conftest import copy_tree, repro, run
 from PIL import Image
 
 from pipeline_steps.datasets import phantom_table1

@@ -51,24 +51,26 @@ def identities(cache: Cache, runs: Sequence[Run]) -> dict[str, Identity]:
     return known
 
 
-def derived_runs(cache: Cache, runs: Sequence[Run], who: set[str]) -> list[Run]:
-    """The runs whose outputs hold one of the images ``who`` (their own ids) or were made by something that saw it.
+def derived_runs(cache: Cache, runs: Sequence[Run], who: Sequence[Identity]) -> list[Run]:
+    """The runs whose outputs hold one of the images ``who`` or were made by something that saw it.
 
     Where a record's table is no longer to be had, its outputs count as derived: nothing is kept for want of knowledge.
     """
-    holding: dict[str, bool] = {}
+    ids, holding = {one.image_id for one in who}, dict[str, bool]()
     derived: set[str] = set()
 
     def holds(md5: str, path: str, within: str = "", partitions: frozenset[str] = frozenset()) -> bool:
         key = f"{md5} {within} {sorted(partitions)}"
         if key not in holding:
-            holding[key] = _holds(cache.table(md5, path, within), who, partitions)
+            holding[key] = _holds(cache.table(md5, path, within), ids, partitions)
         return holding[key]
 
     def is_derived(run: Run) -> bool:
         if run.stage == "ingest":
             return any(holds(md5, p, MANIFEST) for p, md5 in run.outs.items() if p == _DATASET)
         if any(md5 in derived for p, md5 in run.deps.items() if not p.startswith(_COMMON)):
+            return True
+        if any(_names(cache, cache.folders.get(md5, {}), who) for md5 in run.outs.values()):
             return True
         if (split := run.split) is not None and run.stage in _SHAPING:
             return holds(split[1], split[0], partitions=frozenset(_SHAPING[run.stage]))

@@ -42,7 +42,7 @@ _OUTPUTS = (
 
 def inventory(cache: Cache, runs: Sequence[Run], who: Sequence[Identity]) -> list[Kind]:
     """Everything derived from the images ``who``; kinds without a file are left out."""
-    derived = derived_runs(cache, runs, {one.image_id for one in who})
+    derived = derived_runs(cache, runs, who)
     marked = {md5 for run in derived for md5 in run.outs.values()}
     outputs = sorted(p for p, md5 in cache.present.items() if md5 in marked)
     kinds = []
