@@ -85,9 +85,19 @@ def _try(source: Source, position: int) -> Loaded | str:
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
-        return without_places(str(reason))
+        return _without_files(reason)
     except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
         return f"can't be read: {error.strerror}"
+
+
+def _without_files(reason: BadImageError) -> str:
+    """What is wrong with an image, without the names of its files: reasons are counted in metrics."""
+    said, cause = str(reason), reason.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.filename:
+            said = said.replace(repr(str(cause.filename)), "its file")
+        cause = cause.__context__
+    return without_places(said)
 
 
 def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
