@@ -107,13 +107,18 @@ def apply(name: str, *, save: str = "", discard: bool = False) -> None:
 
 def _refuse_losses(name: str, held: str, params: Any) -> None:
     lost = {where for where, _, _ in changes(_parsed(held, PARAMS_FILE), params)}
-    edits = [f"  {where}: {old!r} became {new!r}" for where, old, new in hand_edits(held) if where in lost]
+    edits = [f"  {where}: {_short(old)} became {_short(new)}" for where, old, new in hand_edits(held) if where in lost]
     if not edits:
         return
     more = [f"  … and {len(edits) - _MOST} more"] if len(edits) > _MOST else []
     head = f"{PARAMS_FILE} was changed since profile {profile_in_use(held)} was chosen, and {name} would lose that:"
     remedy = "keep it as profiles/NAME.yaml by adding --save NAME, or let it go by adding --discard"
     raise ParamsError("\n".join([head, *edits[:_MOST], *more, remedy]))
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _save(name: str, held: str) -> None:

@@ -1,19 +1,19 @@
 """Whether params.yaml is right in itself, and cells.yaml what its grid expands to: all mistakes, before any work."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from pipeline_steps.configuration.fits import misfits
-from pipeline_steps.configuration.grid import Cells, expand
+from pipeline_steps.configuration.fits import LOOKS
+from pipeline_steps.configuration.grid import Cells, partly_expanded
 from pipeline_steps.configuration.sections import section_mistakes
 from pipeline_steps.stage.mistakes import listed
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
 from pipeline_steps.stage.wiring import REMEDY
 
 CELLS_FILE = Path("cells.yaml")
-_BROKEN = (KeyError, TypeError, AttributeError, ValueError, ValidationError)  # what half-right parameters raise
+T = TypeVar("T")
+_BROKEN = (KeyError, TypeError, AttributeError, ValueError, ArithmeticError)  # what wrong parameters raise
 
 
 def checked_cells(params: Any, what: object = PARAMS_FILE) -> Cells:
@@ -22,23 +22,24 @@ def checked_cells(params: Any, what: object = PARAMS_FILE) -> Cells:
     Raises:
         ParamsError: with every mistake that can be found.
     """
-    lines, cells = section_mistakes(params), None
-    try:
-        cells = expand(params)
-    except ParamsError as error:
-        lines += [line for line in str(error).splitlines() if line not in lines]
-    except _BROKEN:
-        if not lines:
-            raise
-    if cells is not None:
-        try:
-            lines += misfits(params, cells)
-        except _BROKEN:
-            if not lines:
-                raise
-    if lines or cells is None:
+    lines = section_mistakes(params)
+    cells, wrong = _as_far_as_it_goes(lambda: partly_expanded(params), ({}, []), lines)
+    lines += [line for line in wrong if line not in lines]
+    for look in LOOKS if cells else ():
+        lines += _as_far_as_it_goes(lambda look=look: list(look(params, cells)), [], lines)  # type: ignore[misc]
+    if lines:
         raise ParamsError(listed(lines, what))
     return cells
+
+
+def _as_far_as_it_goes(step: Callable[[], T], otherwise: T, mistakes: list[str]) -> T:
+    """What ``step`` gives; ``otherwise`` where it fails on parameters that are known to be wrong."""
+    try:
+        return step()
+    except _BROKEN:
+        if not mistakes:
+            raise
+        return otherwise
 
 
 def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> None:

@@ -16,14 +16,6 @@ _FACTOR = {"stable_diffusion": 8, "flux": 8}  # of autoencoders whose configurat
 _PATCH = {"stable_diffusion": 1, "flux": 2}  # latents a side of what the denoiser takes as one token
 
 
-def misfits(params: dict[str, Any], cells: Cells) -> Iterator[str]:
-    """A line for whatever can be told to go wrong in a later stage; ``params`` fit their models."""
-    yield from _sizes(params, cells)
-    yield from _networks(params, cells)
-    yield from _schedulers(params)
-    yield from _learned(params, cells)
-
-
 def _sizes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
     """The data's images go through the autoencoder of each base model that the grid reaches."""
     size = params["ingest"]["image_size"]
@@ -66,26 +58,31 @@ def _configuration(base: dict[str, Any]) -> Path:
     return Path(found) if isinstance(found, str) else Path("/nowhere")
 
 
-def _networks(params: dict[str, Any], cells: Cells) -> Iterator[str]:
-    size = params["classifier"]["input_size"]
+def _names(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
     for block, entry in params["grid"].items():
         for name in entry["architectures"]:
-            place = f"grid.{block}.architectures"
             if not vocabulary.is_network(name):
                 near = did_you_mean(name, [*vocabulary.NETWORKS, *vocabulary.networks()])
                 ours = ", ".join(vocabulary.NETWORKS)
-                yield f"{place} names {name!r}, neither {ours} nor a timm model{near}"
-            elif size % _patch(name, size):
-                yield (
-                    f"classifier.input_size is {size}, and {name} in {place} would not see the rim of such images; "
-                    f"set it to a multiple of {8 if name == 'vit_small' else _patch(name, size)}"
-                )
-    segmenter = params["segmenter"]
-    if not vocabulary.is_encoder(segmenter["encoder"]):
-        yield none_of("segmenter.encoder", segmenter["encoder"], sorted(vocabulary.encoders()))
-    step = 2 ** segmenter["depth"]
-    if cells["train_segmenter"] and segmenter["input_size"] % step:
-        yield f"segmenter.input_size is {segmenter['input_size']}, no multiple of {step} as its depth needs"
+                yield f"grid.{block}.architectures names {name!r}, neither {ours} nor a timm model{near}"
+    encoder = params["segmenter"]["encoder"]
+    if not vocabulary.is_encoder(encoder):
+        yield none_of("segmenter.encoder", encoder, sorted(vocabulary.encoders()))
+
+
+def _input_sizes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """Transformers see whole patches, and a U-Net halves its images as often as it is deep."""
+    size = params["classifier"]["input_size"]
+    for name in sorted({cell["architecture"] for cell in cells["train_classifier"].values()}):
+        if size % (patch := _patch(name, size)):
+            step = 8 if name == "vit_small" else patch
+            yield (
+                f"classifier.input_size is {size}, and {name} would not see the rim of such images; "
+                f"set it to a multiple of {step}"
+            )
+    size, step = params["segmenter"]["input_size"], 2 ** params["segmenter"]["depth"]
+    if cells["train_segmenter"] and size % step:
+        yield f"segmenter.input_size is {size}, no multiple of {step} as its depth needs"
 
 
 def _patch(name: str, size: int) -> int:
@@ -96,7 +93,7 @@ def _patch(name: str, size: int) -> int:
     return int(found[1]) if found else 1
 
 
-def _schedulers(params: dict[str, Any]) -> Iterator[str]:
+def _schedulers(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
     for name, a in params["augmenters"].items():
         if "scheduler" in a:
             yield from _scheduler(params, f"augmenters.{name}", a["base"], a)
@@ -143,3 +140,7 @@ def _learned(params: dict[str, Any], cells: Cells) -> Iterator[str]:
 
 def _makes_masks(params: dict[str, Any], adapter: str | None) -> bool:
     return adapter is not None and params["adapters"][adapter]["task"] == "image_and_mask"
+
+
+# Each gives a line for whatever can be told to go wrong in a later stage.
+LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned)

@@ -42,6 +42,14 @@ def expand(params: dict[str, Any]) -> Cells:
         ParamsError: the grid names something that params.yaml does not define, or a method wants tokens of a base model
             that can't learn any; a line for each mistake.
     """
+    cells, wrong = partly_expanded(params)
+    if wrong:
+        raise ParamsError("\n".join(wrong))
+    return cells
+
+
+def partly_expanded(params: dict[str, Any]) -> tuple[Cells, list[str]]:
+    """The cells that can be made of ``params``, and a line for each mistake that prevents others."""
     cells: Cells = {stage: {} for stage in STAGES}
     cells["ingest"] = {"reads": IngestParams.model_validate(params["ingest"]).reads()}
     wrong: dict[str, None] = {}
@@ -56,9 +64,7 @@ def expand(params: dict[str, Any]) -> Cells:
                 with _noting(wrong):
                     _require(params["split"], name, scenario, draw)
                 _add_block(cells, params, (name, block), f"{scenario}-{draw}", wrong)
-    if wrong:
-        raise ParamsError("\n".join(wrong))
-    return cells
+    return cells, list(wrong)
 
 
 def _add_block(

@@ -44,12 +44,16 @@ def in_words(error: ValidationError, model: type[BaseModel], node: Any, place: s
 
 def did_you_mean(name: object, known: Iterable[object], most: int = 2) -> str:
     """``; did you mean …?`` if something in ``known`` is like ``name``, else nothing."""
-    words = {str(k).lower(): str(k) for k in known}
-    text = str(name).lower()
-    near = difflib.get_close_matches(text, words, most, 0.6)
-    near = near or [w for w in words if len(text) > 2 and (text in w or w in text)][:most]
-    near = near or difflib.get_close_matches(text, words, 1, 0.5)
+    words = {_letters(k): str(k) for k in known}
+    text = _letters(name)
+    within = [w for w in words if min(len(w), len(text)) > 2 and (text in w or w in text)]
+    near = sorted(within, key=lambda w: abs(len(w) - len(text))) or difflib.get_close_matches(text, words, most, 0.6)
+    near = (near or difflib.get_close_matches(text, words, 1, 0.5))[:most]
     return f"; did you mean {' or '.join(words[w] for w in near)}?" if near else ""
+
+
+def _letters(name: object) -> str:
+    return re.sub(r"[\W_]", "", str(name).lower())
 
 
 def none_of(place: str, name: object, known: Sequence[object]) -> str:

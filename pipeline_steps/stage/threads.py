@@ -1,12 +1,14 @@
 """How many threads a stage computes with: a parameter, because results depend on it."""
 
+from pydantic import Field
+
 from pipeline_steps.stage.params import Params
 
 
 class Threads(Params):
     """``compute`` (stages that train or generate) and ``scoring`` (stages that measure) in params.yaml."""
 
-    threads: int
+    threads: int = Field(ge=1, le=1024)
 
 
 def use_threads(count: int) -> None:
