@@ -215,8 +215,8 @@ def test_another_wiring_is_run_and_saved(server, toy_copy):
     assert process.returncode == 0, output
     assert read_yaml(toy_copy / "cells.yaml")["cells"]["generate"][key]["adapter"] == "models/none"
     assert "--adapter models/none" in read_yaml(toy_copy / "dvc.lock")["stages"][f"generate@{key}"]["cmd"]
-    ref = run("git", "for-each-ref", "--format=%(refname)", "refs/exps", cwd=toy_copy).stdout.strip()
-    assert ref.endswith("/tokens-alone")
+    named = ("git", "for-each-ref", "--format=%(refname)", "refs/exps/*/*/tokens-alone")
+    (ref,) = run(*named, cwd=toy_copy).stdout.split()
     for file in ("cells.yaml", "params.yaml", "dvc.lock", "metrics/summary.json"):
         assert run("git", "show", f"{ref}:{file}", cwd=toy_copy).stdout == (toy_copy / file).read_text()
     assert "0 of" in run(sys.executable, "-m", "flows.augment", "--dry-run", cwd=toy_copy).stdout.splitlines()[-1]
