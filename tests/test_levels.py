@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline_steps.statistics.settings import EvaluationParams
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pydantic import ValidationError
 
 from pipeline_steps import caption, evaluate, finetune
