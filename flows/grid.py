@@ -5,24 +5,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-_FILES = (Path("params.yaml"), Path("cells.yaml"))
-_STAMP = Path("runs/cells.stamp")
+PARAMS = Path("params.yaml")
+CELLS = Path("cells.yaml")
+STAMP = Path("runs/cells.stamp")
 
 
-def refresh_cells() -> None:
+def refresh_cells(*, prune: bool) -> None:
     """Run ``python -m pipeline_steps.cells`` if ``params.yaml`` or ``cells.yaml`` is not as it was left.
+
+    ``prune``: what belongs to cells that left the grid goes, too.
 
     Raises:
         ValueError: the grid names something that does not exist.
     """
-    if _STAMP.exists() and _STAMP.read_text() == _digest():
+    wanted = _wanted(prune=prune)
+    if STAMP.exists() and STAMP.read_text() in (wanted, _wanted(prune=True)):
         return
-    done = subprocess.run([sys.executable, "-m", "pipeline_steps.cells"], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pipeline_steps.cells", *([] if prune else ["--keep"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ValueError(done.stderr.strip().removeprefix("error: "))
-    _STAMP.parent.mkdir(exist_ok=True)
-    _STAMP.write_text(_digest())
+    STAMP.parent.mkdir(exist_ok=True)
+    STAMP.write_text(_wanted(prune=prune))
 
 
-def _digest() -> str:
-    return " ".join(hashlib.sha256(f.read_bytes()).hexdigest() if f.exists() else "-" for f in _FILES)
+def _wanted(*, prune: bool) -> str:
+    digests = [hashlib.sha256(f.read_bytes()).hexdigest() if f.exists() else "-" for f in (PARAMS, CELLS)]
+    return " ".join([*digests, *([] if prune else ["unpruned"])])

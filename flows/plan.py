@@ -23,7 +23,8 @@ from flows.parsed import lock_parsed_once
 class Stage:
     """A stage: its address, what it is for, the stages it needs, why it is stale by itself, and its resources.
 
-    ``travels``: DVC caches all its outputs, so that a worker can run it elsewhere.
+    ``travels``: DVC caches all its outputs, so that a worker can run it elsewhere. ``frozen``: DVC never runs it, it
+    looks whether its outputs are there.
 
     ``cores``, ``gpus``, ``memory`` (GiB), ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml.
     """
@@ -38,6 +39,7 @@ class Stage:
     hours: float = 0.0
     retries: int = 0
     travels: bool = True
+    frozen: bool = False
 
 
 _DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0.0, "hours": 0.0, "retries": 0}
@@ -68,6 +70,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
                 needs=tuple(sorted(n.addressing for n in graph.successors(s))),
                 why=tuple(_reasons(s, status[s.addressing])),
                 travels=all(out.use_cache for out in s.outs),
+                frozen=s.frozen,
                 **_resources(s),
             )
             for s in order

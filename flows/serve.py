@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import sys
 
+from flows.place import PlaceError, check_place
 from flows.reach import ServerError
 from flows.server import HOST, start_server, stop_server
 
@@ -21,8 +22,9 @@ def main() -> None:
     parser.add_argument("--run", action="store_true", help="start one run of the whole pipeline at once")
     args = parser.parse_args()
     try:
+        check_place()
         server = start_server(args.port)
-    except ServerError as error:
+    except (PlaceError, ServerError) as error:
         sys.exit(f"error: {error}")
     atexit.register(stop_server, server)  # once Prefect has sent it the last words
     print(f"The UI is at http://{HOST}:{args.port}. Ctrl-C ends it.", flush=True)

@@ -15,6 +15,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from prefect.settings import PREFECT_API_URL
 
+from flows.place import PlaceError, check_place
 from flows.pool import QUEUES, ensure_pool
 from flows.reach import ServerError, check_server
 from flows.remote import CLONE, MisfitError, revision
@@ -45,9 +46,10 @@ def main() -> None:
     if not (url := PREFECT_API_URL.value()):
         sys.exit("error: PREFECT_API_URL is not set; give the head's server, e.g. http://head:4200/api")
     try:
+        check_place()
         check_server(url)
         print(f"commit {revision()[:12]}, remote {remote_place()}", flush=True)
-    except (MisfitError, ServerError) as error:
+    except (MisfitError, PlaceError, ServerError) as error:
         sys.exit(f"error: {error}")
     if not args.cpu_only and not machine().gpus:
         print("no GPU here: stages that ask for one will compute on the CPU (--cpu-only leaves them to others)")

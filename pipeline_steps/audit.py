@@ -22,14 +22,13 @@ from pipeline_steps.records.color import lab_from_srgb
 from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset
 from pipeline_steps.records.tone import border_ita
+from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.statistics.missingness import missingness
-
-_UNKNOWN = {"", "unk", "unknown", "nan", "na", "n/a", "not available"}  # words for a fact that is missing
 
 
 def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -> pd.DataFrame:
@@ -101,20 +100,16 @@ def missing_facts(manifest: pd.DataFrame) -> pd.DataFrame:
     """
     entries = [json.loads(a) for a in manifest["attributes"]]
     names = sorted({name for entry in entries for name in entry})
-    blank = {f"attribute {n}": [_is_blank(entry[n]) if n in entry else False for entry in entries] for n in names}
+    blank = {f"attribute {n}": [is_unknown(str(entry[n])) if n in entry else False for entry in entries] for n in names}
     facts = {
         "skin_type": manifest["fitzpatrick_scale"].isna(),
-        "patient_id": manifest["patient_id"].map(_is_blank),
-        "lesion_id": manifest["lesion_id"].map(_is_blank),
+        "patient_id": manifest["patient_id"].map(is_unknown),
+        "lesion_id": manifest["lesion_id"].map(is_unknown),
         "pixels": manifest["image_status"] != PRESENT,
         "mask": ~manifest["has_mask"],
         "attributes": [not entry for entry in entries],
     }
     return pd.DataFrame(facts | blank, index=manifest.index).astype(bool)
-
-
-def _is_blank(value: object) -> bool:
-    return str(value).strip().lower() in _UNKNOWN
 
 
 def what_is_missing(manifest: pd.DataFrame, groups: pd.Series, params: MissingnessParams) -> dict[str, object]:

@@ -51,7 +51,8 @@ def main() -> None:
     except ParamsError as error:
         sys.exit(f"error: {error}")
     gone = [] if args.keep else prune(cells)
-    print(", ".join(f"{len(v)} {k}" for k, v in cells.items()) + (f"; pruned {len(gone)} old cells" if gone else ""))
+    counted = ", ".join(f"{len(v)} {k}" for k, v in cells.items() if k != "ingest")
+    print(counted + (f"; pruned {len(gone)} old cells" if gone else ""))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ Missing images stay rows, so that selection works on metadata alone; unusable on
 Both are counted by skin type; notes (colours that were converted, a profile or EXIF that can't be used) are counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ import pandas as pd
 from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
 from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
-from pipeline_steps.parameters.ingest import IngestParams, Sources
+from pipeline_steps.parameters.ingest import KINDS, IngestParams, Sources
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
@@ -23,9 +25,10 @@ from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
-from pipeline_steps.stage.params import read_params
+from pipeline_steps.stage.params import ParamsError, read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.unchanged import listing, refuse_changed_files
 
 ADAPTERS: dict[str, Callable[[Sources, Decoding], Source]] = {
     "phantom": lambda s, d: phantom_table1.read(**s.phantom.model_dump(), size=d.size),
@@ -36,14 +39,28 @@ ADAPTERS: dict[str, Callable[[Sources, Decoding], Source]] = {
 
 
 def read_source(params: IngestParams) -> Source:
-    """Call the adapter that the parameters name.
+    """Call the adapter that the parameters name, and look whether the files that its table names are there.
 
     Raises:
-        DataError: there is no such adapter, or its files are not there.
+        DataError: its table is not there or none, or none of the images, or of the masks, is where it should be.
     """
-    if params.adapter not in ADAPTERS:
-        raise DataError(f"ingest.adapter {params.adapter!r} is none of {', '.join(ADAPTERS)}")
-    return ADAPTERS[params.adapter](params.sources, Decoding(params.image_size, params.resize, params.max_pixels))
+    decoding = Decoding(params.image_size, params.resize, params.max_pixels)
+    source = ADAPTERS[params.adapter](params.sources, decoding)
+    if params.without_images:
+        return replace(source, load=_no_image)
+    if source.lacking:
+        raise DataError(f"{source.lacking}; or set ingest.without_images to true to read the table alone")
+    folder = params.sources.folder
+    if params.adapter == "folder" and folder.mask and not source.report["masks_found"]:
+        raise DataError(
+            f"no image has a mask: {folder.masks} holds no file as ingest.sources.folder.mask, {folder.mask!r}, says; "
+            'mend one of them, or set mask to ""'
+        )
+    return source
+
+
+def _no_image(_position: int) -> Loaded:
+    raise FileNotFoundError
 
 
 def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
@@ -85,9 +102,19 @@ def _try(source: Source, position: int) -> Loaded | str:
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
-        return without_places(str(reason))
+        return _without_files(reason)
     except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
         return f"can't be read: {error.strerror}"
+
+
+def _without_files(reason: BadImageError) -> str:
+    """What is wrong with an image, without the names of its files: reasons are counted in metrics."""
+    said, cause = str(reason), reason.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.filename:
+            said = said.replace(repr(str(cause.filename)), "its file")
+        cause = cause.__context__
+    return without_places(said)
 
 
 def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
@@ -106,16 +133,36 @@ def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame
     return filled.assign(public_id=public_ids(filled))[list(SCHEMA.columns)]
 
 
+def _require_images(report: Mapping[str, Any]) -> None:
+    images, reasons = report["images"], report["quarantine_reasons"]
+    if not images[PRESENT] and images[QUARANTINED]:
+        most = sorted(reasons, key=reasons.get, reverse=True)[:3]
+        raise DataError(
+            f"none of {images[QUARANTINED]} images can be used: {'; '.join(f'{r} ({reasons[r]})' for r in most)}"
+        )
+
+
 def main() -> None:
     """Command line."""
-    args = parser(__doc__, "--out", "--metrics").parse_args()
+    arguments = parser(__doc__, "--out", "--metrics")
+    arguments.add_argument(
+        "--reads", type=Path, nargs=len(KINDS), metavar=tuple(k.upper() for k in KINDS), required=True
+    )
+    args = arguments.parse_args()
     params = read_params(IngestParams, "ingest")
+    if (named := params.reads()) != (watched := dict(zip(KINDS, map(str, args.reads), strict=True))):
+        kind = next(k for k in KINDS if named[k] != watched[k])
+        raise ParamsError(
+            f"adapter {params.adapter} reads {named[kind]} as {kind}, and by cells.yaml DVC watches {watched[kind]}: "
+            "run 'python -m pipeline_steps.cells'"
+        )
+    before = listing(args.reads)
     source = read_source(params)
     with whole_folder(args.out) as out:
         report = ingest(source, params.image_size, out)
-    images = report["images"]
-    if not images[PRESENT]:  # type: ignore[index]
-        print(f"no image files found: {images}. Stages that need pixels will say so; selection works on the table.")
+        if not params.without_images:
+            _require_images(report)
+        refuse_changed_files(before, args.reads)
     write_metrics(args.metrics, report)
 
 

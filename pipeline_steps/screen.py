@@ -11,10 +11,12 @@ source's caption alone, and is a copy if it looks like that one, too. The distan
 Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
 hits on real validation images, per skin type, and rejects nothing: a judge that knows the majority's skin alone would
 reject good images of the minority's.
+
+Skin tone likewise: measured on generated and on real images of known type (``features.skin_tone``), reported with its
+error on the latter, and a reason to reject only where that error is known and small.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +25,16 @@ import pandas as pd
 from scipy.ndimage import label
 
 from pipeline_steps.features.extractors import Extractor, cached_features
+from pipeline_steps.features.memorisation import Limit, memorisation_limit
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
+from pipeline_steps.features.skin_tone import ToneRule, Tones, judge, measure
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.screen import REASONS, ScreenParams
-from pipeline_steps.records.manifest import open_dataset
+from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.skin_types import type_from_ita
+from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
-from pipeline_steps.records.tone import border_ita
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
@@ -62,58 +65,27 @@ def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return luma.reshape(len(images), -1).std(1)
 
 
-@dataclass(frozen=True)
-class Limit:
-    """The distance below which an image counts as memorised: NaN, and nothing does, without validation images.
-
-    ``exceeded_by``: the share of other real images that would be nearer, k / (n + 1) for the k-th smallest of n =
-    ``images`` distances (exchangeable images: the rank of a new one is uniform). ``too_few``: the ``groups`` of these
-    are too few to tell ``wanted``, the quantile that was asked for.
-    """
-
-    distance: float
-    wanted: float
-    exceeded_by: float
-    images: int
-    groups: int
-    too_few: bool
-
-
-def memorisation_limit(held_out: Features, groups: Sequence[str], quantile: float) -> Limit:
-    """From the distance (n,) of each real validation image to its nearest training image.
-
-    The k-th smallest of them, k the largest with k / (n + 1) <= ``quantile``. Where even the smallest is a larger
-    quantile (fewer than 99 images for 1 %) the smallest is taken, and marked: nothing is extrapolated below it, so more
-    is rejected than was asked for, and what is rejected lies nearer than any real image that is known.
-    """
-    n, count = len(held_out), len(set(groups))
-    if not n:
-        return Limit(np.nan, quantile, np.nan, 0, 0, True)
-    k = max(1, int(quantile * (n + 1) + 1e-9))
-    return Limit(float(np.sort(held_out)[k - 1]), quantile, k / (n + 1), n, count, quantile * (count + 1) < 1 - 1e-9)
-
-
 def screen(
     generated: tuple[pd.DataFrame, npt.NDArray[np.uint8], Features],
     training: tuple[pd.DataFrame, Features],
     validation: tuple[pd.DataFrame, Features],
     params: ScreenParams,
+    *,
+    tones: Tones,
     masks: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[pd.DataFrame, Limit]:
     """Verdicts on all images, and the distance below which an image counts as memorised.
 
-    ``generated``: metadata, pixels and features; the others: rows of the split and features. ``masks`` as ``generate``
-    made them, if it did.
+    ``generated``: metadata, pixels and features; the others: rows of the split and features. ``tones`` of the generated
+    images; ``masks`` as ``generate`` made them, if it did. Images are named by public ids.
     """
     (table, images, made), (rows, train) = generated, training
     similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
     index, distance = nearest(similarity)
     held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
     limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
-    ita = border_ita(images)
-    measured = np.array([type_from_ita(float(v)) for v in ita])
-    wrong_tone = np.abs(measured - table["target_type"].to_numpy()) > params.tone_tolerance
-    why = _reasons({"memorised": distance < limit.distance, "skin_tone": wrong_tone}, images, masks, params)
+    why = _reasons({"memorised": distance < limit.distance, "skin_tone": tones.wrong}, images, masks, params)
+    names = public_ids(rows)
     out = pd.DataFrame(
         {
             "file_name": table["file_name"],
@@ -121,9 +93,9 @@ def screen(
             "target_type": table["target_type"],
             "accepted": [not w for w in why],
             "reasons": why,
-            "ita": ita,
-            "measured_type": measured,
-            "nearest_train": ["" if i < 0 else rows["image_id"].iloc[i] for i in index],
+            "ita": tones.skin.ita,
+            "measured_type": tones.skin.types,
+            "nearest_train": ["" if i < 0 else names[i] for i in index],
             "distance": distance,
             "judged_condition": majority_label(similarity, rows["condition"].to_numpy(str), params.judge_neighbours),
             "source_distance": _source_distance(table["source_id"], made, training),
@@ -149,7 +121,7 @@ def _held_out(validation: tuple[pd.DataFrame, Features], training: tuple[pd.Data
 def _source_distance(sources: pd.Series, made: Features, training: tuple[pd.DataFrame, Features]) -> Features:
     """Cosine distance (n,) of each generated image to its own source; NaN where that is no training image."""
     rows, train = training
-    position = {image_id: i for i, image_id in enumerate(rows["image_id"])}
+    position = {name: i for i, name in enumerate(public_ids(rows))}
     own, centre = np.array([position.get(i, -1) for i in sources], np.intp), train.mean(0)
     similarity = (directions(made, centre) * directions(train, centre)[own]).sum(1)
     return np.where(own >= 0, 1 - similarity, np.nan).astype(np.float32)
@@ -180,7 +152,7 @@ def _rejected(verdicts: pd.DataFrame) -> dict[str, int]:
     return {r: int(verdicts["reasons"].str.contains(r).sum()) for r in REASONS}
 
 
-def summary(verdicts: pd.DataFrame, limit: Limit) -> dict[str, object]:
+def summary(verdicts: pd.DataFrame, limit: Limit, tones: Tones) -> dict[str, object]:
     """The counts that go into the metrics."""
     by_condition = verdicts.groupby("condition")["accepted"].agg(["sum", "size"])
     return {
@@ -193,6 +165,7 @@ def summary(verdicts: pd.DataFrame, limit: Limit) -> dict[str, object]:
         },
         "memorisation": asdict(limit),
         "mean_distance_to_own_source": float(verdicts["source_distance"].mean()),
+        "skin_tone": tones.report,
         "median_ita_by_target_type": {
             str(t): float(v) for t, v in verdicts.groupby("target_type")["ita"].median().items()
         },
@@ -201,6 +174,24 @@ def summary(verdicts: pd.DataFrame, limit: Limit) -> dict[str, object]:
             str(c): {"accepted": int(r["sum"]), "generated": int(r["size"])} for c, r in by_condition.iterrows()
         },
     }
+
+
+def tones_of(
+    generated: tuple[pd.DataFrame, npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None],
+    known: pd.DataFrame,
+    dataset: Dataset,
+    params: ScreenParams,
+) -> Tones:
+    """The skin of ``generated`` images (metadata, pixels, masks), judged by a measure that is tried on ``known`` rows.
+
+    Those are measured in the same way: their lesions' masks are left out where the generated images have masks, too.
+    """
+    table, images, masks = generated
+    real = measure(dataset.images(known["image_id"]), None if masks is None else dataset.known_masks(known["image_id"]))
+    rule = ToneRule(params.tone_tolerance, params.tone_largest_error, params.tone_smallest_sample)
+    tones = judge(table["target_type"].to_numpy(np.int64), measure(images, masks), known, real, rule)
+    place = "outside of lesion masks" if masks is not None else "skin pixels of the border"
+    return replace(tones, report={"measured": place, **tones.report})
 
 
 def _features(e: Extractor, images: npt.NDArray[np.uint8]) -> Features:
@@ -215,14 +206,16 @@ def main() -> None:
     e, dataset = read_extractor(), open_dataset(args.dataset)
     train, validation = read_partition(args.split, "train"), read_partition(args.split, "validation")
     table, images = read_synthetic(Path(args.synthetic))
+    masks = read_masks(args.synthetic, table)
+    known = read_partition(args.split, "train", "validation", "reference")
+    tones = tones_of((table, images, masks), known, dataset, params)
     training = train, _features(e, dataset.images(train["image_id"]))
     held_out = validation, _features(e, dataset.images(validation["image_id"])) if len(validation) else training[1][:0]
-    verdicts, limit = screen(
-        (table, images, _features(e, images)), training, held_out, params, read_masks(args.synthetic, table)
-    )
+    generated = table, images, _features(e, images)
+    verdicts, limit = screen(generated, training, held_out, params, tones=tones, masks=masks)
     with whole_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
-    counts = summary(verdicts, limit)
+    counts = summary(verdicts, limit, tones)
     if len(validation):
         groups = list(validation["group"]), list(train["group"])
         similarity = similarity_to_others(held_out[1], training[1], *groups)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,12 @@ from conftest import ROOT, run
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 from server import small_clone
 
-from flows.augment import clean_groups
 from flows.history import Estimates, remember
 from flows.lockfile import sort_lock
 from flows.parsed import parse_lock
 from flows.plan import Stage, _resources, _wanted
 from flows.process import StageFailedError, _parse, _run
+from flows.schedule import clean_groups
 from flows.slots import Slots
 from flows.usage import Usage, as_markdown, watched
 
@@ -373,6 +374,62 @@ def test_the_kubernetes_template_makes_a_job_that_clones_and_runs_a_stage():
     assert pod["restartPolicy"] == "Never"
 
 
+COMMANDS = {
+    "flows.augment": ["--dry-run"],
+    "flows.serve": [],
+    "flows.worker": ["--pool", "lab"],
+    "pipeline_steps.profile": ["toy"],
+    "pipeline_steps.cells": [],
+    "pipeline_steps.select_subset": [part for x in ("dataset", "groups", "out", "metrics") for part in (f"--{x}", "x")],
+}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The files as a ZIP download has them: no .git."""
+    folder = tmp_path_factory.mktemp("archive") / "equiderm"
+    small_clone(folder, CELLS)
+    shutil.rmtree(folder / ".git")
+    return folder
+
+
+def _said_by(command, folder, root):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | {"PYTHONPATH": str(root)}
+    environment |= {"PREFECT_API_URL": "http://127.0.0.1:9/api"} if command == "flows.worker" else {}
+    arguments = [sys.executable, "-m", command, *COMMANDS[command]]
+    return subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "pipeline_steps.cells"])
+def test_an_archive_without_git_is_named_with_the_remedy(archive, command):
+    done = _said_by(command, archive, archive)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("error: ")
+    if command == "pipeline_steps.select_subset":  # needs no git: what it lacks is its input
+        assert done.stderr == "error: x/manifest.parquet does not exist: 'dvc repro' makes what this stage reads\n"
+    else:
+        assert "not a git repository" in done.stderr
+        assert "git init && git add -A && git commit -m start" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_from_a_subfolder_is_told_where_to_run(archive, command):
+    done = _said_by(command, archive / "docs", archive)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "run from the repository's root" in done.stderr
+
+
+def test_an_archive_without_hidden_files_is_told_so(archive, tmp_path):
+    (tmp_path / "dvc.yaml").write_text(CELLS)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    done = _said_by("flows.augment", tmp_path, archive)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "has no folder .dvc, so DVC does not know it: copy the hidden files, too" in done.stderr
+
+
 def test_nothing_is_reported_to_anybody():
     ask = (
         "import os, flows.augment; from prefect.settings import get_current_settings as now; "
@@ -397,6 +454,36 @@ stages:
     outs: [out/short]
 """
 PLAN = "from flows.plan import read_plan; print({s.name: s.why for s in read_plan()})"
+
+
+TWO_FROZEN = FROZEN.replace(
+    "  short:",
+    """  longer:
+    frozen: true
+    cmd: exec python work.py write out/longer
+    deps: [out/long]
+    outs: [out/longer]
+  short:""",
+).replace("deps: [out/long]\n    outs: [out/short]", "deps: [out/longer]\n    outs: [out/short]")
+
+
+def test_a_frozen_stage_is_not_planned_to_run(tmp_path):
+    """Not for what it reads, not for what comes before it, and not when it was itself edited: DVC never runs it."""
+    clone = small_clone(tmp_path / "clone", TWO_FROZEN)
+    (clone / "out").mkdir()
+    for name in ("long", "longer"):
+        (clone / "out" / name).write_text("as it ships")
+        run("dvc", "commit", "--force", name, cwd=clone)
+    run("dvc", "repro", cwd=clone)
+    (clone / "dvc.yaml").write_text(TWO_FROZEN.replace("write out/long\n", "write  out/long\n"))
+    planned = run(sys.executable, "-m", "flows.augment", "--dry-run", cwd=clone).stdout.splitlines()
+    assert planned[1:] == ["long is frozen and does not run: changed command", "0 of 3 stages may run"]
+
+
+def test_frozen_stages_are_left_alone_when_all_is_forced():
+    frozen, stale = Stage("long", "", (), (), frozen=True), Stage("first", "", (), ("modified",))
+    after = Stage("longer", "", ("first",), (), frozen=True)
+    assert clean_groups([frozen, stale, after]) == [[frozen], [after]]
 
 
 def _with_a_lock(folder):

@@ -131,6 +131,7 @@ def test_inpainting_keeps_the_pathology(methods):
     folder = clone / "data/synthetic/sagers_inpaint-iii-0"
     table = pd.read_csv(folder / "metadata.csv")
     dataset = open_dataset(clone / "data/dataset")
-    for name, source in zip(table["file_name"], table["source_id"], strict=True):
+    sources = dataset.manifest.set_index("public_id").loc[table["source_id"], "image_id"]
+    for name, source in zip(table["file_name"], sources, strict=True):
         image, lesion = np.asarray(Image.open(folder / name)), dataset.masks_of([source])[0]
         assert (image[lesion] == dataset.images([source])[0][lesion]).all()

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from pipeline_steps.features.distances import frechet_distance, kernel_distance, precision_recall
 from pipeline_steps.features.intervals import MEASURES
+from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.synthetic import source_groups
 from pipeline_steps.score_fid import FidParams, Images, compare, concepts, score
 
@@ -73,8 +74,9 @@ def test_too_few_draws_for_their_quantiles_are_refused(name):
 
 
 def test_a_generated_image_is_of_its_sources_group():
-    split = pd.DataFrame({"image_id": ["a", "b", "c"], "group": ["a", "a", "c"]})
-    assert source_groups(pd.Series(["b", "a", "c", "gone"]), split) == ["a", "a", "c", "gone"]
+    split = pd.DataFrame({"image_id": ["a", "b", "c"], "sha256": ["1", "2", "3"], "group": ["a", "a", "c"]})
+    a, b, c = public_ids(split)
+    assert source_groups(pd.Series([b, a, c, "gone"]), split) == ["a", "a", "c", "gone"]
 
 
 def test_concept_accuracy_is_the_share_of_images_that_look_like_their_condition():

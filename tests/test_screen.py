@@ -6,13 +6,18 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline_steps.datasets.phantom.render import render_condition
-from pipeline_steps.screen import ScreenParams, consistency, memorisation_limit, screen, summary
+from pipeline_steps.features.memorisation import memorisation_limit
+from pipeline_steps.features.skin_tone import ToneRule, judge, measure
+from pipeline_steps.records.privacy import public_ids
+from pipeline_steps.screen import ScreenParams, consistency, screen, summary
 
 PARAMS = ScreenParams(
     reject=("memorised", "skin_tone", "blank", "mask"),
     memorisation_quantile=0.01,
     judge_neighbours=5,
     tone_tolerance=1,
+    tone_largest_error=0.1,
+    tone_smallest_sample=4,
     blank_contrast=1.0,
     mask_area=(0.005, 0.9),
     mask_largest_part=0.3,
@@ -23,7 +28,8 @@ DARK = np.stack([render_condition("psoriasis", 6, i).image for i in range(4)])
 def _rows(n, group_of=str, name="t"):
     conditions = [("psoriasis", "folliculitis")[i % 2] for i in range(n)]
     groups = [f"{name}-{group_of(i)}" for i in range(n)]
-    return pd.DataFrame({"image_id": [f"{name}{i}" for i in range(n)], "condition": conditions, "group": groups})
+    ids = [f"{name}{i}" for i in range(n)]
+    return pd.DataFrame({"image_id": ids, "sha256": ids, "condition": conditions, "group": groups})
 
 
 def _features(n, seed, d=16):
@@ -35,7 +41,26 @@ def _generated(features, sources, images=None, starts_from_source=True):
     table = {"file_name": [f"{i}.png" for i in range(n)], "condition": "psoriasis", "target_type": 6}
     table["starts_from_source"] = starts_from_source
     pixels = np.resize(DARK, (n, *DARK.shape[1:])) if images is None else images
-    return pd.DataFrame({**table, "source_id": sources}), pixels, features
+    told = public_ids(pd.DataFrame({"image_id": sources, "sha256": sources}))
+    return pd.DataFrame({**table, "source_id": told}), pixels, features
+
+
+def _told(image_id):
+    """The public id of one of these rows."""
+    return public_ids(pd.DataFrame({"image_id": [image_id], "sha256": [image_id]}))[0]
+
+
+KNOWN = pd.DataFrame({"fitzpatrick_scale": [1] * 4 + [6] * 4, "tone": ["majority"] * 4 + ["minority"] * 4})
+REAL = np.stack([render_condition("psoriasis", t, 50 + i).image for t in (1, 6) for i in range(4)])
+
+
+def _screen(generated, training, validation):
+    """Verdicts where the measure of tones is right on all real images."""
+    table, images, _ = generated
+    rows = KNOWN.assign(group=[str(i) for i in range(8)])
+    rule = ToneRule(PARAMS.tone_tolerance, PARAMS.tone_largest_error, PARAMS.tone_smallest_sample)
+    tones = judge(table["target_type"].to_numpy(np.int64), measure(images, None), rows, measure(REAL, None), rule)
+    return *screen(generated, training, validation, PARAMS, tones=tones), tones
 
 
 VALIDATION = _rows(30, name="v"), _features(30, 2)
@@ -48,14 +73,14 @@ def test_screen_rejects_copies_wrong_tones_and_blanks_and_says_why():
     made[0] = train[7]  # a copy of somebody else's image
     made[1] = train[3]  # a copy of its own source: by design
     generated = _generated(made, ["t1", "t3", "t1", "t1", "t1", "t1"], images)
-    verdicts, limit = screen(generated, (_rows(20), train), VALIDATION, PARAMS)
+    verdicts, limit, tones = _screen(generated, (_rows(20), train), VALIDATION)
     assert list(verdicts["accepted"]) == [False, True, True, True, False, False]
     assert verdicts["reasons"][0] == "memorised"
-    assert verdicts["nearest_train"][0] == "t7"
+    assert verdicts["nearest_train"][0] == _told("t7")
     assert verdicts["source_distance"][1] == pytest.approx(0, abs=1e-6)
     assert verdicts["reasons"][4] == "skin_tone"
     assert "blank" in verdicts["reasons"][5]
-    found = summary(verdicts, limit)
+    found = summary(verdicts, limit, tones)
     assert found["rejected"] == {"memorised": 1, "skin_tone": 1, "blank": 1, "mask": 0}
     assert found["by_target_type"]["6"]["rejected"] == found["rejected"]
     assert found["by_target_type"]["6"]["accepted"] == found["accepted"] == 3
@@ -73,10 +98,10 @@ def test_another_photograph_of_the_sources_lesion_is_no_copy():
     made[0] = train[4] = train[5] + 1e-3  # t4 and t5 are of one lesion; made from t5
     made[1] = train[8]  # of t9's lesion, but made from t1
     generated = _generated(made, ["t5", "t1", "t1"])
-    verdicts, _ = screen(generated, (_rows(20, lambda i: i // 2), train), VALIDATION, PARAMS)
+    verdicts, *_ = _screen(generated, (_rows(20, lambda i: i // 2), train), VALIDATION)
     assert list(verdicts["reasons"]) == ["", "memorised", ""]
-    assert verdicts["nearest_train"][0] not in ("t4", "t5")
-    assert verdicts["nearest_train"][1] == "t8"
+    assert verdicts["nearest_train"][0] not in (_told("t4"), _told("t5"))
+    assert verdicts["nearest_train"][1] == _told("t8")
     assert verdicts["source_distance"][0] == pytest.approx(0, abs=1e-3)
 
 
@@ -85,7 +110,7 @@ def test_a_text_to_image_copy_of_the_image_that_lent_its_caption_is_memorised():
     copies, sources = train[:6], [f"t{i}" for i in range(6)]
     for from_source, expected in ((False, "memorised"), (True, "")):
         generated = _generated(copies, sources, starts_from_source=from_source)
-        verdicts, _ = screen(generated, (_rows(20), train), VALIDATION, PARAMS)
+        verdicts, *_ = _screen(generated, (_rows(20), train), VALIDATION)
         assert set(verdicts["reasons"]) == {expected}
 
 
@@ -96,9 +121,9 @@ def test_the_judge_of_an_image_is_no_photograph_of_its_sources_lesion():
     rows = _rows(20, lambda i: "lesion" if i < 6 else i).assign(
         condition=["psoriasis"] * 6 + ["folliculitis"] * 14,
     )
-    verdicts, _ = screen(_generated(made, ["t0"]), (rows, train), VALIDATION, PARAMS)
+    verdicts, *_ = _screen(_generated(made, ["t0"]), (rows, train), VALIDATION)
     assert list(verdicts["judged_condition"]) == ["folliculitis"]
-    other, _ = screen(_generated(made, ["t9"]), (rows, train), VALIDATION, PARAMS)
+    other, *_ = _screen(_generated(made, ["t9"]), (rows, train), VALIDATION)
     assert list(other["judged_condition"]) == ["psoriasis"]
 
 
@@ -106,7 +131,7 @@ def test_real_images_are_measured_as_generated_ones_are():
     """A validation image of a training image's group counts by its nearest image of another group."""
     train = _features(20, 0)
     near, far = (train[:10] + 1e-3, _rows(10).assign(group="v")), (train[:10] + 1e-3, _rows(10))
-    limits = [screen(_generated(_features(1, 1), ["t1"]), (_rows(20), train), v[::-1], PARAMS)[1] for v in (near, far)]
+    limits = [_screen(_generated(_features(1, 1), ["t1"]), (_rows(20), train), v[::-1])[1] for v in (near, far)]
     assert limits[0].distance == pytest.approx(0, abs=1e-3)
     assert limits[1].distance > 0.1
 
@@ -116,7 +141,7 @@ def test_what_all_features_share_changes_no_verdict():
     train, made, held_out = _features(40, 0), _features(30, 1), VALIDATION[1]
     made[:3] = train[:3] + 0.02 * _features(3, 3)
     found = [
-        screen(_generated(made + s, ["t30"] * 30), (_rows(40), train + s), (VALIDATION[0], held_out + s), PARAMS)
+        _screen(_generated(made + s, ["t30"] * 30), (_rows(40), train + s), (VALIDATION[0], held_out + s))
         for s in (np.float32(0), np.float32(20))
     ]
     for column in ("accepted", "nearest_train", "judged_condition"):
@@ -129,7 +154,7 @@ def test_what_all_features_share_changes_no_verdict():
 def test_without_validation_images_no_distance_is_known_and_nothing_is_memorised():
     train = _features(20, 0)
     generated = _generated(train[:2].copy(), ["t9", "t9"])
-    verdicts, limit = screen(generated, (_rows(20), train), (_rows(0), train[:0]), PARAMS)
+    verdicts, limit, _ = _screen(generated, (_rows(20), train), (_rows(0), train[:0]))
     assert list(verdicts["reasons"]) == ["", ""]
     assert np.isnan(limit.distance)
     assert limit.too_few

@@ -13,9 +13,10 @@ from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import Use
 from pipeline_steps.parameters.captioners import CONCEPTS, TOKEN, TONE, ComposedParams
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.unknown import is_unknown
 
 OTHERS = "*"
-_ABSENT = {"", "0", "0.0", "false", "no", "none", "nan", "unk", "unknown", "n/a", "not visible"}
+_ABSENT = {"0", "0.0", "false", "no", "not visible"}  # of an annotation: it was not seen
 _NO_BRACES = str.maketrans("", "", "{}")  # an annotation must not open a place of the caption
 _PRESENT = {"1", "1.0", "true", "yes"}
 
@@ -80,7 +81,7 @@ class Composer:
         found = []
         for name in (*known, *others):
             value = str(concepts[name]).translate(_NO_BRACES).strip()
-            if value.lower() not in _ABSENT:
+            if value.lower() not in _ABSENT and not is_unknown(value):
                 phrase = self.phrases.get(name, self.phrases.get(OTHERS, ""))
                 said = name if value.lower() in _PRESENT else value
                 found.append(phrase.replace("{value}", said).replace("{name}", name))

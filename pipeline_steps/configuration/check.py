@@ -48,13 +48,25 @@ def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> Non
     Raises:
         ParamsError: with every mistake; or how the cells differ, and the command that makes them anew.
     """
-    cells = checked_cells(read_yaml(params_file), params_file)
+    params = read_yaml(params_file)
+    cells = checked_cells(params, params_file)
+    _require_data(params["ingest"]["adapter"], cells["ingest"]["reads"])
     found = read_yaml(cells_file)
     held = found.get("cells") if isinstance(found, dict) else None
     if held != cells:
         held = held if isinstance(held, dict) else {}
         raise ParamsError(
             f"{cells_file} is not what the grid of {params_file} expands to ({_differs(held, cells)}); {REMEDY}"
+        )
+
+
+def _require_data(adapter: str, reads: dict[str, str]) -> None:
+    """DVC would say that a dependency is missing, and not what it is for."""
+    absent = [f"{place} ({kind})" for kind, place in reads.items() if not Path(place).exists()]
+    if absent:
+        raise ParamsError(
+            f"ingest.adapter {adapter} reads {', '.join(absent)}, and nothing is there: put the data set there, or say "
+            f"under ingest.sources.{adapter} where it is"
         )
 
 

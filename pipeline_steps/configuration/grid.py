@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.parameters.grid import Block
+from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.records.locations import HubModel, locate, pretrained_id, watched
 from pipeline_steps.stage.mistakes import did_you_mean, in_words
 from pipeline_steps.stage.params import ParamsError
@@ -50,6 +51,7 @@ def expand(params: dict[str, Any]) -> Cells:
 def partly_expanded(params: dict[str, Any]) -> tuple[Cells, list[str]]:
     """The cells that can be made of ``params``, and a line for each mistake that prevents others."""
     cells: Cells = {stage: {} for stage in STAGES}
+    cells["ingest"] = {"reads": IngestParams.model_validate(params["ingest"]).reads()}
     wrong: dict[str, None] = {}
     for name, raw in params["grid"].items():
         try:

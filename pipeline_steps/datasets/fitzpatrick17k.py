@@ -16,9 +16,10 @@ import pandas as pd
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pipeline_steps.datasets.source import Loaded, Source
-from pipeline_steps.datasets.table import Decoding, read_csv, read_mapped
+from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
+from pipeline_steps.records.text_tables import read_text_table
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.progress import Track
 
@@ -46,7 +47,7 @@ def read(csv: Path, images: Path, skincon: Path | None, check_md5: bool, decodin
         attributes=(),
     )
     source = read_mapped(mapped, decoding)
-    missing_url = int((read_csv(csv)["url"].str.strip() == "").sum())
+    missing_url = int((read_text_table(csv)["url"] == "").sum())
     table, report = source.table, {**source.report, "url_missing": missing_url}
     if skincon:
         table, concepts = _with_concepts(table, skincon)
@@ -66,7 +67,7 @@ def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dic
 
     Files appear only when their MD5 fits, so an interrupted run goes on where it stopped.
     """
-    table = read_csv(csv)
+    table = read_text_table(csv)
     wanted = table[table["label"].isin(labels)] if labels else table
     todo = [(r.md5hash, r.url) for r in wanted.itertuples() if not (images / f"{r.md5hash}.jpg").exists()]
     with httpx.Client(timeout=30, follow_redirects=True) as client, ThreadPoolExecutor(workers) as pool:
@@ -100,7 +101,7 @@ def _fetch(client: httpx.Client, images: Path, md5: str, url: str) -> str:
 
 
 def _with_concepts(table: pd.DataFrame, skincon: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    concepts = read_csv(skincon)
+    concepts = read_text_table(skincon)
     skip = "Do not consider this image"
     if "ImageID" not in concepts or skip not in concepts:
         raise DataError(f"{skincon} is not SkinCon's table: it lacks ImageID or {skip!r}")

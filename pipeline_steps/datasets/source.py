@@ -39,10 +39,11 @@ class Source:
 
     ``load`` raises FileNotFoundError where there is no file and BadImageError where it can't be used.
     ``report`` counts what the adapter noticed in the table. ``threads``: how many ``load`` at once; more than one slows
-    what is computed in Python.
+    what is computed in Python. ``lacking``: why none of the images is there, where that is so.
     """
 
     table: pd.DataFrame
     load: Callable[[int], Loaded]
     report: dict[str, int]
     threads: int
+    lacking: str = ""

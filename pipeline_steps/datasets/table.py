@@ -1,18 +1,24 @@
 """Any CSV with any folder of images: columns are mapped by name, every oddity is counted or refused."""
 
+import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
+from pipeline_steps.datasets.files import Found, image_ids, look_up, nothing_found, stem
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
 from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import read_image, read_mask
 from pipeline_steps.records.manifest import UNLABELLED, safe_path
 from pipeline_steps.records.skin_types import parse_skin_type
+from pipeline_steps.records.text_tables import read_text_table
+from pipeline_steps.records.unknown import is_unknown
+
+_PLACE = re.compile(r"\{([^{}]*)\}")  # of a column in a pattern of file names
 
 
 @dataclass(frozen=True)
@@ -27,23 +33,26 @@ class Decoding:
 def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None = None) -> Source:
     """Read a table under its column mapping; ``renamed`` maps its labels to this project's.
 
+    Files are looked up once, before any is opened: by name, by the same name in Unicode's other form (NFC or NFD), by
+    the same name in another case.
+
     Raises:
         DataError: no file, a column is missing, ids conflict, a skin type is none, a name leaves the folder.
     """
     raw = _read_columns(m)
     distinct = raw.drop_duplicates(ignore_index=True)
-    ids = distinct[m.image_id].str.strip()
-    stems = ids.str.replace(r"\.(png|jpe?g|webp|tiff?|bmp)$", "", regex=True, case=False)
+    ids = distinct[m.image_id]
     _refuse_contradictions(m, ids)
-    rows: list[dict[str, str]] = distinct.assign(stem=stems).to_dict("records")  # type: ignore[assignment]
-    skin = [_skin_type(m, i, value) for i, value in enumerate(distinct[m.skin_type])]
-    conditions = distinct[m.condition].str.strip().str.lower()
-    blank, patients = conditions == "", _ids(distinct, m.patient_id)
+    rows: list[dict[str, str]] = distinct.assign(stem=ids.map(stem)).to_dict("records")  # type: ignore[assignment]
+    unknown = (None, None)
+    skin = [_skin_type(m, i, row[m.skin_type]) if m.skin_type else unknown for i, row in enumerate(rows)]
+    conditions = distinct[m.condition].str.lower()
+    blank, patients = conditions.map(is_unknown), _ids(distinct, m.patient_id)
     lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
     table = pd.DataFrame(
         {
-            "image_id": stems,
-            "file": [m.file.format(**row) for row in rows],
+            "image_id": image_ids(ids),
+            "file": _named(m, "file", rows),
             "condition": conditions.replace(dict(renamed or {})).mask(blank, UNLABELLED),
             "fitzpatrick_scale": pd.array([t for t, _ in skin], dtype="Int64"),
             "skin_group": [g or "" for _, g in skin],
@@ -56,14 +65,20 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
         columns=list(COLUMNS),
     )
     _refuse_case_collisions(m, table)
+    images = look_up(m.images, table["file"])
+    masks = look_up(m.masks, _named(m, "mask", rows)) if m.mask else Found((), 0, 0)
     report = {
         "rows": len(raw),
         "duplicate_rows": len(raw) - len(distinct),
         "skin_type_unknown": sum(g is None for _, g in skin),
         "label_blank": int(blank.sum()),
         "lesion_ids_of_several_patients": shared,
+        "files_without_row": images.others,
+        "files_by_another_spelling": images.respelled + masks.respelled,
+        "masks_found": sum(name is not None for name in masks.names),
     }
-    return Source(table, _loader(m, table["file"], rows if m.mask else [], decoding), report, threads=2)
+    lacking = "" if any(images.names) else nothing_found(m, list(table["file"]))
+    return Source(table, Loader(m, images.names, masks.names, decoding), report, threads=2, lacking=lacking)
 
 
 def lesion_keys(patients: pd.Series, lesions: pd.Series) -> tuple[pd.Series, int]:
@@ -82,30 +97,37 @@ def lesion_keys(patients: pd.Series, lesions: pd.Series) -> tuple[pd.Series, int
 
 
 def _ids(table: pd.DataFrame, column: str) -> pd.Series:
-    return table[column].str.strip() if column else pd.Series("", index=table.index)
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV as text, a byte-order mark and blanks included.
-
-    Raises:
-        DataError: there is no such file, or it is not a table.
-    """
-    if not path.is_file():
-        raise DataError(f"{path} does not exist; set its location under ingest.sources in params.yaml")
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV table in UTF-8: {error}") from None
+    """Ids without those that say "unknown": written as a word, they would join strangers."""
+    return table[column].mask(table[column].map(is_unknown), "") if column else pd.Series("", index=table.index)
 
 
 def _read_columns(m: Mapped) -> pd.DataFrame:
-    raw = read_csv(m.csv)
+    raw = read_text_table(m.csv)
     wanted = [c for c in (m.image_id, m.condition, m.skin_type, m.patient_id, m.lesion_id, *m.attributes) if c]
-    absent = [c for c in wanted if c not in raw.columns]
-    if absent:
-        raise DataError(f"{m.csv} has no column {', '.join(absent)}; it has {', '.join(raw.columns)}")
+    _require_columns(m, wanted, list(raw.columns), "")
+    for key, pattern in (("file", m.file), ("mask", m.mask)):
+        _require_columns(m, _PLACE.findall(pattern), [*raw.columns, "stem"], f" of {key} {pattern!r}")
+    if not m.skin_type:
+        print(f"{m.csv}: no column of skin types is named, so the type of all {len(raw)} images is unknown", flush=True)
     return raw
+
+
+def _require_columns(m: Mapped, wanted: list[str], there: list[str], place: str) -> None:
+    for column in wanted:
+        if column not in there:
+            folded = {c.casefold(): c for c in there}
+            near = difflib.get_close_matches(column.casefold(), folded, 1, 0.5)
+            hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
+            raise DataError(f"{m.csv} has no column {column!r}{place}; it has {', '.join(there)}{hint}")
+
+
+def _named(m: Mapped, key: str, rows: list[dict[str, str]]) -> list[str]:
+    """The file names that a pattern gives, each within its folder."""
+    pattern, folder = (m.file, m.images) if key == "file" else (m.mask, m.masks)
+    names = [_PLACE.sub(lambda place: row[place[1]], pattern) for row in rows]  # noqa: B023
+    for name in names:
+        safe_path(folder, name)
+    return names
 
 
 def _refuse_contradictions(m: Mapped, ids: pd.Series) -> None:
@@ -131,33 +153,28 @@ def _refuse_case_collisions(m: Mapped, table: pd.DataFrame) -> None:
         )
 
 
-def _loader(m: Mapped, files: pd.Series, masked: list[dict[str, str]], d: Decoding) -> "Loader":
-    masks = [m.mask.format(**row) for row in masked]
-    for name in (*files, *masks):
-        safe_path(m.images, name)
-    return Loader(m, tuple(files), tuple(masks), d)
-
-
 @dataclass(frozen=True)
 class Loader:
-    """Loads the image (and mask, where one lies there) at a position of the table."""
+    """Loads the image (and mask, where one lies there) at a position of the table; ``files``: None where none lies."""
 
     m: Mapped
-    files: tuple[str, ...]
-    masks: tuple[str, ...]
+    files: tuple[str | None, ...]
+    masks: tuple[str | None, ...]
     d: Decoding
 
     def __call__(self, position: int) -> Loaded:
         """Pixels and mask of one row; FileNotFoundError or BadImageError say why not."""
-        path = safe_path(self.m.images, self.files[position])
-        if not path.is_file():
-            raise FileNotFoundError(str(path))
+        name = self.files[position]
+        if name is None:
+            raise FileNotFoundError
+        path = safe_path(self.m.images, name)
         pixels, notes = read_image(path, self.d.size, self.d.resize, self.d.max_pixels)
-        drawn = safe_path(self.m.masks, self.masks[position]) if self.masks else None
-        if drawn is None or not drawn.is_file():
+        drawn = self.masks[position] if self.masks else None
+        if drawn is None:
             return Loaded(pixels, None, notes)
+        place = safe_path(self.m.masks, drawn)
         try:
-            mask, on_mask = read_mask(drawn, self.d.size, self.d.resize, self.d.max_pixels, photograph=path)
+            mask, on_mask = read_mask(place, self.d.size, self.d.resize, self.d.max_pixels, photograph=path)
         except BadImageError as error:
             raise BadImageError(f"mask: {error}") from None
         return Loaded(pixels, mask, (*notes, *(f"mask: {note}" for note in on_mask)))

@@ -1,6 +1,8 @@
 """Base models: where they lie, and their parts once they are loaded."""
 
+import hashlib
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +105,14 @@ def resolve(base: BaseModel) -> Path:
 
 def digest_of(base: BaseModel, folder: Path) -> str:
     """What identifies the weights in ``folder``: of a hub model, of what is loaded, whatever else its cache holds."""
-    is_folder = isinstance(locate(base.location, base.revision), Path)
-    return weights_digest(folder, None if is_folder else wanted_files(base.family))
+    if isinstance(locate(base.location, base.revision), Path):
+        return weights_digest(folder)
+    h, patterns = hashlib.sha256(), wanted_files(base.family)
+    names = {f.relative_to(folder).as_posix(): f for f in folder.rglob("*") if f.is_file()}
+    for name in sorted(n for n in names if any(fnmatchcase(n, pattern) for pattern in patterns)):
+        with names[name].open("rb") as stream:
+            h.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\0".encode())
+    return h.hexdigest()
 
 
 def wanted_files(family: str) -> list[str]:

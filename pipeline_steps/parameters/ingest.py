@@ -8,6 +8,9 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from pipeline_steps.parameters.bounds import ImageSize, NonEmpty, Seed
 from pipeline_steps.stage.params import Params
 
+KINDS = ("table", "images", "masks", "annotations")
+PHANTOM = Path("pipeline_steps/datasets/phantom")  # its images are rendered by code
+NOTHING = Path("models/none")  # an empty folder: what a data set without such a thing reads
 Resize = Literal["center_crop", "pad", "squash"]
 
 
@@ -45,10 +48,10 @@ class Mapped(Params):
     csv: Path
     images: Path
     masks: Path
-    file: str
+    file: NonEmpty
     mask: str
-    image_id: str
-    condition: str
+    image_id: NonEmpty
+    condition: NonEmpty
     skin_type: str
     patient_id: str
     lesion_id: str
@@ -65,11 +68,37 @@ class Sources(Params):
 
 
 class IngestParams(Params):
-    """``ingest`` in params.yaml."""
+    """``ingest`` in params.yaml.
+
+    ``without_images``: the table alone is read, and every image counts as missing.
+    """
 
     adapter: Literal["phantom", "fitzpatrick17k", "pad_ufes_20", "folder"]
-    depends_on: NonEmpty
     image_size: ImageSize
     resize: Resize
     max_pixels: PositiveInt
+    without_images: bool
     sources: Sources
+
+    def reads(self) -> dict[str, str]:
+        """What the adapter reads, by kind: DVC watches these, and runs ``ingest`` again when one changes."""
+        s = self.sources
+        by_adapter: dict[str, dict[str, Path | None]] = {
+            "phantom": {"table": PHANTOM},
+            "fitzpatrick17k": {
+                "table": s.fitzpatrick17k.csv,
+                "images": s.fitzpatrick17k.images,
+                "annotations": s.fitzpatrick17k.skincon,
+            },
+            "pad_ufes_20": {"table": s.pad_ufes_20.folder},
+            "folder": {
+                "table": s.folder.csv,
+                "images": s.folder.images,
+                "masks": s.folder.masks if s.folder.mask else None,
+            },
+        }
+        found = by_adapter[self.adapter]
+        if self.without_images:
+            found |= {"images": None, "masks": None}
+            found |= {"table": s.pad_ufes_20.folder / "metadata.csv"} if self.adapter == "pad_ufes_20" else {}
+        return {kind: str(found.get(kind) or NOTHING) for kind in KINDS}

@@ -18,6 +18,8 @@ class ScreenParams(Params):
     memorisation_quantile: float = Field(gt=0, lt=1)
     judge_neighbours: PositiveInt
     tone_tolerance: NonNegativeInt
+    tone_largest_error: Fraction
+    tone_smallest_sample: PositiveInt
     blank_contrast: NonNegativeFloat
     mask_area: tuple[Fraction, Fraction]
     mask_largest_part: Fraction

@@ -59,6 +59,11 @@ class Dataset:
             )
         return np.ascontiguousarray(self.masks[self._rows(image_ids)])
 
+    def known_masks(self, image_ids: pd.Series | list[str]) -> list[npt.NDArray[np.bool_] | None]:
+        """Lesion masks (S, S) of the named images, None of those without."""
+        rows = self._rows(image_ids)
+        return [self.masks[row] if known else None for row, known in zip(rows, self.with_mask(image_ids), strict=True)]
+
     def _rows(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.int64]:
         rows: npt.NDArray[np.int64] = self.manifest.set_index("image_id").loc[list(image_ids), "row"].to_numpy()
         return rows

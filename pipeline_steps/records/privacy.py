@@ -12,8 +12,8 @@ from pipeline_steps.records.errors import DataError
 
 _DOMAIN = "equiderm public id 1"
 _HEX = 16  # digits: two of a million images share an id once in 37 million data sets
-# How an absolute path begins: POSIX, of a home folder, of Windows, or as a URL of a file.
-_ROOT = r"(?:file:/*|~?/|~\w+/|[A-Za-z]:[\\/]|\\\\)"
+# How a path begins that leads out of the project: POSIX, of a home folder, of Windows, upwards, or a file's URL.
+_ROOT = r"(?:file:/*|\.\.[\\/]|~?/|~\w+/|[A-Za-z]:[\\/]|\\\\)"
 _QUOTED = re.compile(rf"(['\"])({_ROOT}[^'\"\n]+)\1")  # may hold blanks
 _BARE = re.compile(rf"(?<![\w./:…~\\]){_ROOT}[^\s'\"<>|,;#()\[\]{{}}]+")
 
@@ -40,13 +40,13 @@ def public_ids(rows: pd.DataFrame) -> list[str]:
 
 
 def without_places(text: str) -> str:
-    """``text`` with every absolute path in it shortened to its last part, as ``…/name``."""
+    """``text`` with every path that leads out of the project shortened to its last part, as ``…/name``."""
     text = _QUOTED.sub(lambda found: f"{found[1]}{_shortened(found[2])}{found[1]}", text)
     return _BARE.sub(lambda found: _shortened(found[0]), text)
 
 
 def shown_value(value: Any) -> Any:
-    """A parameter (scalar, list or mapping) with all places in it shortened: what leads out of the project is one."""
+    """A parameter (scalar, list or mapping) with all places in it shortened."""
     if isinstance(value, Mapping):
         return {key: shown_value(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -60,7 +60,7 @@ def shown_value(value: Any) -> Any:
 
 def is_outside(location: str) -> bool:
     """Whether a path leads out of the project."""
-    return bool(re.match(_ROOT, location)) or location.replace("\\", "/").startswith("../")
+    return bool(re.match(_ROOT, location))
 
 
 def shown_name(location: str) -> str:

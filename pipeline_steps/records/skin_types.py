@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Iterable
 
+from pipeline_steps.records.unknown import is_unknown
+
 FITZPATRICK_TYPES = (1, 2, 3, 4, 5, 6)
 ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI"}
 
@@ -19,7 +21,13 @@ ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI"}
 # Fitzpatrick's scale describes reaction to sun, not colour.
 ITA_LOWER_BOUND = {1: 55.0, 2: 41.0, 3: 28.0, 4: 10.0, 5: -30.0, 6: -90.0}
 
-_ROMAN_VALUES = {roman: number for number, roman in ROMAN.items()}
+_NO_TYPE = {"0", "0.0"}  # of this scale: in others 0 is a class
+_VALUES = {written: t for t in FITZPATRICK_TYPES for written in (str(t), ROMAN[t].lower())}
+_PREFIX = re.compile(r"^(?:fst|(?:fitzpatrick)?[\s_-]*(?:skin)?[\s_-]*(?:photo)?type|fitzpatrick(?: scale)?)[\s_:-]*")
+_OTHER_SCALE = re.compile(r"^(?:mst|monk)")
+# A type or two of them, and, after a numeral, words for the colour of skin, as MRA-MIDAS writes them.
+_COLOURS = r"(?:\s+(?:pale|fair|white|darker|dark|light|medium|olive|brown|black|skin|or|to|very|deeply|pigmented))*"
+_NUMBERS = re.compile(rf"(iii|ii|iv|vi|i|v|[1-6])(?:\.0)?(?:\s*[-/\u2013]\s*(iii|ii|iv|vi|i|v|[1-6]))?{_COLOURS}[.,]?")
 _GROUPS = {"12": (1, 2), "34": (3, 4), "56": (5, 6)}
 GROUP_LEVELS = {int(group): members for group, members in _GROUPS.items()}
 # The type whose phrase in captions a group takes where it has none of its own.
@@ -69,27 +77,29 @@ def parse_skin_type(raw: object) -> tuple[int | None, str | None]:
     """Read one cell of a data set's skin-type column.
 
     Returns ``(type, group)``: a type 1-6 with its group (``"12"``, ``"34"``, ``"56"``), or
-    ``(None, group)`` where only the group is known, or ``(None, None)`` for unknown (blank, NaN, -1, 0).
+    ``(None, group)`` where only the group is known (``12``, ``I-II``, ``1/2``), or ``(None, None)`` for unknown
+    (``is_unknown``, and 0). A type may be written 3, 3.0, III, FST3, ``type III`` or ``iii darker white skin``.
 
     Raises:
         ValueError: the cell is neither a skin type nor a known way to say "unknown".
     """
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return None, None
-    text = re.sub(r"^(fst|type|fitzpatrick)[\s_-]*", "", str(raw).strip(), flags=re.IGNORECASE)
-    if text.lower() in {"", "nan", "none", "unknown", "-1", "-1.0", "0", "0.0", "na", "n/a"}:
+    text = str(raw).strip().casefold()
+    if is_unknown(text) or text in _NO_TYPE:
         return None, None
-    if text.upper() in _ROMAN_VALUES:
-        return _with_group(_ROMAN_VALUES[text.upper()])
-    if text in _GROUPS:
-        return None, text
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if number not in FITZPATRICK_TYPES:
-        raise ValueError(f"skin type {raw!r} is not 1-6, I-VI, a group (12, 34, 56) or a blank")
-    return _with_group(int(number))
+    if _OTHER_SCALE.match(text):
+        raise ValueError(f"skin type {raw!r} is of Monk's scale, from which no Fitzpatrick type can be told")
+    text = _PREFIX.sub("", text)
+    if found := _NUMBERS.fullmatch(text):
+        low, high = (_VALUES.get(part or "", 0) for part in found.groups())
+        if low and not high:
+            return _with_group(low)
+        if (low, high) in _GROUPS.values():
+            return None, f"{low}{high}"
+    if text.removesuffix(".0") in _GROUPS:
+        return None, text.removesuffix(".0")
+    raise ValueError(f"skin type {raw!r} is not 1-6, I-VI, a group (12, 34, 56) or a blank")
 
 
 def _with_group(skin_type: int) -> tuple[int, str]:

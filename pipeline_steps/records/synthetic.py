@@ -9,8 +9,10 @@ import pandas as pd
 from PIL import Image
 
 from pipeline_steps.records.privacy import public_ids
+from pipeline_steps.records.text_tables import read_text_table
 
 METADATA = "metadata.csv"
+_NUMBERS = ("source_type", "target_type", "copy", "seed")
 MASK_COLUMN = "mask_file_name"  # the name by which datasets' imagefolder loads it as an image, too
 STARTS_FROM_SOURCE = "starts_from_source"  # whether an image began as its source's pixels, or has its caption alone
 
@@ -20,9 +22,17 @@ def pixels_of(file: bytes) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
+def read_metadata(folder: Path) -> pd.DataFrame:
+    """Metadata of all generated images: text as text (a condition may be called ``True`` or ``1``), numbers as such."""
+    table = read_text_table(folder / METADATA)
+    numbers = {name: table[name].astype("int64") for name in _NUMBERS if name in table}
+    truths = {name: table[name] == "True" for name in (STARTS_FROM_SOURCE, "is_synthetic") if name in table}
+    return table.assign(**numbers, **truths)
+
+
 def read_synthetic(folder: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
     """Metadata and pixels (N, H, W, 3) of all generated images, in the same order."""
-    table = pd.read_csv(folder / METADATA, dtype={"source_id": str})
+    table = read_metadata(folder)
     images = [pixels_of((folder / name).read_bytes()) for name in table["file_name"]]
     return table, np.stack(images)
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
 
@@ -12,15 +11,10 @@ from pipeline_steps.stage.params import Params
 PROVENANCE, CURVES = "provenance.json", "training.json"
 
 
-def weights_digest(folder: Path, patterns: Sequence[str] | None = None) -> str:
-    """SHA-256 over the names and bytes of a model folder's configuration and weights, not of how they came about.
-
-    ``patterns`` (of paths within the folder): of these files alone.
-    """
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a model folder's configuration and weights, not of how they came about."""
     h = hashlib.sha256()
     files = (f for f in folder.rglob("*") if f.suffix in {".json", ".safetensors", ".txt"})
-    if patterns is not None:
-        files = (f for f in files if any(fnmatchcase(f.relative_to(folder).as_posix(), p) for p in patterns))
     for file in sorted(f for f in files if f.name not in {PROVENANCE, CURVES}):
         h.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.records.skin_types import level_name
-from pipeline_steps.records.synthetic import METADATA
+from pipeline_steps.records.synthetic import read_metadata
 from pipeline_steps.reporting.figures import montage, read_image
 
 Image = npt.NDArray[np.uint8]
@@ -27,7 +27,7 @@ class Sheet:
 
 def sheet(key: str, dataset: Dataset, folder: Path, screened: Path | None, per_condition: int) -> Sheet:
     """One augmenter cell: a row a condition; for each wanted type, ``per_condition`` pairs of source and result."""
-    made = pd.read_csv(folder / METADATA, dtype={"source_id": str})
+    made = read_metadata(folder)
     accepted = {} if screened is None else pd.read_parquet(screened).set_index("file_name")["accepted"].to_dict()
     types = sorted(set(made["target_type"]))
     original = dataset.manifest.set_index("public_id")["image_id"]
@@ -62,7 +62,7 @@ def rejects(key: str, folder: Path, screened: Path, most: int = 16) -> Sheet | N
 
 def wall(cells: Sequence[tuple[str, Path]], size: int) -> Sheet | None:
     """Augmenters side by side: a row a cell, for each condition one image of each wanted type."""
-    tables = {key: pd.read_csv(folder / METADATA) for key, folder in cells}
+    tables = {key: read_metadata(folder) for key, folder in cells}
     if len(tables) < 2:
         return None
     conditions = sorted(set().union(*(t["condition"] for t in tables.values())))

@@ -107,6 +107,7 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         **{f"rejected_{reason}": n for reason, n in screened["rejected"].items()},
         "class_consistency": _by_type(screened["class_consistency"]),
         "memorisation_rests_on": _rests_on(screened["memorisation"]),
+        **_tones(screened["skin_tone"]),
         "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
         **{m: distances.get(m) for m in DISTANCES},
         **{f"{m}_{end}": intervals[m][i] for m in DISTANCES for i, end in enumerate(("low", "high"))},
@@ -156,6 +157,16 @@ def _by_type(consistency: dict[str, dict[str, float]]) -> str:
     """Hits by level of skin, such as ``V: 211 of 340, VI: 158 of 330``: a percentage of one image says nothing."""
     counts = {t: (round(share["agrees"] * share["images"]), round(share["images"])) for t, share in consistency.items()}
     return ", ".join(f"{level_name(int(t))}: {hits} of {n}" for t, (hits, n) in counts.items())
+
+
+def _tones(found: dict[str, Any]) -> dict[str, Any]:
+    """How well the measure of skin tones fits real images, and why it rejects nothing, where it does not."""
+    real, doubts = found["real_images"]["all"], found["rejects_nothing_because"]
+    return {
+        "tone_images": real["images"],
+        **{f"tone_{share}": real[share] for share in ("exact", "misjudged", "right_side")},
+        "tone_doubts": "; ".join(f"for type {t}, {why}" for t, why in doubts.items()),
+    }
 
 
 def _rests_on(limit: dict[str, Any]) -> str:

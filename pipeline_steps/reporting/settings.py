@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from pipeline_steps.records.privacy import shown_value, without_places
 
-_OWN_FILES = {"csv", "images", "masks", "folder", "skincon", "depends_on"}  # of ``ingest``: nobody else can use them
+_OWN_FILES = {"csv", "images", "masks", "folder", "skincon"}  # of ``ingest``: nobody else can use them
 _HIDDEN = "…"
 
 

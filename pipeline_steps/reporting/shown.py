@@ -140,6 +140,7 @@ def images(r: Results) -> list[dict[Any, Any]]:
         | {"majority": number(row["frechet_distance_of_majority_training_images"])}
         | {"concepts": with_interval(row, "concepts", lambda v: number(percent(v), 1))}
         | {"concepts_judge": number(percent(row["concepts_judge"]), 1)}
+        | {k: number(percent(row[k]), 0) for k in ("tone_exact", "tone_misjudged", "tone_right_side")}
         for row in r.images.to_dict("records")
     ]
 

@@ -37,10 +37,22 @@ def run(main: Callable[[], None]) -> None:
     except (ParamsError, DataError, OutputError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except FileNotFoundError as error:
+        if not (lacking := _lacking_input(error)):
+            raise
+        print(f"error: {lacking} does not exist: 'dvc repro' makes what this stage reads", file=sys.stderr)
+        sys.exit(1)
     finally:
         _log_run(main.__module__, status, time.monotonic() - started)
     if pipeline_steps.IS_STAGE:
         _leave()
+
+
+def _lacking_input(error: FileNotFoundError) -> str:
+    """The file that is not there, if it is, or lies in, one that the command line names; else nothing."""
+    missing = Path(str(error.filename or (error.args or [""])[-1]))
+    named = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("-")]
+    return str(missing) if any(path == missing or path in missing.parents for path in named) else ""
 
 
 def _leave() -> NoReturn:

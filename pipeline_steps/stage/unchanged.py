@@ -4,7 +4,7 @@ So a stage whose code, or whose parameters, were changed while it worked ends wi
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pipeline_steps
@@ -27,6 +27,29 @@ def refuse_changes() -> None:
         raise ChangedError(
             f"changed while this stage ran: {', '.join(changed)}; what it made belongs to the old state, so it is not "
             "recorded: run again"
+        )
+
+
+def listing(places: Iterable[Path]) -> dict[str, tuple[int, int]]:
+    """Size and time of change of each file at ``places`` (files or folders): what DVC will hash once a stage ended."""
+    files = (f for place in places for f in ([place] if place.is_file() else sorted(place.rglob("*"))))
+    return {
+        str(f): (f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file() and "__pycache__" not in f.parts
+    }
+
+
+def refuse_changed_files(before: Mapping[str, tuple[int, int]], places: Iterable[Path]) -> None:
+    """End a stage whose input files are not those that ``listing`` gave when it began.
+
+    Raises:
+        ChangedError: with how many were changed, and one of them.
+    """
+    now = listing(places)
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if changed:
+        raise ChangedError(
+            f"{len(changed)} files were changed, added or removed while this stage read them (such as {changed[0]}); "
+            "run again once they are as they shall be"
         )
 
 

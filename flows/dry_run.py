@@ -1,0 +1,29 @@
+"""What a run would do, as a table: which stages, why, and how long they took before."""
+
+from collections.abc import Sequence
+
+from flows.history import Estimates
+from flows.plan import Stage
+
+
+def briefly(why: Sequence[str], most: int = 3) -> str:
+    """The first reasons, and how many more there are."""
+    more = f" and {len(why) - most} more" if len(why) > most else ""
+    return "; ".join(why[:most]) + more
+
+
+def show_plan(plan: list[Stage]) -> str:
+    """The plan as a table. Frozen stages never run: one that is not as it was left gets a line of its own."""
+    stale: set[str] = set()
+    seconds, width = Estimates(), max((len(stage.name) for stage in plan), default=0)
+    lines, frozen = [f"{'stage':{width}} {'seconds':>8}  why"], []
+    for stage in plan:
+        if stage.frozen:
+            frozen += [f"{stage.name} is frozen and does not run: {briefly(stage.why)}"] if stage.why else []
+            continue
+        upstream = [need for need in stage.needs if need in stale]
+        reasons = stage.why or tuple(f"{need} may change" for need in upstream)
+        if reasons:
+            stale.add(stage.name)
+            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {briefly(reasons)}")
+    return "\n".join([*lines, *frozen, f"{len(stale)} of {len(plan)} stages may run"])

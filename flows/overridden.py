@@ -1,0 +1,136 @@
+"""Parameters overridden for one run, and taken back unless it succeeds.
+
+What the files said before lies in ``runs/overridden`` meanwhile, with the process that has changed them: whatever
+ends a run takes the change back at once; after SIGKILL the next run does.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from flows.experiment import override
+from flows.grid import CELLS, PARAMS, STAMP, refresh_cells
+
+FOLDER = Path("runs/overridden")
+_OWNER = "owner.json"
+_FILES = (PARAMS, CELLS, STAMP)
+
+
+@dataclass
+class Overridden:
+    """A change of ``params.yaml`` and ``cells.yaml`` that is taken back unless it is kept."""
+
+    overrides: Sequence[str]
+    kept: bool = field(default=False, init=False)
+
+    def keep(self) -> None:
+        """Leave the files as they are, and drop cells that are no longer among them."""
+        self.kept = True
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        refresh_cells(prune=True)
+
+
+@contextmanager
+def overridden(overrides: Sequence[str]) -> Iterator[Overridden]:
+    """Within: ``params.yaml`` with Hydra-style ``overrides``, ``cells.yaml`` made from it; no cell is dropped yet.
+
+    Raises:
+        ValueError: an override is wrong, or the grid that it makes; the files are as before.
+    """
+    change = Overridden(overrides)
+    _save(overrides)
+    try:
+        override(overrides)
+        refresh_cells(prune=False)
+        _note(after=_digests())
+        yield change
+    finally:
+        if not change.kept and (said := _take_back()):
+            print(said, file=sys.stderr, flush=True)
+
+
+def mend_overrides() -> str:
+    """Take back what a run that was killed had overridden; what was done, in words, or nothing where there was none.
+
+    Raises:
+        ValueError: a run that lives has overridden parameters here.
+    """
+    if not FOLDER.exists():
+        return ""
+    owner = json.loads((FOLDER / _OWNER).read_text("utf-8"))
+    if _lives(owner):
+        raise ValueError(
+            f"a run with -S {' -S '.join(owner['overrides'])} (process {owner['pid']} on {owner['host']}) has changed "
+            f"{PARAMS} in this clone: wait for its end, or work in another clone; if it is gone, delete {FOLDER}"
+        )
+    return f"a run with -S {' -S '.join(owner['overrides'])} was killed: {_take_back() or 'it had changed nothing'}"
+
+
+def _save(overrides: Sequence[str]) -> None:
+    """Keep the files as they are now; whole or not at all."""
+    part = FOLDER.with_suffix(f".{os.getpid()}.part")
+    part.mkdir(parents=True)
+    for file in _FILES:
+        if file.exists():
+            shutil.copy2(file, part / file.name)
+    process = psutil.Process()
+    owner = {"overrides": list(overrides), "host": platform.node(), "pid": process.pid}
+    (part / _OWNER).write_text(json.dumps(owner | {"started": process.create_time(), "after": {}}), "utf-8")
+    part.rename(FOLDER)
+
+
+def _note(**facts: object) -> None:
+    temporary = FOLDER / f"{_OWNER}.part"
+    temporary.write_text(json.dumps(json.loads((FOLDER / _OWNER).read_text("utf-8")) | facts), "utf-8")
+    temporary.replace(FOLDER / _OWNER)
+
+
+def _take_back() -> str:
+    """Bring the files back, but for those that somebody else has changed meanwhile; what was done, in words."""
+    after = json.loads((FOLDER / _OWNER).read_text("utf-8"))["after"]
+    now, before = _digests(), _digests(FOLDER)
+    changed = [file for file in _FILES if now[file.name] != before[file.name]]
+    edited = [file.name for file in changed if after and now[file.name] != after[file.name] and file != STAMP]
+    if edited:
+        left = Path(f"{FOLDER}.{os.getpid()}.left")
+        FOLDER.rename(left)
+        return f"{', '.join(edited)} changed meanwhile and stayed so; what {_they(edited)} before lies in {left}"
+    for file in changed:
+        if (FOLDER / file.name).exists():
+            temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+            shutil.copy2(FOLDER / file.name, temporary)
+            temporary.replace(file)
+        else:
+            file.unlink()
+    shutil.rmtree(FOLDER)
+    names = [file.name for file in changed if file != STAMP]
+    return f"{' and '.join(names)} again {_they(names)} before it" if names else ""
+
+
+def _they(names: Sequence[str]) -> str:
+    return "say what they said" if len(names) > 1 else "says what it said"
+
+
+def _digests(folder: Path = Path()) -> dict[str, str]:
+    """By the files' names: in ``folder``, or, without one, where they belong."""
+    places = {file.name: folder / file.name if folder != Path() else file for file in _FILES}
+    return {name: hashlib.sha256(p.read_bytes()).hexdigest() if p.exists() else "-" for name, p in places.items()}
+
+
+def _lives(owner: dict[str, object]) -> bool:
+    """Whether the process is there; one of another host is taken to be."""
+    if owner["host"] != platform.node():
+        return True
+    try:
+        return abs(psutil.Process(int(str(owner["pid"]))).create_time() - float(str(owner["started"]))) < 2
+    except psutil.NoSuchProcess:
+        return False

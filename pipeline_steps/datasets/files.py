@@ -1,0 +1,111 @@
+"""The files that a table names: which of them are there, under which name, and what is likely wrong if none is."""
+
+import difflib
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from pipeline_steps.parameters.ingest import Mapped
+from pipeline_steps.records.slugs import slug
+
+_ENDING = re.compile(r"\.(png|jpe?g|webp|tiff?|bmp|gif|heic|avif|jp2)$", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w.\-]{1,128}")
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2"}
+
+
+class Found(NamedTuple):
+    """The name under which each file lies in its folder (None: it does not).
+
+    ``respelled``: how many of them spell their name otherwise than the table; ``others``: pictures without a row.
+    """
+
+    names: tuple[str | None, ...]
+    respelled: int
+    others: int
+
+
+def stem(image_id: str) -> str:
+    """An id without the ending of a picture's file name."""
+    return _ENDING.sub("", image_id)
+
+
+def image_ids(ids: "pd.Series[str]") -> list[str]:
+    """Ids of letters, digits, dots, dashes and underscores: as they are, without a file's ending, if they are made so.
+
+    Others (with blanks, folders, brackets) get what they have of these and the start of their SHA-256, so that no two
+    share one; ids that differ in their ending alone keep it. Unicode's composed form (NFC) is taken.
+    """
+    composed = [unicodedata.normalize("NFC", i) for i in ids]
+    times = Counter(stem(i) for i in composed)
+    plain = [stem(i) if times[stem(i)] == 1 else i for i in composed]
+    return [i if _PLAIN.fullmatch(i) else _derived(i) for i in plain]
+
+
+def _derived(image_id: str) -> str:
+    made = slug(image_id)
+    digest = hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return made if made.endswith(digest) else f"{made}-{digest}"
+
+
+def look_up(folder: Path, wanted: Iterable[str]) -> Found:
+    """Where the ``wanted`` files lie in ``folder``: by name, by its other Unicode form, or by it in another case."""
+    there = listing(folder)
+    composed = _only({name: _composed(name) for name in there})
+    folded = _only({name: _composed(name).casefold() for name in there})
+    names, respelled = list[str | None](), 0
+    for raw in wanted:
+        plain = raw.replace("\\", "/").removeprefix("./")
+        name = _composed(plain)
+        found = plain if plain in there else composed.get(name) or folded.get(name.casefold())
+        names.append(found)
+        respelled += found not in {None, plain}
+    pictures = {name for name in there if Path(name).suffix.lower() in _PICTURES}
+    return Found(tuple(names), respelled, len(pictures - set(names)))
+
+
+def listing(folder: Path) -> set[str]:
+    """Names of all files in ``folder`` and the folders in it, relative to it; hidden ones apart."""
+    found: set[str] = set()
+    for place, folders, files in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        here = Path(place).relative_to(folder)
+        found |= {(here / name).as_posix() for name in files if not name.startswith(".")}
+    return found
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _only(keys: dict[str, str]) -> dict[str, str]:
+    """Names by their key, where no other name has it."""
+    times = Counter(keys.values())
+    return {key: name for name, key in keys.items() if times[key] == 1}
+
+
+def nothing_found(m: Mapped, wanted: list[str]) -> str:
+    """What is likely wrong where none of the files that a table names is in its folder."""
+    fact = f"none of the {len(wanted)} images that {m.csv} names is in {m.images} (the first: {wanted[0]!r})"
+    if not m.images.is_dir():
+        return f"{fact}: there is no such folder; set images under ingest.sources in params.yaml"
+    there = sorted(listing(m.images))
+    if not there:
+        return f"{fact}: it is empty; put the images there, or set images under ingest.sources in params.yaml"
+    by_end = {Path(name).name.casefold(): name for name in there}
+    by_stem = {Path(name).stem.casefold(): name for name in there}
+    last = Path(wanted[0].replace("\\", "/")).name.casefold()
+    if inner := by_end.get(last):
+        return f"{fact}, but {inner!r} is: set images, or the pattern file, under ingest.sources so that they meet"
+    if inner := by_stem.get(last) or by_stem.get(stem(last)):
+        return f"{fact}, but {inner!r} is: give the pattern file under ingest.sources the ending {Path(inner).suffix}"
+    near = difflib.get_close_matches(wanted[0], there, 1, 0.0)
+    return (
+        f"{fact}; it holds {len(there)} files such as {near[0]!r}: set images or the pattern file under ingest.sources"
+    )

@@ -1,0 +1,101 @@
+"""Whether generated skin has the wanted tone, as far as the measure of tones can be trusted on this data.
+
+The tone of skin in a photograph depends on light and camera, and Fitzpatrick's scale describes reaction to sun: so the
+measure is tried on real images whose type is known, and rejects only where it seldom misjudges those.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline_steps.records.tone import UNMEASURED, Agreement, Sides, Types, agreement, skin_itas, types_from_itas
+
+Images = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class ToneRule:
+    """A type further than ``tolerance`` from the wanted one is wrong.
+
+    Nothing is rejected for it where more than ``largest_error`` of real images would be, of all or of the wanted type,
+    or where fewer than ``smallest_sample`` groups of the wanted type say so.
+    """
+
+    tolerance: int
+    largest_error: float
+    smallest_sample: int
+
+
+@dataclass(frozen=True)
+class Skin:
+    """What was measured of images: ``ita`` (N,) in degrees, NaN where they show too little skin, and its ``types``."""
+
+    ita: npt.NDArray[np.float32]
+    types: Types
+
+
+@dataclass(frozen=True)
+class Tones:
+    """Verdicts on generated images: their ``skin``, which are ``wrong`` (N,), and the ``report`` for the metrics."""
+
+    skin: Skin
+    wrong: Bools
+    report: dict[str, Any]
+
+
+def measure(images: Images, masks: Sequence[Bools | None] | Bools | None) -> Skin:
+    """The skin of images (N, S, S, 3), outside of their lesions' masks where there are masks."""
+    ita = skin_itas(images, masks)
+    return Skin(ita, types_from_itas(ita))
+
+
+def judge(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneRule) -> Tones:
+    """Which generated images are of another tone than ``wanted`` (N,).
+
+    ``rows`` of the split and ``real``: images of known type outside of the test split, measured in the same way.
+    """
+    annotated = rows["fitzpatrick_scale"].fillna(UNMEASURED).to_numpy(np.int64)
+    sides = _sides(rows, annotated, wanted)
+    known = agreement(annotated, real.types, list(rows["group"]), rule.tolerance, sides)
+    off = (skin.types != UNMEASURED) & (np.abs(skin.types - wanted) > rule.tolerance)
+    doubts = {int(t): doubt(known, int(t), rule) for t in np.unique(wanted)}
+    trusted = np.isin(wanted, [t for t, why in doubts.items() if not why])
+    report = {
+        "real_images": {name: asdict(found) for name, found in known.items()},
+        "generated_off": {str(t): int(off[wanted == t].sum()) for t in doubts},
+        "generated_unmeasured": {str(t): int((skin.types[wanted == t] == UNMEASURED).sum()) for t in doubts},
+        "rejects_nothing_because": {str(t): why for t, why in doubts.items() if why},
+    }
+    return Tones(skin, off & trusted, report)
+
+
+def doubt(known: Mapping[str, Agreement], wanted: int, rule: ToneRule) -> str:
+    """Why no image that was made for type ``wanted`` is rejected for its tone; empty where one may be."""
+    own = known.get(str(wanted))
+    if own is None or own.groups < rule.smallest_sample:
+        groups = own.groups if own else 0
+        return (
+            f"the error on type {wanted} is unknown: {groups} groups of real images show it outside of the test split, "
+            f"fewer than screen.tone_smallest_sample ({rule.smallest_sample})"
+        )
+    for words, found in ((f"of type {wanted}", own), ("of known type", known[ALL])):
+        if not found.misjudged <= rule.largest_error:
+            measured = found.images - found.unmeasured
+            return (
+                f"the measure misjudges {found.misjudged:.0%} of {measured} real images {words}, "
+                f"more than screen.tone_largest_error ({rule.largest_error:g})"
+            )
+    return ""
+
+
+def _sides(rows: pd.DataFrame, annotated: Types, wanted: Types) -> Sides:
+    """The split's groups; types that images are made for are the minority's, where no real image shows them."""
+    majority = frozenset(annotated[(rows["tone"] == "majority").to_numpy()].tolist())
+    minority = frozenset(annotated[(rows["tone"] == "minority").to_numpy()].tolist())
+    return Sides(majority, minority or frozenset(wanted.tolist()) - majority)

@@ -1,0 +1,111 @@
+"""Tables as people have them, read as text: no cell becomes a number, a date or a truth by guess."""
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_steps.records.errors import DataError
+
+_DELIMITERS = ",;\t|"
+_LOOKED_AT = 50  # rows, to find the delimiter
+_NAMED = 3  # rows in an error
+_OTHERS = {b"PK\x03\x04": "an Excel workbook (or a ZIP)", b"\xd0\xcf\x11\xe0": "an Excel workbook", b"PAR1": "Parquet"}
+_CODES = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def read_text_table(path: Path) -> pd.DataFrame:
+    """A delimited table with a header as text, blanks kept; cells and names without blanks around them.
+
+    The delimiter is found: comma, semicolon, tab or bar. UTF-8, or UTF-16 with its mark; any line ends. Empty rows, and
+    what is empty beyond the header's last column, are left out. A column without a name is ``Unnamed: 0``.
+
+    Raises:
+        DataError: there is no such file, or it is no such table; the message names the row.
+    """
+    text = _decoded(path)
+    try:
+        rows = _parsed(path, text)
+    except csv.Error as error:
+        raise DataError(
+            f"{path} is not a table that can be read: {error}; look for a quote that is not closed"
+        ) from None
+    if not rows:
+        raise DataError(f"{path} is empty: a table with a header is wanted")
+    (_, header), *body = rows
+    names = _names(path, header)
+    wrong = [(line, len(cells)) for line, cells in body if len(cells) != len(names) and any(cells[len(names) :])]
+    wrong += [(line, len(cells)) for line, cells in body if len(cells) < len(names)]
+    if wrong:
+        first = ", ".join(f"line {line} has {n}" for line, n in sorted(wrong)[:_NAMED])
+        raise DataError(
+            f"{path}: the header has {len(names)} columns, but {len(wrong)} rows have more or fewer ({first}); put "
+            "cells that hold the delimiter into quotes"
+        )
+    if not body:
+        raise DataError(f"{path} has a header and no rows")
+    table = pd.DataFrame([cells[: len(names)] for _, cells in body], columns=names, dtype=object)
+    return table.apply(lambda column: column.str.strip())
+
+
+def _decoded(path: Path) -> str:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the table in it")
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; set its location under ingest.sources in params.yaml")
+    content = path.read_bytes()
+    if other := next((kind for start, kind in _OTHERS.items() if content.startswith(start)), ""):
+        raise DataError(f"{path} is {other}, not delimited text: save it as CSV in UTF-8")
+    code = next((code for mark, code in _CODES.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(code)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, line {line}: byte {error.object[error.start]:#04x} is not {code.upper()}; save the table as "
+            'UTF-8 (in Excel: "CSV UTF-8")'
+        ) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{path}, line {line}: holds NUL, so it is no text; save the table as CSV in UTF-8")
+    return text
+
+
+def _parsed(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Rows that hold something, with the number of their last line."""
+    delimiter = max(_DELIMITERS, key=lambda d: _fit(text, d))  # the first of those that fit equally well
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    kept = [(line, cells) for line, cells in rows if any(cells)]
+    if kept and len(kept[0][1]) == 1 and any(ord(c) < ord(" ") for c in kept[0][1][0]):
+        raise DataError(f"{path} is no table: its first row holds control characters")
+    return kept
+
+
+def _fit(text: str, delimiter: str) -> tuple[float, int]:
+    """How well a delimiter fits the first rows: the share with as many cells as the header, and how many these are."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    counts: list[int] = []
+    try:
+        for cells in reader:
+            counts += [len(cells)] if any(cell.strip() for cell in cells) else []
+            if len(counts) > _LOOKED_AT:
+                break
+    except csv.Error:
+        return 0.0, 0
+    if not counts or counts[0] == 1:
+        return 0.0, 0
+    return counts.count(counts[0]) / len(counts), counts[0]
+
+
+def _names(path: Path, header: Sequence[str]) -> list[str]:
+    """Names of the columns, without empty ones at the end."""
+    last = max((i for i, name in enumerate(header) if name), default=-1)
+    names = [name or f"Unnamed: {i}" for i, name in enumerate(header[: last + 1])]
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
+        raise DataError(f"{path} has two columns called {', '.join(twice)}; rename one of them")
+    return names

@@ -1,0 +1,301 @@
+"""Overridden parameters (-S): understood or refused at the start, planned with, saved with, and taken back."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run
+from dvc.utils.serialize import load_yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from server import small_clone
+
+from flows.experiment import _dotted, check_overrides, check_request, check_savable, save
+from flows.overridden import FOLDER, mend_overrides, overridden
+
+# A stage of numbers, and a stage for each cell of the grid.
+GRAPH = """
+vars: [cells.yaml]
+stages:
+  numbers:
+    cmd: exec python work.py write out/numbers
+    deps: [work.py]
+    params: [classifier.updates]
+    outs: [out/numbers]
+  generate:
+    foreach: ${cells.generate}
+    do:
+      cmd: exec python work.py write data/synthetic/${key}
+      deps: [work.py]
+      params: ["augmenters.${item.augmenter}.mode"]
+      outs: ["data/synthetic/${key}"]
+"""
+FILES = ("params.yaml", "cells.yaml", "dvc.lock")
+FLOW = (sys.executable, "-m", "flows.augment")
+
+
+def _commit(clone):
+    run("git", "add", "-A", cwd=clone)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "ran", cwd=clone)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A small repository in which everything has run; tests leave it as it was."""
+    made = small_clone(tmp_path_factory.mktemp("small") / "clone", GRAPH)
+    run("dvc", "repro", "-q", cwd=made)
+    run("git", "config", "user.name", "t", cwd=made)
+    run("git", "config", "user.email", "t@t", cwd=made)
+    _commit(made)
+    return made
+
+
+@pytest.fixture
+def here(clone, monkeypatch):
+    """The same, as the current folder."""
+    monkeypatch.chdir(clone)
+    before = _state(clone)
+    yield clone
+    assert _state(clone) == before
+
+
+def _state(clone):
+    outs = sorted(str(f.relative_to(clone)) for f in (clone / "data/synthetic").iterdir())
+    return {name: (clone / name).read_bytes() for name in FILES}, outs
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("classifer.updates=3", "params.yaml has no classifer.updates; did you mean classifier.updates?"),
+        ("classifier.updats=3", "did you mean classifier.updates?"),
+        ("updates=3", "did you mean classifier.updates"),
+        ("+classifer.updates=3", "did you mean classifier.updates?"),
+        ("~classifer", "did you mean classifier?"),
+        ("zzz=3", "params.yaml has compute, scoring, grid"),
+        ("compute.zzz=3", "compute has threads"),
+        ("compute.threads.x=3", "compute.threads is one value, with nothing below it"),
+        ("classifier=3", "classifier is a section; name one of its parameters: "),
+        ("classifier.updates", "is not understood: write KEY=VALUE"),
+        ("classifier.updates = 3", "is not understood: write KEY=VALUE"),
+        ("classifier.updates=[1", "is not understood: write KEY=VALUE"),
+        ("=3", "is not understood: write KEY=VALUE"),
+        ("classifier.updates=1,2", "gives several values, and a run has one"),
+        ("classifier.updates=range(1,3)", "gives several values, and a run has one"),
+        ("other.yaml:classifier.updates=3", "is not understood"),
+    ],
+)
+def test_a_wrong_override_is_refused_in_our_own_words(here, override, said):
+    with pytest.raises(ValueError, match=r"^-S ") as error, overridden([override]):
+        pass
+    assert said in str(error.value)
+    assert "append" not in str(error.value)
+    assert "hydra" not in str(error.value).lower()
+    assert not FOLDER.exists()
+
+
+PARAMS = load_yaml(str(ROOT / "params.yaml"))
+NUMBERS = [key for key in _dotted(PARAMS, "") if not any(part.isdigit() for part in key.split("."))]
+
+
+def _value_of(key):
+    value = PARAMS
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_every_parameter_can_be_named_and_any_slip_in_its_name_is_told(data):
+    key = data.draw(st.sampled_from([k for k in NUMBERS if not isinstance(_value_of(k), dict)]))
+    folder = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        check_overrides([f"{key}=1", f"params.yaml:{key}=1"])
+        place = data.draw(st.sampled_from([i for i, letter in enumerate(key) if letter != "."]))
+        wrong = key[:place] + "qq" + key[place + 1 :]
+        with pytest.raises(ValueError, match=r"did you mean|; \S+ has ") as error:
+            check_overrides([f"{wrong}=1"])
+    finally:
+        os.chdir(folder)
+    part = next(p for p, w in zip(key.split("."), wrong.split("."), strict=True) if p != w)
+    assert part in str(error.value)
+
+
+def test_a_wrong_override_is_found_before_a_server_is_started(here):
+    done = run(*FLOW, "-S", "classifer.updates=3", cwd=here, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("error: -S classifer.updates=3: params.yaml has no classifer.updates; did you mean")
+
+
+def test_a_dry_run_plans_with_the_overridden_parameters(here):
+    usual = load_yaml("params.yaml")["classifier"]["updates"]
+    done = run(*FLOW, "--dry-run", "-S", "classifier.updates=7", cwd=here)
+    assert f"classifier.updates {usual} → 7" in done.stdout
+    assert done.stdout.endswith("\n1 of 5 stages may run\n")
+
+
+def test_a_dry_run_plans_another_wiring_and_drops_no_cell(here):
+    override = "grid.comparison.augmenters=[img2img_vanilla]"
+    done = run(*FLOW, "--dry-run", "-S", override, cwd=here)
+    assert "generate@majority_to_minority-iii-0" not in done.stdout
+    assert " stages may run" in done.stdout
+    done = run(*FLOW, "--dry-run", "-S", "grid.comparison.augmenters=[no_such_thing]", cwd=here, check=False)
+    assert done.returncode == 1
+    assert "augmenters.no_such_thing is named but not defined" in done.stderr
+
+
+@pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_change_is_taken_back_however_the_run_ends(here, end, capsys):
+    def go():
+        with overridden(["classifier.updates=7"]):
+            assert load_yaml("params.yaml")["classifier"]["updates"] == 7
+            raise end
+
+    with pytest.raises(end):
+        go()
+    assert "params.yaml again says what it said before it" in capsys.readouterr().err
+    assert not FOLDER.exists()
+
+
+def test_a_change_that_is_kept_stays(here):
+    before = Path("params.yaml").read_bytes()
+    with overridden(["classifier.updates=7"]) as change:
+        change.keep()
+    assert load_yaml("params.yaml")["classifier"]["updates"] == 7
+    Path("params.yaml").write_bytes(before)
+
+
+def test_an_edit_by_hand_meanwhile_is_not_lost(here, capsys):
+    before = Path("params.yaml").read_bytes()
+    with overridden(["classifier.updates=7"]):
+        Path("params.yaml").write_text("mine: 1\n")
+    said = capsys.readouterr().err
+    assert "params.yaml changed meanwhile and stayed so" in said
+    assert Path("params.yaml").read_text() == "mine: 1\n"
+    (left,) = Path("runs").glob("overridden.*.left")
+    assert (left / "params.yaml").read_bytes() == before
+    Path("params.yaml").write_bytes(before)
+
+
+HOLD = """
+import time
+from flows.overridden import overridden
+with overridden(["classifier.updates=7"]):
+    print("changed", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_run_left_is_mended_by_the_next(here):
+    process = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "changed\n"
+    with pytest.raises(ValueError, match=rf"-S classifier.updates=7 \(process {process.pid} on .* has changed params"):
+        mend_overrides()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert load_yaml("params.yaml")["classifier"]["updates"] == 7
+    done = run(*FLOW, "--dry-run", cwd=here)
+    assert done.stderr.startswith("a run with -S classifier.updates=7 was killed: params.yaml again says what it said")
+    assert done.stdout.endswith("\n0 of 5 stages may run\n")
+
+
+def test_workers_compute_what_is_committed(here):
+    with pytest.raises(ValueError, match="workers compute what is committed: write the change into"):
+        check_request(("classifier.updates=7",), "", "lab")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a..b", "a b", "-a", "a~1", "x.lock", "a\nb"])
+def test_a_name_that_no_experiment_can_have_is_refused(here, name):
+    with pytest.raises(ValueError, match="can't be an experiment's name"):
+        check_savable(name)
+
+
+TINY = """
+stages:
+  a:
+    cmd: exec python work.py write out/a
+    deps: [work.py]
+    params: [x]
+    outs: [out/a]
+  b:
+    cmd: exec python work.py write out/b
+    deps: [out/a]
+    outs: [out/b]
+  c:
+    cmd: exec python work.py write out/c
+    deps: [work.py]
+    params: [y]
+    outs: [out/c]
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Three stages that have run, in a repository of four files, as the current folder."""
+    for name, text in {"dvc.yaml": TINY, "params.yaml": "x: 1\ny: 1\n", ".gitignore": "/out\n/runs\n"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "work.py").write_bytes((ROOT / "tests/work.py").read_bytes())
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    _sh("git init -q -b main && git config user.name t && git config user.email t@t && dvc init -q && dvc repro -q")
+    _sh("git add -A && git commit -qm ran")
+    return tmp_path
+
+
+def _sh(command):
+    return subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
+
+
+BRANCHES = (
+    "git checkout -qb o; echo 1 > f; git add f; git commit -qm o; git checkout -q main; "
+    "echo 2 > {file}; git add {file}; git commit -qm m; "
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("rm -rf .git; git init -q", "an experiment needs a commit to differ from"),
+        ("git config user.email ''", "git does not know who you are"),
+        (BRANCHES.format(file="f") + "git merge o", r"a merge conflict is open \(f\)"),
+        (BRANCHES.format(file="f") + "git rebase o", r"a merge conflict is open \(f\)"),
+        (BRANCHES.format(file="g") + "git merge --no-commit --no-ff o", "a merge is not committed yet"),
+        (BRANCHES.format(file="f") + "git cherry-pick o; git add f", "a cherry-pick is not committed yet"),
+        (BRANCHES.format(file="f") + "git rebase o; git add f", "a rebase is under way"),
+        ("touch .git/index.lock", "another git is at work, or died"),
+    ],
+)
+def test_a_state_of_git_that_cannot_be_saved_is_found_at_the_start(tiny, monkeypatch, state, said):
+    for variable, value in {"GLOBAL": "/dev/null", "SYSTEM": "/dev/null"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{variable}", value)
+    _sh(state)
+    with pytest.raises(ValueError, match=said):
+        check_savable("n")
+
+
+@pytest.mark.parametrize(
+    "state", ["true", "git checkout -q --detach", "echo z > z; git add z; echo '# y' >> dvc.yaml", "git bisect start"]
+)
+def test_a_state_of_git_that_is_let_through_can_be_saved(tiny, state):
+    _sh(state)
+    Path("params.yaml").write_text("x: 2\ny: 1\n")
+    _sh("dvc repro -q b")
+    check_savable("n")
+    assert save("n", "b") == "n"
+    assert "x: 2" in _sh("git show $(git for-each-ref --format='%(objectname)' refs/exps):params.yaml").stdout
+    assert Path("params.yaml").read_text() == "x: 2\ny: 1\n"
+
+
+def test_what_did_not_run_is_not_saved_as_if_it_had(tiny):
+    """Some stages ran, another is stale, and of a third the output is missing: all that is there is saved as it is."""
+    Path("params.yaml").write_text("x: 2\ny: 2\n")
+    _sh("dvc repro -q a")
+    Path("out/b").unlink()
+    assert save("n", "a") == "n"
+    lock = load_yaml("dvc.lock")["stages"]
+    assert {name: lock[name]["params"]["params.yaml"] for name in ("a", "c")} == {"a": {"x": 2}, "c": {"y": 1}}
