@@ -23,7 +23,7 @@ from pipeline_steps.configuration.overlay import ANYTHING, changes, difference, 
 from pipeline_steps.configuration.prune import clear
 from pipeline_steps.stage.mistakes import did_you_mean
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
+from pipeline_steps.stage.params import PARAMS_FILE, ParamsError
 
 BASE = Path("config/base.yaml")
 PROFILES = Path("profiles")
@@ -45,7 +45,7 @@ def params_text(name: str, *, any_environment: bool = False) -> str:
         names = [DEFAULT, *sorted(f.stem for f in PROFILES.glob("*.yaml"))]
         meant = did_you_mean(name, names) or f"; there is {', '.join(names)}"
         raise ParamsError(f"there is no profile {name!r}{meant}")
-    overlay = read_yaml(file)
+    overlay = _parsed(_read(file), file)
     try:
         text = overlaid(base, overlay, lambda _: ANYTHING) if any_environment else overlaid(base, overlay)
     except ParamsError as error:

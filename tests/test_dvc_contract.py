@@ -26,6 +26,7 @@ from pipeline_steps.configuration.sections import NAMED, SECTIONS, TAGGED
 from pipeline_steps.items.closure import code_digests, import_closure
 from pipeline_steps.profile import params_text, profile_in_use
 from pipeline_steps.records.weights import PROVENANCE, weights_digest
+from pipeline_steps.stage import params as stage_params
 from pipeline_steps.stage.params import read_params, read_yaml
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import Threads
@@ -307,6 +308,7 @@ def test_params_that_would_build_objects_are_refused(tmp_path):
 
 
 def test_a_stage_collects_garbage_while_it_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage_params, "_READ", {})  # other tests read files that have changed since
     monkeypatch.chdir(tmp_path)
     usual, seen = gc.get_threshold(), []
     gc.set_threshold(200_000, 20, 20)  # as `python -m pipeline_steps.…` imports

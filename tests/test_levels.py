@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline_steps.statistics.settings import EvaluationParams
 from pydantic import ValidationError
 
 from pipeline_steps import caption, evaluate, finetune
@@ -14,6 +13,7 @@ from pipeline_steps.captions.captioner import Study
 from pipeline_steps.diffusion.conditioning import Tokens
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.captioners import TemplateParams
+from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.cards import adapter_card
