@@ -19,7 +19,7 @@ from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.parameters.ingest import KINDS, IngestParams, Sources
 from pipeline_steps.records.errors import BadImageError, DataError
-from pipeline_steps.records.images import digest
+from pipeline_steps.records.images import MACHINES, digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
 from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
@@ -104,6 +104,8 @@ def _try(source: Source, position: int) -> Loaded | str:
     except BadImageError as reason:
         return _without_files(reason)
     except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
+        if error.errno in MACHINES:
+            raise DataError(f"ingest can't go on: {error.strerror}; close other programs, and run again") from error
         return f"can't be read: {error.strerror}"
 
 

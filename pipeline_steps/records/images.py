@@ -1,5 +1,6 @@
 """Read photographs as they come from phones, scanners and the web; say why when one can't be read."""
 
+import errno
 import hashlib
 import io
 import struct
@@ -31,6 +32,8 @@ FIRST_FRAME = "several frames: the first is read"
 SEVERAL_MASKS = "several frames: which of them marks the lesion? save one"
 EMPTY_MASK, FULL_MASK = "nothing is marked", "everything is marked"
 LOST_MASK = "nothing that is marked is left at this size and crop"
+_PROGRAMS = {"EPS", "WMF", "EMF"}  # Pillow would have another program draw them
+MACHINES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # no fault of an image: the next one fares alike
 _PNG_HEADER = 33  # signature and IHDR chunk, in bytes
 _RESAMPLING = Image.Resampling.BICUBIC
 _TURNS = {
@@ -104,6 +107,8 @@ def _faults() -> Iterator[None]:
     except UnidentifiedImageError:
         raise BadImageError("not an image") from None
     except OSError as error:  # what the storage says names the file, which the manifest does anyway
+        if error.errno in MACHINES:
+            raise
         raise BadImageError(f"can't be read: {error.strerror}" if error.errno else f"damaged: {error}") from None
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise nearly all there are
         raise BadImageError(f"damaged: {error}") from None
@@ -126,6 +131,8 @@ def _open(file: Path | BinaryIO, max_pixels: int, *, colours: bool) -> _Opened:
         raise BadImageError("empty file")
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(file) as image:
+        if image.format in _PROGRAMS:
+            raise BadImageError(f"{image.format}, a program that draws: save it as PNG")
         _check_size(image.size, max_pixels)
         said, deep = declared(image) if colours else Declared(b"", ""), is_deep(image)
         frames = _frames(image)
@@ -136,9 +143,12 @@ def _open(file: Path | BinaryIO, max_pixels: int, *, colours: bool) -> _Opened:
 
 
 def _frames(image: Image.Image) -> int:
-    """How many frames there are; 1 where the list of them is damaged, for the first one alone is read."""
+    """How many frames there are; 1 where the list of them is damaged, for the first one alone is read.
+
+    What a phone's MPO holds beside its photograph is a map of depth or light, or a preview.
+    """
     try:
-        return int(getattr(image, "n_frames", 1))
+        return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001 - as above
         return 1
 

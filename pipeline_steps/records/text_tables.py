@@ -15,6 +15,7 @@ _DELIMITERS = ",;\t|"
 _LOOKED_AT = 50  # rows, to find the delimiter
 _NAMED = 3  # rows in an error
 _OTHERS = {b"PK\x03\x04": "an Excel workbook (or a ZIP)", b"\xd0\xcf\x11\xe0": "an Excel workbook", b"PAR1": "Parquet"}
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # of no width
 _CODES = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -48,8 +49,7 @@ def read_text_table(path: Path) -> pd.DataFrame:
         )
     if not body:
         raise DataError(f"{path} has a header and no rows")
-    table = pd.DataFrame([cells[: len(names)] for _, cells in body], columns=names, dtype=object)
-    return table.apply(lambda column: column.str.strip())
+    return pd.DataFrame([cells[: len(names)] for _, cells in body], columns=names, dtype=object).astype(str)
 
 
 def _decoded(path: Path) -> str:
@@ -78,12 +78,19 @@ def _decoded(path: Path) -> str:
 def _parsed(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """Rows that hold something, with the number of their last line."""
     delimiter = max(_DELIMITERS, key=lambda d: _fit(text, d))  # the first of those that fit equally well
+    if text[:4].lower() == "sep=" and text[4:5] in _DELIMITERS and text[5:6] in {"\r", "\n"}:  # Excel's way to say it
+        delimiter, text = text[4], text[6:]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    rows = [(reader.line_num, [_bare(cell) for cell in cells]) for cells in reader]
     kept = [(line, cells) for line, cells in rows if any(cells)]
     if kept and len(kept[0][1]) == 1 and any(ord(c) < ord(" ") for c in kept[0][1][0]):
         raise DataError(f"{path} is no table: its first row holds control characters")
     return kept
+
+
+def _bare(cell: str) -> str:
+    """A cell without what is blank or unseen at its ends."""
+    return cell.strip().strip(_UNSEEN).strip()
 
 
 def _fit(text: str, delimiter: str) -> tuple[float, int]:
