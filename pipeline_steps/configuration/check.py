@@ -23,7 +23,8 @@ def checked_cells(params: Any, what: object = PARAMS_FILE) -> Cells:
         ParamsError: with every mistake that can be found.
     """
     lines = section_mistakes(params)
-    cells, wrong = _as_far_as_it_goes(lambda: partly_expanded(params), ({}, []), lines)
+    nothing: tuple[Cells, list[str]] = ({}, [])
+    cells, wrong = _as_far_as_it_goes(lambda: partly_expanded(params), nothing, lines)
     lines += [line for line in wrong if line not in lines]
     for look in LOOKS if cells else ():
         lines += _as_far_as_it_goes(lambda look=look: list(look(params, cells)), [], lines)  # type: ignore[misc]
