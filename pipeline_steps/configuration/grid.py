@@ -51,8 +51,11 @@ def expand(params: dict[str, Any]) -> Cells:
 def partly_expanded(params: dict[str, Any]) -> tuple[Cells, list[str]]:
     """The cells that can be made of ``params``, and a line for each mistake that prevents others."""
     cells: Cells = {stage: {} for stage in STAGES}
-    cells["ingest"] = {"reads": IngestParams.model_validate(params["ingest"]).reads()}
     wrong: dict[str, None] = {}
+    try:
+        cells["ingest"] = {"reads": IngestParams.model_validate(params["ingest"]).reads()}
+    except ValidationError as error:
+        wrong |= dict.fromkeys(in_words(error, IngestParams, params["ingest"], "ingest"))
     for name, raw in params["grid"].items():
         try:
             block = Block.model_validate(raw)
