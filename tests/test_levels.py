@@ -179,7 +179,7 @@ def test_generated_images_are_measured_against_the_group_that_they_were_made_for
 
 
 def test_generated_images_of_a_study_of_types_stay_apart_by_type():
-    train = pd.DataFrame({"image_id": ["a"], "group": ["g"], "fitzpatrick_scale": [1]})
+    train = pd.DataFrame({"image_id": ["a"], "sha256": ["0"], "group": ["g"], "fitzpatrick_scale": [1]})
     table = pd.DataFrame({"source_id": ["a", "a"], "target_type": [5, 6]})
     assert list(made_images(table, train, np.zeros((2, 1), np.float32)).rows["skin_type"]) == [5, 6]
 
