@@ -225,7 +225,7 @@ def test_every_number_has_bounds_and_every_word_of_a_vocabulary_is_closed(params
         "folder",
     }
     free |= {"mask", "image_id", "condition", "skin_type", "patient_id", "lesion_id", "subfolder", "initializer_token"}
-    free |= {"skincon", "depends_on", "prompt", "part_interval_draws", "near_duplicate_similarity"}
+    free |= {"skincon", "prompt", "part_interval_draws", "near_duplicate_similarity"}
     accepted = []
 
     def visit(model, node, place, whole):

@@ -124,7 +124,7 @@ def test_cards_and_the_reports_parameters_show_no_place(path):
     assert SECRET not in cards
     assert "base_model: sd" in cards
     own = {"csv": path, "images": path, "masks": path, "file": "{file}"}
-    overlay = {"ingest": {"depends_on": path, "sources": {"folder": own}}, "base_models": {"sd": {"location": path}}}
+    overlay = {"ingest": {"sources": {"folder": own}}, "base_models": {"sd": {"location": path}}}
     shown = shown_params(overlaid((ROOT / "params.yaml").read_text(), overlay))
     assert SECRET not in shown
     assert "location: …/sd" in shown

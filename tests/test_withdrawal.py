@@ -47,9 +47,10 @@ def study(tmp_path_factory):
     run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
     places = {"csv": str(photographs / "labels.csv"), "images": str(photographs), "masks": str(photographs)}
     columns = {"condition": "condition", "skin_type": "fitzpatrick_scale", "patient_id": "patient"}
-    ingest = {"adapter": "folder", "depends_on": str(photographs), "sources": {"folder": {**places, **columns}}}
+    ingest = {"adapter": "folder", "sources": {"folder": {**places, **columns}}}
     params = clone / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"ingest": ingest}))
+    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
     repro(clone)
     return clone, photographs
 
@@ -87,6 +88,7 @@ def test_a_withdrawn_photograph_leaves_what_was_derived_from_it(study, tmp_path)
     shutil.copytree(photographs, own)
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace(str(photographs), str(own)))
+    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
 
     made = pd.read_csv(clone / "data/synthetic/majority_to_minority-iii-0/metadata.csv")
     manifest = pd.read_parquet(clone / "data/dataset/manifest.parquet").set_index("public_id")
