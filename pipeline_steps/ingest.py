@@ -96,17 +96,26 @@ def counts(manifest: pd.DataFrame) -> dict[str, object]:
 
 
 def _try(source: Source, position: int) -> Loaded | str:
-    """The loaded image, or the reason why there is none (empty: no file)."""
+    """The loaded image, or the reason why there is none (empty: no file): no image ends the stage for the others.
+
+    Raises:
+        DataError: the machine is at fault, so that other images would fare alike.
+    """
     try:
         return source.load(position)
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
         return _without_files(reason)
-    except OSError as error:  # a folder, a socket or a link in a circle where a file should be; no permission
-        if error.errno in MACHINES:
-            raise DataError(f"ingest can't go on: {error.strerror}; close other programs, and run again") from error
-        return f"can't be read: {error.strerror}"
+    except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in MACHINES):
+            image, fault = source.table["image_id"].iloc[position], getattr(error, "strerror", None) or "out of memory"
+            raise DataError(
+                f"image {image}: {fault}. That is this machine's fault, not the image's: close what else runs, or "
+                "lower ingest.max_pixels, and run again"
+            ) from error
+        said = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return f"can't be read: {without_places(str(said))}"
 
 
 def _without_files(reason: BadImageError) -> str:

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
 
 import icc_profiles as icc
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline_steps.ingest import ingest
 from pipeline_steps.items.replies import Replies, ReplyKey
 from pipeline_steps.records import images
 from pipeline_steps.records.color import individual_typology_angle, lab_from_srgb
-from pipeline_steps.records.errors import BadImageError
+from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.remote import edit
 
 SIDE = 16
@@ -31,21 +32,26 @@ ADOBE = icc.matrix("adobe_rgb", icc.power(563 / 256))
 LINEAR = icc.matrix("srgb", icc.power(1))
 
 
-def _ingested(folder, files, masks=None):
-    """Pixels by name (None: quarantined), the manifest by name, and the report, of files given as bytes."""
+def _source(folder, files, masks=None, mask="", masked="masks"):
+    """A set of files given as bytes, with a table of their names."""
     for place, named in (("images", files), ("masks", masks or {})):
         (folder / place).mkdir()
         for name, content in named.items():
             (folder / place / name).write_bytes(content)
     (folder / "t.csv").write_text("file,label,type\n" + "".join(f"{name},x,1\n" for name in files))
     mapped = Mapped(
-        csv=folder / "t.csv", images=folder / "images", masks=folder / "masks", file="{file}",
-        mask="{file}" if masks else "", image_id="file", condition="label", skin_type="type", patient_id="",
+        csv=folder / "t.csv", images=folder / "images", masks=folder / masked, file="{file}",
+        mask=mask or ("{file}" if masks else ""), image_id="file", condition="label", skin_type="type", patient_id="",
         lesion_id="", attributes=(),
     )  # fmt: skip
-    out = folder / "out"
+    return read_mapped(mapped, Decoding(SIDE, "squash", 10_000))
+
+
+def _ingested(folder, files, masks=None):
+    """Pixels by name (None: quarantined), the manifest by name, and the report, of files given as bytes."""
+    source, out = _source(folder, files, masks), folder / "out"
     out.mkdir()
-    report = ingest(read_mapped(mapped, Decoding(SIDE, "squash", 10_000)), SIDE, out)
+    report = ingest(source, SIDE, out)
     manifest = pd.read_parquet(out / "manifest.parquet").set_index("file")
     pixels, drawn = np.load(out / "pixels.npy"), np.load(out / "masks.npy")
     read = {name: pixels[row] if row >= 0 else None for name, row in manifest["row"].items()}
@@ -380,6 +386,7 @@ UNCLEAR = {
     "labels of 1 to 3": np.resize(np.arange(4, dtype=np.uint8), (SIDE, SIDE)),
     "negative": np.where(SQUARE, 1, -1).astype(np.float32),
     "not a number": np.where(SQUARE, np.nan, 0).astype(np.float32),
+    "labels with white": np.repeat(np.repeat(np.uint8([[0, 0, 128, 128], [255, 255, 0, 0]]), 8, 0), 4, 1),
     "red on white": np.where(SQUARE[..., None], np.array([255, 0, 0]), 255).astype(np.uint8),
 }
 
@@ -660,3 +667,43 @@ def test_photographs_with_a_damaged_exif_block_are_read_unturned(tmp_path, real_
     assert len(files) == 5
     assert (manifest["image_status"] != "missing").all()
     assert report["images"]["present"] + report["images"]["quarantined"] == 5
+
+
+def test_one_link_out_of_the_folder_or_one_odd_error_is_one_images_fault(tmp_path):
+    (tmp_path / "x").mkdir()
+    outside = tmp_path / "outside"
+    outside.write_bytes(_file(_patches()))
+    source = _source(tmp_path / "x", {"link": b"", "odd": _file(_patches()), "good": _file(_patches())})
+    (tmp_path / "x/images/link").unlink()
+    (tmp_path / "x/images/link").symlink_to(outside)
+
+    def load(position):
+        if source.table["file"][position] == "odd":
+            raise TypeError("an adapter's own")
+        return source.load(position)
+
+    (tmp_path / "out").mkdir()
+    report = ingest(replace(source, load=load), SIDE, tmp_path / "out")
+    assert report["images"] == {"present": 1, "missing": 0, "quarantined": 2}
+    assert set(report["quarantine_reasons"]) == {
+        "a link that leads out of its folder, or nowhere: copy the file instead",
+        "can't be read: TypeError: an adapter's own",
+    }
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(24, "Too many open files")])
+def test_what_is_the_machines_fault_ends_ingest_with_the_remedy(tmp_path, error):
+    source = _source(tmp_path, {"a": _file(_patches())})
+
+    def load(_position):
+        raise error
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match=r"image a: .*this machine's fault.*run again"):
+        ingest(replace(source, load=load), SIDE, tmp_path / "out")
+
+
+def test_a_photograph_is_no_mask_of_itself(tmp_path):
+    source = _source(tmp_path, {"a": _file(_patches())}, mask="{file}", masked="images")
+    with pytest.raises(BadImageError, match="mask: the photograph itself"):
+        source.load(0)

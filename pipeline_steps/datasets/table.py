@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
 from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import read_image, read_mask
-from pipeline_steps.records.manifest import UNLABELLED, safe_path
+from pipeline_steps.records.manifest import UNLABELLED, inner_path, safe_path
 from pipeline_steps.records.skin_types import parse_skin_type
 from pipeline_steps.records.text_tables import read_text_table
 from pipeline_steps.records.unknown import is_unknown
@@ -126,7 +127,7 @@ def _named(m: Mapped, key: str, rows: list[dict[str, str]]) -> list[str]:
     pattern, folder = (m.file, m.images) if key == "file" else (m.mask, m.masks)
     names = [_PLACE.sub(lambda place: row[place[1]], pattern) for row in rows]  # noqa: B023
     for name in names:
-        safe_path(folder, name)
+        inner_path(folder, name)
     return names
 
 
@@ -167,14 +168,24 @@ class Loader:
         name = self.files[position]
         if name is None:
             raise FileNotFoundError
-        path = safe_path(self.m.images, name)
+        path = _within(self.m.images, name)
         pixels, notes = read_image(path, self.d.size, self.d.resize, self.d.max_pixels)
         drawn = self.masks[position] if self.masks else None
         if drawn is None:
             return Loaded(pixels, None, notes)
-        place = safe_path(self.m.masks, drawn)
         try:
+            place = _within(self.m.masks, drawn)
+            if place.samefile(path):
+                raise BadImageError("the photograph itself: the pattern of masks names it, too")
             mask, on_mask = read_mask(place, self.d.size, self.d.resize, self.d.max_pixels, photograph=path)
         except BadImageError as error:
             raise BadImageError(f"mask: {error}") from None
         return Loaded(pixels, mask, (*notes, *(f"mask: {note}" for note in on_mask)))
+
+
+def _within(folder: Path, name: str) -> Path:
+    """A file in a folder; one link that leads out of it is one image's fault."""
+    try:
+        return safe_path(folder, name)
+    except (DataError, RuntimeError):  # RuntimeError: links in a circle
+        raise BadImageError("a link that leads out of its folder, or nowhere: copy the file instead") from None

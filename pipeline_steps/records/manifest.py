@@ -98,10 +98,19 @@ def safe_path(root: Path, name: str) -> Path:
     Raises:
         DataError: the name is absolute, has ``..`` or NUL, or leads through a link out of ``root``.
     """
-    parts = PurePosixPath(name.replace("\\", "/")).parts if "\0" not in name else ()
-    if not parts or parts[0] in {"/", ""} or ".." in parts or ":" in parts[0]:
-        raise DataError(f"file name {name!r} does not stay inside {root}; use plain relative names")
-    path = root.joinpath(*parts)
+    path = inner_path(root, name)
     if not path.resolve().is_relative_to(root.resolve()):
         raise DataError(f"file name {name!r} leads through a link out of {root}; copy the file instead")
     return path
+
+
+def inner_path(root: Path, name: str) -> Path:
+    """``root / name`` by the name alone: nothing on the disk is looked at.
+
+    Raises:
+        DataError: the name is absolute, has ``..`` or NUL.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts if "\0" not in name else ()
+    if not parts or parts[0] in {"/", ""} or ".." in parts or ":" in parts[0]:
+        raise DataError(f"file name {name!r} does not stay inside {root}; use plain relative names")
+    return root.joinpath(*parts)

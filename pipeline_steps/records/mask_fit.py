@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline_steps.records.errors import BadImageError
 
 Turn = Image.Transpose | None
+OWN_TURN_LEFT = "its own EXIF turn does not fit its photograph: not turned"
 TURNED_ALONG = "drawn on the stored pixels: turned with its photograph"
 AMBIGUOUS = (
     "EXIF turns its photograph, and the mask may have been drawn before or after: save both upright, without EXIF"
@@ -40,28 +41,38 @@ class Frame(NamedTuple):
 def turn_of_mask(mask: Frame, photograph: Frame) -> tuple[Turn, tuple[str, ...]]:
     """How to turn a mask so that it lies on its upright photograph, and notes on that.
 
-    A mask may be smaller or larger than its photograph, but of the same shape to within a pixel.
+    A mask may be smaller or larger than its photograph, but of the same shape to within the rounding of its sides. It
+    is turned by its own EXIF where it then fits; where it fits unturned alone, that EXIF is its photograph's, copied.
 
     Raises:
         BadImageError: it is of another shape, or may lie on the photograph in two ways.
     """
-    stored = _fits((mask.width, mask.height), (photograph.width, photograph.height))
-    if mask.turn is not None or photograph.turn is None:  # by its own EXIF, or there is but one way
-        if not _fits(mask.upright, photograph.upright):
-            raise BadImageError(_other_shape(mask.upright, photograph.upright))
-        return mask.turn, ()
-    upright = _fits((mask.width, mask.height), photograph.upright)
-    if stored and upright:
-        raise BadImageError(AMBIGUOUS)
-    if not stored and not upright:
-        raise BadImageError(_other_shape(mask.upright, photograph.upright))
-    return (photograph.turn, (TURNED_ALONG,)) if stored else (None, ())
+    stored, upright = (mask.width, mask.height), photograph.upright
+    if mask.turn is not None:
+        if _fits(mask.upright, upright):
+            return mask.turn, ()
+        if _fits(stored, upright):
+            return None, (OWN_TURN_LEFT,)
+        raise BadImageError(_other_shape(mask.upright, upright))
+    as_shown, as_stored = _fits(stored, upright), _fits(stored, (photograph.width, photograph.height))
+    if photograph.turn is None or (as_shown and not as_stored):
+        if not as_shown:
+            raise BadImageError(_other_shape(stored, upright))
+        return None, ()
+    if as_shown and as_stored:  # nearly square, or not turned on its side: at the photograph's own size it can be told
+        as_shown, as_stored = stored == upright, stored == (photograph.width, photograph.height)
+        if as_shown == as_stored:
+            raise BadImageError(AMBIGUOUS)
+        return (None, ()) if as_shown else (photograph.turn, (TURNED_ALONG,))
+    if not as_stored:
+        raise BadImageError(_other_shape(stored, upright))
+    return photograph.turn, (TURNED_ALONG,)
 
 
 def _fits(mask: tuple[int, int], photograph: tuple[int, int]) -> bool:
-    """Whether two shapes (width, height) are one at some scale, but for the rounding of a side."""
+    """Whether two shapes (width, height) are one at some scale, sides rounded up or down to whole pixels."""
     (width, height), (w, h) = mask, photograph
-    return abs(width - height * w / h) <= 1 or abs(height - width * h / w) <= 1
+    return abs(width * h - height * w) <= max(width, height, w, h)
 
 
 def _other_shape(mask: tuple[int, int], photograph: tuple[int, int]) -> str:
