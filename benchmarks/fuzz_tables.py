@@ -36,8 +36,10 @@ _CELLS = (
         "tab\there",
     ),
     *("\u200b", "💥", "{file}", "{stem}", "%s", "=1+1", "-", "x" * 300, "line\nbreak", "'", '"', "\u2028", "\ufeff"),
-    *("con", ".", "..", "a.png.png"),
+    *("con", ".", "..", "a.png.png", "a.jpg", "a", "N/A", "湿疹", "псориаз", "\x0b", "\x1c", "\x85", "\xa0", "<html>"),
 )
+
+_CODES = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp1251", "shift_jis", "gbk", "utf-7"]
 
 
 def run(count: int, seed: int) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _mapping(folder: Path, rng: random.Random) -> Mapped:
         images=folder / rng.choice(["images"] * 9 + ["none"]),
         masks=folder / "images",
         file=rng.choice(["{file}"] * 8 + ["{stem}.png", "{nope}", "{}", "{file"]),
-        mask=rng.choice([""] * 8 + ["{stem}_mask.png", "{file}"]),
+        mask=rng.choice([""] * 8 + ["{stem}_mask.png", "{file}", "{label}"]),
         image_id="file",
         condition=rng.choice(["label"] * 9 + ["file"]),
         skin_type=rng.choice(["type"] * 4 + ["", ""]),
@@ -107,8 +109,8 @@ def _table(rng: random.Random) -> bytes:
         del rows[-1][-1]
     lines = [delimiter.join(_written(cell, delimiter, rng) for cell in row) for row in rows]
     trailing = delimiter * rng.choice([0, 0, 0, 1, 3])
-    text = rng.choice(["", "", "", "\n", "\ufeff"]) + end.join(line + trailing for line in lines) + end
-    content = text.encode(rng.choice(["utf-8"] * 6 + ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"]), "replace")
+    text = rng.choice(["", "", "", "\n", "\ufeff", "sep=;\n"]) + end.join(line + trailing for line in lines) + end
+    content = text.encode(rng.choice(["utf-8"] * 12 + _CODES), "replace")
     if rng.random() < 0.15:
         at = rng.randrange(len(content) + 1)
         content = content[:at] + rng.randbytes(rng.randrange(4)) + content[at + rng.randrange(3) :]

@@ -267,13 +267,13 @@ def test_a_killed_run_pays_nothing_twice(tmp_path, serve):
     study, _ = _study(tmp_path, 12)
     params = _params(model.url, timeout_seconds=60.0)
     code = (
-        "import sys, pandas as pd\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\n"
+        "import ast, sys, pandas as pd\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\n"
         "from test_endpoint import *\nfolder = Path(sys.argv[1])\n"
         "rows = pd.read_parquet(folder / 'manifest.parquet')\n"
         "study = Study(rows, folder, ItemStore(folder / 'items'), Replies(folder / 'paid'))\n"
-        "caption(EndpointParams.model_validate_json(sys.argv[2]), study)\n"
+        "caption(EndpointParams.model_validate(ast.literal_eval(sys.argv[2])), study)\n"
     )
-    command = [sys.executable, "-c", code, str(tmp_path), params.model_dump_json()]
+    command = [sys.executable, "-c", code, str(tmp_path), repr(params.model_dump())]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     while model.requests < 7:
         assert process.poll() is None

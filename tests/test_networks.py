@@ -150,7 +150,7 @@ def trained(tmp_path, monkeypatch):
 
     def train(stage, arm, *flags):
         folder = tmp_path / f"{stage.__name__}-{arm}-{'-'.join(flags)}"
-        paths = {"dataset": "dataset", "split": "iii-0.parquet", "synthetic": "none", "screened": "none"}
+        paths = {"dataset": "dataset", "split": "iii-0.parquet", "synthetic": "models/none", "screened": "models/none"}
         named = [text for flag, path in paths.items() for text in (f"--{flag}", path)]
         monkeypatch.setattr(sys, "argv", ["stage", *named, "--out", str(folder), "--arm", arm, *flags])
         stage.main()

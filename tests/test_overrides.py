@@ -146,7 +146,7 @@ def test_a_dry_run_plans_another_wiring_and_drops_no_cell(here):
     assert " stages may run" in done.stdout
     done = run(*FLOW, "--dry-run", "-S", "grid.comparison.augmenters=[no_such_thing]", cwd=here, check=False)
     assert done.returncode == 1
-    assert "augmenters.no_such_thing is named but not defined" in done.stderr
+    assert "names augmenters.no_such_thing, which is not defined" in done.stderr
 
 
 @pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt, SystemExit])

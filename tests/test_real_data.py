@@ -33,7 +33,8 @@ def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
     assert images["table"]["skin_type_unknown"] == 565
     assert images["table"]["url_missing"] == 41
     dropped = read_json(clone / "metrics/subset.json")["dropped"]
-    assert dropped["skin type outside both groups"] == {"3": 620, "4": 456, "unknown": 128}
+    assert dropped["skin type outside both groups"] == {"3": 620, "4": 456}
+    assert dropped["skin type unknown"] == {"unknown": 128}
     assert sum(dropped["another condition"].values()) == 16577 - 2835
     assert images.get("missing_by_skin_type", {}).get("unknown") == 565
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks import fuzz_tables
 from pipeline_steps.audit import missing_facts
+from pipeline_steps.datasets import fitzpatrick17k
 from pipeline_steps.datasets.files import image_ids
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import _require_images, read_source
@@ -254,6 +255,80 @@ def test_ingest_refuses_what_dvc_does_not_watch(tmp_path):
     assert ran.returncode == 1
     assert ran.stderr.strip().endswith("run 'python -m pipeline_steps.cells'")
     assert not (tmp_path / "o").exists()
+
+
+NFD = unicodedata.normalize("NFD", "né")
+
+
+def test_a_name_is_one_name_in_both_forms_of_unicode(tmp_path):
+    """A label typed on two systems was two conditions, and one patient's photographs lay on both sides of a split."""
+    text = f"file,label,type,patient,lesion\na.png,né,1,né,né\nb.png,{NFD},1,{NFD},{NFD}\n"
+    table = read_mapped(_mapped(_set(tmp_path, text), patient_id="patient", lesion_id="lesion"), D).table
+    assert [table[c].nunique() for c in ("condition", "patient_id", "lesion_id")] == [1, 1, 1]
+
+
+def test_a_column_is_found_by_its_name_in_unicodes_other_form(tmp_path):
+    text = TABLE.replace("label", NFD)
+    assert list(read_mapped(_mapped(_set(tmp_path, text), condition="né"), D).table["condition"]) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.jpg", "a.png", "a.jpg.png"],
+        ["x y", image_ids(pd.Series(["x y"]))[0]],
+        ["x y.jpg", "x y.png", "x y.jpg.png"],
+    ],
+)
+def test_no_two_images_share_an_id_whatever_they_are_called(names):
+    assert len(set(image_ids(pd.Series(names)))) == len(names)
+
+
+def test_rows_that_name_one_file_are_refused_before_anything_is_decoded(tmp_path):
+    text = f"file,label,type\n{NFD}.png,x,1\nb.png,x,1\nné.png,y,1\n"
+    with pytest.raises(DataError, match=r"row 2 and row 4: rows with one file say different things"):
+        read_mapped(_mapped(_set(tmp_path, text)), D)
+
+
+@pytest.mark.parametrize("word", ["", "NaN", "N/A"])
+def test_a_row_whose_mask_is_unknown_has_none(tmp_path, word):
+    text = f"file,label,type,mask\na.png,x,1,m.png\nb.png,x,1,{word}\n"
+    folder = _set(tmp_path, text, "a.png", "b.png", "m.png")
+    (folder / "images").rename(folder / "masks")
+    mapped = _mapped(_set(tmp_path, text, "a.png", "b.png"), mask="{mask}")
+    source = read_mapped(mapped, D)
+    assert source.report["masks_found"] == 1
+    assert source.load(1).mask is None
+
+
+def test_a_row_whose_file_is_unknown_counts_as_missing(tmp_path):
+    text = "id,file,label,type\n1,a.png,x,1\n2,,x,1\n"
+    source = read_mapped(_mapped(_set(tmp_path, text, "a.png"), image_id="id"), D)
+    assert source.load(0).pixels.shape == (16, 16, 3)
+    with pytest.raises(FileNotFoundError):
+        source.load(1)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("b.png,x,9", "row 6, column type"), ("../b.png,x,1", "row 6: file name"), (",x,1", "row 6, column file")],
+)
+def test_an_error_names_the_row_that_a_spreadsheet_shows(tmp_path, row, said):
+    """A repeated row, a blank one and a cell of two lines come before."""
+    text = f'file,label,type\na.png,x,1\na.png,x,1\n\nc.png,"two\nlines",1\n{row}\n'
+    with pytest.raises(DataError, match=said):
+        read_mapped(_mapped(_set(tmp_path, text)), D)
+
+
+def test_tables_of_fitzpatrick17k_without_a_column_are_refused(tmp_path):
+    """Wrong tables ended in a KeyError."""
+    table = _set(tmp_path, "md5hash,label,fitzpatrick_scale\na,x,1\n") / "t.csv"
+    for call in (
+        lambda: fitzpatrick17k.read(table, tmp_path, None, check_md5=False, decoding=D),
+        lambda: fitzpatrick17k.download(table, tmp_path, set()),
+    ):
+        with pytest.raises(DataError, match="no column 'url'; it has md5hash, label"):
+            call()
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from pipeline_steps.records.slugs import slug
 
 _ENDING = re.compile(r"\.(png|jpe?g|webp|tiff?|bmp|gif|heic|avif|jp2)$", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w.\-]{1,128}")
+_LIKE_DERIVED = re.compile(r".*-[0-9a-f]{16}")
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2"}
 
 
@@ -40,12 +41,16 @@ def image_ids(ids: "pd.Series[str]") -> list[str]:
     """Ids of letters, digits, dots, dashes and underscores: as they are, without a file's ending, if they are made so.
 
     Others (with blanks, folders, brackets) get what they have of these and the start of their SHA-256, so that no two
-    share one; ids that differ in their ending alone keep it. Unicode's composed form (NFC) is taken.
+    share one; so do ids that differ in their ending alone, with it, and those that look derived. Unicode's composed
+    form (NFC) is taken.
     """
     composed = [unicodedata.normalize("NFC", i) for i in ids]
     times = Counter(stem(i) for i in composed)
-    plain = [stem(i) if times[stem(i)] == 1 else i for i in composed]
-    return [i if _PLAIN.fullmatch(i) else _derived(i) for i in plain]
+    return [_derived(i) if times[stem(i)] > 1 or not _is_plain(stem(i)) else stem(i) for i in composed]
+
+
+def _is_plain(name: str) -> bool:
+    return bool(_PLAIN.fullmatch(name)) and not _LIKE_DERIVED.fullmatch(name)
 
 
 def _derived(image_id: str) -> str:

@@ -19,7 +19,8 @@ from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
-from pipeline_steps.records.text_tables import read_text_table
+from pipeline_steps.records.text_tables import read_text_table, require_columns
+from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.progress import Track
 
@@ -47,7 +48,9 @@ def read(csv: Path, images: Path, skincon: Path | None, check_md5: bool, decodin
         attributes=(),
     )
     source = read_mapped(mapped, decoding)
-    missing_url = int((read_text_table(csv)["url"] == "").sum())
+    rows = read_text_table(csv)
+    require_columns(csv, ["url"], rows.columns)
+    missing_url = int(rows["url"].map(is_unknown).sum())
     table, report = source.table, {**source.report, "url_missing": missing_url}
     if skincon:
         table, concepts = _with_concepts(table, skincon)
@@ -68,6 +71,7 @@ def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dic
     Files appear only when their MD5 fits, so an interrupted run goes on where it stopped.
     """
     table = read_text_table(csv)
+    require_columns(csv, ["md5hash", "url", "label"], table.columns)
     wanted = table[table["label"].isin(labels)] if labels else table
     todo = [(r.md5hash, r.url) for r in wanted.itertuples() if not (images / f"{r.md5hash}.jpg").exists()]
     with httpx.Client(timeout=30, follow_redirects=True) as client, ThreadPoolExecutor(workers) as pool:

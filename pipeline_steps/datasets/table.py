@@ -1,6 +1,5 @@
 """Any CSV with any folder of images: columns are mapped by name, every oddity is counted or refused."""
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import read_image, read_mask
 from pipeline_steps.records.manifest import UNLABELLED, inner_path, safe_path
 from pipeline_steps.records.skin_types import parse_skin_type
-from pipeline_steps.records.text_tables import read_text_table
+from pipeline_steps.records.text_tables import read_numbered, require_columns
 from pipeline_steps.records.unknown import is_unknown
 
 _PLACE = re.compile(r"\{([^{}]*)\}")  # of a column in a pattern of file names
@@ -40,20 +39,22 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     Raises:
         DataError: no file, a column is missing, ids conflict, a skin type is none, a name leaves the folder.
     """
-    raw = _read_columns(m)
-    distinct = raw.drop_duplicates(ignore_index=True)
+    raw, numbers = _read_columns(m)
+    distinct = raw.drop_duplicates()
+    where = [f"{m.csv}, row {numbers[i]}" for i in distinct.index]
+    distinct = distinct.reset_index(drop=True)
     ids = distinct[m.image_id]
-    _refuse_contradictions(m, ids)
+    _refuse_contradictions(m, ids, where)
     rows: list[dict[str, str]] = distinct.assign(stem=ids.map(stem)).to_dict("records")  # type: ignore[assignment]
     unknown = (None, None)
-    skin = [_skin_type(m, i, row[m.skin_type]) if m.skin_type else unknown for i, row in enumerate(rows)]
+    skin = [_skin_type(m, w, row[m.skin_type]) if m.skin_type else unknown for w, row in zip(where, rows, strict=True)]
     conditions = distinct[m.condition].str.lower()
     blank, patients = conditions.map(is_unknown), _ids(distinct, m.patient_id)
     lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
     table = pd.DataFrame(
         {
             "image_id": image_ids(ids),
-            "file": _named(m, "file", rows),
+            "file": _named(m, "file", rows, where),
             "condition": conditions.replace(dict(renamed or {})).mask(blank, UNLABELLED),
             "fitzpatrick_scale": pd.array([t for t, _ in skin], dtype="Int64"),
             "skin_group": [g or "" for _, g in skin],
@@ -67,7 +68,7 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     )
     _refuse_case_collisions(m, table)
     images = look_up(m.images, table["file"])
-    masks = look_up(m.masks, _named(m, "mask", rows)) if m.mask else Found((), 0, 0)
+    masks = look_up(m.masks, _named(m, "mask", rows, where)) if m.mask else Found((), 0, 0)
     report = {
         "rows": len(raw),
         "duplicate_rows": len(raw) - len(distinct),
@@ -102,50 +103,57 @@ def _ids(table: pd.DataFrame, column: str) -> pd.Series:
     return table[column].mask(table[column].map(is_unknown), "") if column else pd.Series("", index=table.index)
 
 
-def _read_columns(m: Mapped) -> pd.DataFrame:
-    raw = read_text_table(m.csv)
+def _read_columns(m: Mapped) -> tuple[pd.DataFrame, list[int]]:
+    """The table and the number of each row; labels and ids in Unicode's composed form: they are names, not files'."""
+    raw, numbers = read_numbered(m.csv)
     wanted = [c for c in (m.image_id, m.condition, m.skin_type, m.patient_id, m.lesion_id, *m.attributes) if c]
-    _require_columns(m, wanted, list(raw.columns), "")
+    require_columns(m.csv, wanted, raw.columns)
     for key, pattern in (("file", m.file), ("mask", m.mask)):
-        _require_columns(m, _PLACE.findall(pattern), [*raw.columns, "stem"], f" of {key} {pattern!r}")
+        require_columns(m.csv, _PLACE.findall(pattern), [*raw.columns, "stem"], f" of {key} {pattern!r}")
     if not m.skin_type:
         print(f"{m.csv}: no column of skin types is named, so the type of all {len(raw)} images is unknown", flush=True)
-    return raw
+    named = {c for c in (m.condition, m.patient_id, m.lesion_id) if c and c != m.image_id}
+    return raw.assign(**{c: raw[c].str.normalize("NFC") for c in named}), numbers
 
 
-def _require_columns(m: Mapped, wanted: list[str], there: list[str], place: str) -> None:
-    for column in wanted:
-        if column not in there:
-            folded = {c.casefold(): c for c in there}
-            near = difflib.get_close_matches(column.casefold(), folded, 1, 0.5)
-            hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
-            raise DataError(f"{m.csv} has no column {column!r}{place}; it has {', '.join(there)}{hint}")
-
-
-def _named(m: Mapped, key: str, rows: list[dict[str, str]]) -> list[str]:
-    """The file names that a pattern gives, each within its folder."""
+def _named(m: Mapped, key: str, rows: list[dict[str, str]], where: list[str]) -> list[str]:
+    """The file names that a pattern gives, each within its folder; empty where a cell that it is made of is unknown."""
     pattern, folder = (m.file, m.images) if key == "file" else (m.mask, m.masks)
-    names = [_PLACE.sub(lambda place: row[place[1]], pattern) for row in rows]  # noqa: B023
-    for name in names:
-        inner_path(folder, name)
+    names = []
+    for row, place in zip(rows, where, strict=True):
+        cells = [row[column] for column in _PLACE.findall(pattern)]
+        name = "" if any(map(is_unknown, cells)) else _PLACE.sub(lambda found: row[found[1]], pattern)  # noqa: B023
+        try:
+            if name:
+                inner_path(folder, name)
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from None
+        names.append(name)
     return names
 
 
-def _refuse_contradictions(m: Mapped, ids: pd.Series) -> None:
-    if ids.duplicated().any():
-        twice = ", ".join(sorted(ids[ids.duplicated()].unique())[:5])
-        raise DataError(f"{m.csv}: rows with one {m.image_id} say different things ({twice}); keep one row an image")
+def _refuse_contradictions(m: Mapped, ids: "pd.Series[str]", where: list[str]) -> None:
+    if blank := [place for place, name in zip(where, ids, strict=True) if not name]:
+        raise DataError(f"{blank[0]}, column {m.image_id}: no image is named ({len(blank)} such rows); delete the row")
+    composed = ids.str.normalize("NFC")
+    if (again := composed.duplicated(keep=False)).any():
+        first = composed[again].iloc[0]
+        places = [place.rpartition(", ")[2] for place, name in zip(where, composed, strict=True) if name == first]
+        raise DataError(
+            f"{m.csv}, {' and '.join(places[:3])}: rows with one {m.image_id} say different things ({first}; "
+            f"{composed[again].nunique()} such images); keep one row an image"
+        )
 
 
-def _skin_type(m: Mapped, position: int, value: str) -> tuple[int | None, str | None]:
+def _skin_type(m: Mapped, place: str, value: str) -> tuple[int | None, str | None]:
     try:
         return parse_skin_type(value)
     except ValueError as error:
-        raise DataError(f"{m.csv}, row {position + 2}, column {m.skin_type}: {error}") from None
+        raise DataError(f"{place}, column {m.skin_type}: {error}") from None
 
 
 def _refuse_case_collisions(m: Mapped, table: pd.DataFrame) -> None:
-    names = table["file"].drop_duplicates()
+    names = table.loc[table["file"] != "", "file"].drop_duplicates()
     collisions = names[names.str.casefold().duplicated(keep=False)]
     if len(collisions):
         raise DataError(

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline_steps.forgetting.derived import Identity, cached_objects, derived_runs, made_from
 from pipeline_steps.forgetting.runs import Cache, Run
 from pipeline_steps.items.store import DEFAULT_ROOT
-from pipeline_steps.records.synthetic import METADATA
+from pipeline_steps.records.synthetic import METADATA, read_metadata
 
 PAID = Path("cache/paid")
 _RUNS = Path("runs")
@@ -62,7 +60,7 @@ def inventory(cache: Cache, runs: Sequence[Run], who: Sequence[Identity]) -> lis
 
 def _made(folders: Sequence[str], who: Sequence[Identity]) -> str:
     names = {name for one in who for name in (*one.public, one.image_id)}
-    counts = [made_from(pd.read_csv(Path(f) / METADATA), names) for f in folders if (Path(f) / METADATA).is_file()]
+    counts = [made_from(read_metadata(Path(f)), names) for f in folders if (Path(f) / METADATA).is_file()]
     return f"{sum(counts)} made from it, in {sum(n > 0 for n in counts)} sets; the others by models that saw it"
 
 

@@ -2,9 +2,11 @@
 
 import codecs
 import csv
+import difflib
 import io
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,10 +22,17 @@ _CODES = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 
 
 def read_text_table(path: Path) -> pd.DataFrame:
+    """The table of ``read_numbered``, without the numbers of its rows."""
+    return read_numbered(path)[0]
+
+
+def read_numbered(path: Path) -> tuple[pd.DataFrame, list[int]]:
     """A delimited table with a header as text, blanks kept; cells and names without blanks around them.
 
     The delimiter is found: comma, semicolon, tab or bar. UTF-8, or UTF-16 with its mark; any line ends. Empty rows, and
-    what is empty beyond the header's last column, are left out. A column without a name is ``Unnamed: 0``.
+    what is empty beyond the header's last column, are left out. A column without a name is ``Unnamed: 0``;
+    names are in Unicode's composed form. With the number of each row as spreadsheets count them: the header is 1, blank
+    rows count, and a cell of several lines is in one row.
 
     Raises:
         DataError: there is no such file, or it is no such table; the message names the row.
@@ -37,10 +46,10 @@ def read_text_table(path: Path) -> pd.DataFrame:
         ) from None
     if not rows:
         raise DataError(f"{path} is empty: a table with a header is wanted")
-    (_, header), *body = rows
+    (_, _, header), *body = rows
     names = _names(path, header)
-    wrong = [(line, len(cells)) for line, cells in body if len(cells) != len(names) and any(cells[len(names) :])]
-    wrong += [(line, len(cells)) for line, cells in body if len(cells) < len(names)]
+    wrong = [(line, len(cells)) for _, line, cells in body if len(cells) != len(names) and any(cells[len(names) :])]
+    wrong += [(line, len(cells)) for _, line, cells in body if len(cells) < len(names)]
     if wrong:
         first = ", ".join(f"line {line} has {n}" for line, n in sorted(wrong)[:_NAMED])
         raise DataError(
@@ -49,7 +58,23 @@ def read_text_table(path: Path) -> pd.DataFrame:
         )
     if not body:
         raise DataError(f"{path} has a header and no rows")
-    return pd.DataFrame([cells[: len(names)] for _, cells in body], columns=names, dtype=object).astype(str)
+    table = pd.DataFrame([cells[: len(names)] for _, _, cells in body], columns=names, dtype=object).astype(str)
+    return table, [number for number, _, _ in body]
+
+
+def require_columns(path: Path, wanted: Iterable[str], there: Iterable[str], place: str = "") -> None:
+    """Whether a table has all columns that are wanted; ``place``: what wants them.
+
+    Raises:
+        DataError: with the column, those that there are, and the one that may be meant.
+    """
+    known = list(there)
+    folded = {c.casefold(): c for c in known}
+    for column in wanted:
+        if column not in known:
+            near = difflib.get_close_matches(column.casefold(), folded, 1, 0.5)
+            hint = f"; did you mean {folded[near[0]]!r}?" if near else ""
+            raise DataError(f"{path} has no column {column!r}{place}; it has {', '.join(known)}{hint}")
 
 
 def _decoded(path: Path) -> str:
@@ -75,15 +100,15 @@ def _decoded(path: Path) -> str:
     return text
 
 
-def _parsed(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """Rows that hold something, with the number of their last line."""
+def _parsed(path: Path, text: str) -> list[tuple[int, int, list[str]]]:
+    """Rows that hold something, with their number and that of their last line."""
     delimiter = max(_DELIMITERS, key=lambda d: _fit(text, d))  # the first of those that fit equally well
     if text[:4].lower() == "sep=" and text[4:5] in _DELIMITERS and text[5:6] in {"\r", "\n"}:  # Excel's way to say it
         delimiter, text = text[4], text[6:]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows = [(reader.line_num, [_bare(cell) for cell in cells]) for cells in reader]
-    kept = [(line, cells) for line, cells in rows if any(cells)]
-    if kept and len(kept[0][1]) == 1 and any(ord(c) < ord(" ") for c in kept[0][1][0]):
+    rows = [(n, reader.line_num, [_bare(cell) for cell in cells]) for n, cells in enumerate(reader, 1)]
+    kept = [(n, line, cells) for n, line, cells in rows if any(cells)]
+    if kept and len(kept[0][2]) == 1 and any(ord(c) < ord(" ") for c in kept[0][2][0]):
         raise DataError(f"{path} is no table: its first row holds control characters")
     return kept
 
@@ -112,7 +137,8 @@ def _fit(text: str, delimiter: str) -> tuple[float, int]:
 def _names(path: Path, header: Sequence[str]) -> list[str]:
     """Names of the columns, without empty ones at the end."""
     last = max((i for i, name in enumerate(header) if name), default=-1)
-    names = [name or f"Unnamed: {i}" for i, name in enumerate(header[: last + 1])]
+    composed = [unicodedata.normalize("NFC", name) for name in header[: last + 1]]
+    names = [name or f"Unnamed: {i}" for i, name in enumerate(composed)]
     if twice := [name for name, n in Counter(names).items() if n > 1]:
         raise DataError(f"{path} has two columns called {', '.join(twice)}; rename one of them")
     return names
