@@ -48,6 +48,8 @@ def ask(service: Service, p: EndpointParams, paid: Replies, key: ReplyKey, asked
         raise DataError(f"{error}; a server that takes no schema is asked with structured: prompt") from None
     if isinstance(reply, str):
         return reply
+    if not reply.choices:  # an error that came with status 200: kept, it would be taken for the answer for ever
+        return "no answer: a reply without choices"
     service.budget.pay(_price(p.budget, reply.usage))
     paid.put(key, _stored(reply))
     return ""
@@ -55,12 +57,11 @@ def ask(service: Service, p: EndpointParams, paid: Replies, key: ReplyKey, asked
 
 def _stored(reply: ChatCompletion) -> bytes:
     """What is kept of a reply; nothing that a server should send is taken for granted."""
-    choice = reply.choices[0] if reply.choices else None
+    choice = reply.choices[0]
     message = getattr(choice, "message", None)
     said = [getattr(message, name, None) for name in ("content", *_THOUGHTS)]
     text, *thoughts = (value if isinstance(value, str) else "" for value in said)
-    finish = choice.finish_reason if choice else "nothing"
-    return stored_reply(text, finish, next(filter(None, thoughts), ""))
+    return stored_reply(text, choice.finish_reason, next(filter(None, thoughts), ""))
 
 
 def _price(budget: BudgetParams, usage: CompletionUsage | None) -> float:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.reports import IN_REASONING, Report, compose_reports, read_report
 from pipeline_steps.captions.schema import instruction, json_schema
-from pipeline_steps.items.replies import Replies, ReplyKey
+from pipeline_steps.items.replies import Replies, ReplyKey, server_of
 from pipeline_steps.items.store import Use, item_key
 from pipeline_steps.parameters.captioners import EndpointParams
 from pipeline_steps.records.images import Pixels, digest, png_bytes
@@ -66,6 +66,7 @@ def _key(params: EndpointParams, asked: str, image: Pixels) -> ReplyKey:
         _CODE,
         instruction=asked,
         schema=json_schema(params.schema_name) if params.structured == "json_schema" else None,
+        server=server_of(params.base_url),
         model=params.model,
         temperature=params.temperature,
         max_tokens=params.max_reply_tokens,

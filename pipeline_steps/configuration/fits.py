@@ -142,5 +142,22 @@ def _makes_masks(params: dict[str, Any], adapter: str | None) -> bool:
     return adapter is not None and params["adapters"][adapter]["task"] == "image_and_mask"
 
 
+def _classes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """A classifier of one class is always right."""
+    if cells["train_classifier"] and len({*params["subset"]["conditions"]}) < 2:
+        yield "subset.conditions names one condition: classifiers need two (or give the grid's blocks no architectures)"
+
+
+def _pairs(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """A segmenter learns from images with masks."""
+    for name in sorted({cell["augmenter"] for cell in cells["train_segmenter"].values()} - {""}):
+        mode = params["augmenters"][name]["mode"]
+        if mode in {"txt2img", "img2img"}:
+            yield (
+                f"augmenters.{name} makes no masks (mode {mode}), and the grid trains segmenters on its images: take "
+                "one of mode image_and_mask, inpaint or tone_transfer, or set the block's segmenters to []"
+            )
+
+
 # Each gives a line for whatever can be told to go wrong in a later stage.
-LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned)
+LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned, _classes, _pairs)

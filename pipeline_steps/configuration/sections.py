@@ -86,7 +86,7 @@ def section_mistakes(params: Any) -> list[str]:
 
 def _entry_mistakes(section: str, key: Any, entry: Any) -> list[str]:
     place = f"{section}.{key}"
-    if not isinstance(key, str) or not key or any(c in key for c in "/\\@ .$,"):
+    if not isinstance(key, str) or not key or any(c in key for c in "/\\@ .$,-"):
         return [f"{place}: {key!r} names files and cells: use letters, digits and underscores"]
     if (section, key) == ("base_models", NO_MODEL):
         return [] if entry == {} else [f"{place} stands for no model: it should be {{}}"]

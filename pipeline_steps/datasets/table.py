@@ -48,7 +48,7 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     rows: list[dict[str, str]] = distinct.assign(stem=ids.map(stem)).to_dict("records")  # type: ignore[assignment]
     unknown = (None, None)
     skin = [_skin_type(m, w, row[m.skin_type]) if m.skin_type else unknown for w, row in zip(where, rows, strict=True)]
-    conditions = distinct[m.condition].str.lower()
+    conditions = distinct[m.condition].str.lower().str.split().str.join(" ")  # one blank between words, and no other
     blank, patients = conditions.map(is_unknown), _ids(distinct, m.patient_id)
     lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
     table = pd.DataFrame(
@@ -62,7 +62,7 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
             "patient_id": patients,
             "lesion_id": lesions,
             "role": "study",
-            "attributes": [json.dumps({c: row[c] for c in m.attributes}) for row in rows],
+            "attributes": [json.dumps({c: " ".join(row[c].split()) for c in m.attributes}) for row in rows],
         },
         columns=list(COLUMNS),
     )

@@ -85,6 +85,8 @@ def doubt(known: Mapping[str, Agreement], wanted: int, rule: ToneRule) -> str:
             f"fewer than screen.tone_smallest_sample ({rule.smallest_sample})"
         )
     for words, found in ((f"of type {wanted}", own), ("of known type", known[ALL])):
+        if found.unmeasured > rule.largest_error * found.images:
+            return f"{found.unmeasured} of {found.images} real images {words} show too little skin to be measured"
         if not found.misjudged <= rule.largest_error:
             measured = found.images - found.unmeasured
             return (

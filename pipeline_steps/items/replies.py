@@ -10,11 +10,18 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from pipeline_steps.items.store import read_checked, write_checked
 
 DEFAULT_ROOT = Path("cache/paid")
 _ROOT = "EQUIDERM_PAID"
+
+
+def server_of(base_url: str) -> str:
+    """Whose reply it is: two servers may give different models one name; a port or a scheme may change."""
+    parts = urlsplit(base_url)
+    return f"{parts.hostname or ''}{parts.path.rstrip('/')}"
 
 
 class ReplyKey(NamedTuple):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pipeline_steps.items.replies import Replies, ReplyKey, default_replies
+from pipeline_steps.items.replies import Replies, ReplyKey, default_replies, server_of
 from pipeline_steps.items.store import item_key
 from pipeline_steps.parameters.augmenters import RemoteEditParams
 from pipeline_steps.records.captioned import read_captions
@@ -71,6 +71,7 @@ def _key(
         prompt=prompt,
         copy=job.copy,
         seed=job.seed,
+        server=server_of(params.base_url),
         model=params.model,
         size=params.size,
     )
