@@ -110,7 +110,8 @@ def _first(who: Sequence[Identity]) -> str:
     files = sorted({file for one in who for file in one.files})
     which = f" ({', '.join(files[:_SHOWN])}{', …' if len(files) > _SHOWN else ''})" if files else ""
     return (
-        f"Yours to do first: remove the photograph{which} and its row in the data set's table. This does not touch "
+        f"Yours to do first: remove the photograph{which}, its lesion mask if it has one, and its row in "
+        "the data set's table. This does not touch "
         "them, and as long as they are there dvc repro reads them again."
     )
 

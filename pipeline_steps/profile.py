@@ -145,6 +145,8 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run from the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 (byte {error.object[error.start]:#04x}): save it as UTF-8") from None
 
 
 def _parsed(text: str, file: Path) -> Any:

@@ -55,6 +55,7 @@ def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -
 
 _OTHER_CONDITION, _NO_PIXELS = "another condition", "no pixels"
 _UNKNOWN, _GROUP_ALONE = "skin type unknown", "skin type known by its group alone"
+_SHOWN = 12  # labels in a message
 Rule = Callable[[pd.DataFrame], pd.Series]
 
 
@@ -111,11 +112,17 @@ def _require_conditions(manifest: pd.DataFrame, params: SubsetParams) -> None:
         raise DataError("subset.conditions names none; name the labels to study")
     require_distinct(params.conditions)
     known = sorted(set(manifest["condition"]))
-    for condition in params.conditions:
-        if condition not in known:
-            near = difflib.get_close_matches(condition, known, 3, 0.4)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there is {', '.join(known[:8])}"
-            raise DataError(f"subset.conditions names {condition!r}, which no image has; {hint}")
+    absent = [condition for condition in params.conditions if condition not in known]
+    if absent:
+        near = difflib.get_close_matches(absent[0].casefold(), known, 1, 0.7) if len(absent) == 1 else []
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        times = manifest["condition"].value_counts()
+        there = ", ".join(f"{label!r} ({times[label]})" for label in times.index[:_SHOWN])
+        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        raise DataError(
+            f"subset.conditions names {', '.join(map(repr, absent))}, which no image has{meant}; the labels, in small "
+            f"letters, are {there}{more}"
+        )
 
 
 def counts(table: pd.DataFrame) -> dict[str, dict[str, int]]:

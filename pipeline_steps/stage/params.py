@@ -46,6 +46,8 @@ def _loaded(path: Path) -> Any:
         return copy.deepcopy(_parsed(path.read_text("utf-8")))
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run from the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 (byte {error.object[error.start]:#04x}): save it as UTF-8") from None
     except YAMLError as error:
         raise ParamsError(f"{path} is not plain YAML: {error}") from None
 
