@@ -206,7 +206,7 @@ def test_an_image_that_only_an_earlier_run_had_is_found(clone):
 def test_what_remains_is_said(clone, capsys):
     forget.forget(["ann"], sure=True)
     said = capsys.readouterr().out
-    for words in ("Yours to do first: remove the photograph (ann.jpg), its lesion mask if it has one, and its row", "git:", "DVC remotes",
+    for words in ("Yours to do first: remove the photograph (ann.jpg), its lesion mask", "git:", "DVC remotes",
                   "other clones", "dvc repro"):  # fmt: skip
         assert words in said
 

@@ -135,8 +135,8 @@ def _named(m: Mapped, key: str, rows: list[dict[str, str]], where: list[str]) ->
 def _refuse_contradictions(m: Mapped, ids: "pd.Series[str]", where: list[str]) -> None:
     if blank := [place for place, name in zip(where, ids, strict=True) if is_unknown(name)]:
         raise DataError(
-            f"{blank[0]}, column {m.image_id}: blank or a word for unknown is no image's id ({len(blank)} such rows); name "
-            "the image, or delete the row"
+            f"{blank[0]}, column {m.image_id}: blank or a word for unknown is no image's id ({len(blank)} such rows); "
+            "name the image, or delete the row"
         )
     composed = ids.str.normalize("NFC")
     if (again := composed.duplicated(keep=False)).any():
