@@ -17,10 +17,12 @@ KINDS: dict[str, Callable[[int, int], dict[str, Any]]] = {"images": fuzz_images.
 def main() -> None:
     """Command line; exit status 1 if any input ended with a traceback."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], default=list(KINDS))
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{' or '.join(KINDS)}; all of them if none is named")
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if unknown := [kind for kind in args.kinds if kind not in KINDS]:
+        parser.error(f"no kind {', '.join(unknown)}; there is {', '.join(KINDS)}")
     bad = 0
     for kind in args.kinds or KINDS:
         found = KINDS[kind](args.count, args.seed)
