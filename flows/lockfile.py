@@ -20,12 +20,14 @@ HEAD = "schema: '2.0'\nstages:\n"
 def sort_lock(order: list[str], path: Path = Path("dvc.lock")) -> None:
     """Sort the stages of ``path`` by ``order``, whatever finished first, so that git shows real changes only.
 
-    Others stay behind those. Written whole, and only if it changes; a file that DVC did not write so stays as it is.
+    Others (of cells that left the grid, which may come back) stay where they are. Written whole, and only if it
+    changes; a file that DVC did not write so stays as it is.
     """
     if not path.exists() or (blocks := blocks_of(path.read_text("utf-8"))) is None:
         return
     place = {_first_line(name): i for i, name in enumerate(order)}
-    first_lines = sorted(blocks, key=lambda line: place.get(line, len(place)))
+    in_order = iter(sorted((line for line in blocks if line in place), key=place.__getitem__))
+    first_lines = [next(in_order) if line in place else line for line in blocks]
     if first_lines != list(blocks):
         _write(path, {line: blocks[line] for line in first_lines})
 
