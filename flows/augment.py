@@ -88,13 +88,17 @@ async def augment(
         if pool and all(state.is_completed() for state in states.values()):
             await restore(targets, Listener(get_run_logger(), "restore"))
         names = await _conclude(plan, states)
-        failed = [name for name, state in states.items() if not state.is_completed()]
-        if failed:
-            skipped = [name for name, state in names.items() if state == "Skipped"]
-            raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
+        _refuse_failures(states)
         if experiment or overrides:
             await _save(experiment or context.flow_run.name, plan, change)
     return names
+
+
+def _refuse_failures(states: dict[str, State]) -> None:  # type: ignore[type-arg]
+    failed = [name for name, state in states.items() if not state.is_completed()]
+    if failed:
+        skipped = [name for name, state in states.items() if state.name == "Skipped"]
+        raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
 
 
 def prepare(overrides: tuple[str, ...], experiment: str, pool: str) -> str:

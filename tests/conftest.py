@@ -29,7 +29,7 @@ REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "
 LONG = ("test_workers.py", "test_pipeline.py", "test_methods.py", "test_server.py")
 
 # What a machine may lack. Where EQUIDERM_STRICT_SKIPS is set, as in CI, another reason to skip a test is a failure.
-EXPECTED_SKIPS = ("no CUDA GPU", "no real data")
+EXPECTED_SKIPS = ("no CUDA GPU", "no real data", "no IPv6")
 
 
 def pytest_collection_modifyitems(items):
