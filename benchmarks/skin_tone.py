@@ -145,9 +145,10 @@ is counted as unmeasured, and not rejected.
 
 Generated and real images (train, validation and reference; never the test split) are measured in the same way;
 `metrics/screen` and the report say how the real ones come out, the metrics per type. An image is rejected for its tone
-only where at most `screen.tone_largest_error` of the real images of the wanted type, and of all, would be, as
-`screen.tone_smallest_sample` groups of that type show. With the misjudged shares above nothing is rejected on
-PAD-UFES-20, and the metrics say why.
+only where at most `screen.tone_largest_error` of the real images of the wanted type, and of all, would be: not by the
+share that was seen, but by its upper 95 % bound, a group counting once (Clopper and Pearson 1934). A tenth takes 29
+groups without an error, so where a type is rare the measure rejects nothing. With the shares above nothing is rejected
+on PAD-UFES-20, and the metrics say why.
 """,
         "utf-8",
     )

@@ -28,7 +28,7 @@ from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.memorisation import Limit, memorisation_limit
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
-from pipeline_steps.features.skin_tone import ToneRule, Tones, judge, measure
+from pipeline_steps.features.skin_tone import ToneRule, Tones, judge, measure, measured_where
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.screen import REASONS, ScreenParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
@@ -187,11 +187,12 @@ def tones_of(
     Those are measured in the same way: their lesions' masks are left out where the generated images have masks, too.
     """
     table, images, masks = generated
-    real = measure(dataset.images(known["image_id"]), None if masks is None else dataset.known_masks(known["image_id"]))
-    rule = ToneRule(params.tone_tolerance, params.tone_largest_error, params.tone_smallest_sample)
+    drawn = None if masks is None else dataset.known_masks(known["image_id"])
+    real = measure(dataset.images(known["image_id"]), drawn)
+    rule = ToneRule(params.tone_tolerance, params.tone_largest_error)
     tones = judge(table["target_type"].to_numpy(np.int64), measure(images, masks), known, real, rule)
-    place = "outside of lesion masks" if masks is not None else "skin pixels of the border"
-    return replace(tones, report={"measured": place, **tones.report})
+    where = {"generated": measured_where(len(images), masks), "real": measured_where(len(known), drawn)}
+    return replace(tones, report={"measured": where, **tones.report})
 
 
 def _features(e: Extractor, images: npt.NDArray[np.uint8]) -> Features:

@@ -382,7 +382,61 @@ def test_a_mask_is_read_by_its_own_levels(tmp_path, way):
     assert np.array_equal(manifest["mask"]["a"], SQUARE)
 
 
+def _ring(inner, outer, width=2):
+    """A square of one value with a ring of another around it, on nothing; 64 pixels."""
+    image = np.zeros((64, 64), np.uint8)
+    image[16 - width : 48 + width, 16 - width : 48 + width], image[16:48, 16:48] = outer, inner
+    return image
+
+
+def _as_jpeg(image):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=75)
+    return np.asarray(Image.open(buffer))
+
+
+def _photo():
+    """Skin with a lesion and a sensor's noise, 64 pixels; as another file, and in grey, it is no mask, either."""
+    noise = np.random.default_rng(0).normal(0, 4, (64, 64, 3))
+    return np.clip(np.where(_ring(1, 0)[..., None], [120, 60, 50], [210, 170, 150]) + noise, 0, 255).astype(np.uint8)
+
+
+def _palette(image, colours):
+    image = Image.fromarray(image)
+    palette = np.zeros((256, 3), np.uint8)
+    for index, colour in colours.items():
+        palette[index] = colour
+    image.putpalette(palette.ravel().tolist())
+    return image
+
+
+def test_what_voc_left_undecided_around_a_lesion_is_not_marked(tmp_path):
+    mask = _palette(_ring(1, 255), {1: (128, 0, 0), 255: (224, 224, 192)})
+    _, manifest, _ = _ingested(tmp_path, {"a": _file(_photo())}, {"a": _file(mask)})
+    assert np.array_equal(
+        manifest["mask"]["a"],
+        images.fit(Image.fromarray(_ring(255, 0)).convert("RGB"), SIDE, "center_crop")[..., 0] > 127,
+    )
+
+
+def test_a_mask_in_greys_of_a_scale_is_read_between_its_own_two_levels(tmp_path):
+    """130 and 220 of red, green and blue, with a JPEG's noise: against white, all of it was marked."""
+    drawn = _as_jpeg(np.where(_ring(1, 0)[..., None], np.uint8([220, 230, 120]), np.uint8([150, 130, 160])))
+    _, manifest, _ = _ingested(tmp_path, {"a": _file(_photo())}, {"a": _file(drawn)})
+    assert 0.2 < manifest["mask"]["a"].mean() < 0.3
+
+
 UNCLEAR = {
+    "a ring of void around labels of 1": _ring(1, 255),
+    "a wide ring of void around labels of 1": _ring(1, 255, 8),
+    "labels of 0, 100 and 200 with a JPEG's noise": _as_jpeg(_ring(100, 200, 12)),
+    "parts in colours of one brightness": np.dstack([_ring(255, 0), _ring(0, 255, 12), _ring(0, 0)]),
+    "parts in a palette": _palette(_ring(1, 2, 12), {1: (128, 0, 0), 2: (0, 128, 0)}),
+    "a photograph": _photo(),
+    "a photograph in grey": _photo()[..., 1],
+    "a photograph with a JPEG's noise": _as_jpeg(_photo()),
+    "inverted": 255 - _ring(255, 0),
+    "inverted with a JPEG's noise": _as_jpeg(255 - _ring(255, 0)),
     "labels of 1 to 3": np.resize(np.arange(4, dtype=np.uint8), (SIDE, SIDE)),
     "negative": np.where(SQUARE, 1, -1).astype(np.float32),
     "not a number": np.where(SQUARE, np.nan, 0).astype(np.float32),
@@ -393,8 +447,9 @@ UNCLEAR = {
 
 @pytest.mark.parametrize("what", UNCLEAR)
 def test_a_mask_that_may_mean_anything_is_refused(tmp_path, what):
-    kind = "TIFF" if UNCLEAR[what].dtype == np.float32 else "PNG"
-    _, manifest, _ = _ingested(tmp_path, {"a": _file(_patches())}, {"a": _file(UNCLEAR[what], kind)})
+    image = UNCLEAR[what]
+    kind = "TIFF" if getattr(image, "dtype", None) == np.float32 else "PNG"
+    _, manifest, _ = _ingested(tmp_path, {"a": _file(_patches())}, {"a": _file(image, kind)})
     assert manifest.loc["a", "image_status"] == "quarantined"
     assert manifest.loc["a", "reason"].startswith("mask: ")
     assert "save" in manifest.loc["a", "reason"]

@@ -132,7 +132,6 @@ def test_masks_that_no_lesion_has_are_found():
         judge_neighbours=5,
         tone_tolerance=2,
         tone_largest_error=0.1,
-        tone_smallest_sample=4,
         blank_contrast=1.0,
         mask_area=(0.005, 0.9),
         mask_largest_part=0.3,

@@ -23,13 +23,12 @@ ALL = "all"
 class ToneRule:
     """A type further than ``tolerance`` from the wanted one is wrong.
 
-    Nothing is rejected for it where more than ``largest_error`` of real images would be, of all or of the wanted type,
-    or where fewer than ``smallest_sample`` groups of the wanted type say so.
+    Nothing is rejected for it unless at most ``largest_error`` of real images would be, of all and of the wanted type:
+    by the upper bound that so many groups of them allow, not by the share that was seen.
     """
 
     tolerance: int
     largest_error: float
-    smallest_sample: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,12 @@ def measure(images: Images, masks: Sequence[Bools | None] | Bools | None) -> Ski
     return Skin(ita, types_from_itas(ita))
 
 
+def measured_where(images: int, masks: Sequence[Bools | None] | Bools | None) -> dict[str, int]:
+    """How many images were measured where: not all have a mask, and an empty one leaves nothing out."""
+    marked = 0 if masks is None else sum(mask is not None and bool(mask.any()) for mask in masks)
+    return {"outside_of_lesion_masks": marked, "border": images - marked}
+
+
 def judge(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneRule) -> Tones:
     """Which generated images are of another tone than ``wanted`` (N,).
 
@@ -78,19 +83,16 @@ def judge(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneR
 def doubt(known: Mapping[str, Agreement], wanted: int, rule: ToneRule) -> str:
     """Why no image that was made for type ``wanted`` is rejected for its tone; empty where one may be."""
     own = known.get(str(wanted))
-    if own is None or own.groups < rule.smallest_sample:
-        groups = own.groups if own else 0
-        return (
-            f"the error on type {wanted} is unknown: {groups} groups of real images show it outside of the test split, "
-            f"fewer than screen.tone_smallest_sample ({rule.smallest_sample})"
-        )
+    if own is None:
+        return f"no real image outside of the test split is of type {wanted}: the error on it is unknown"
     for words, found in ((f"of type {wanted}", own), ("of known type", known[ALL])):
         if found.unmeasured > rule.largest_error * found.images:
             return f"{found.unmeasured} of {found.images} real images {words} show too little skin to be measured"
-        if not found.misjudged <= rule.largest_error:
+        if found.misjudged_at_most > rule.largest_error:
             measured = found.images - found.unmeasured
             return (
-                f"the measure misjudges {found.misjudged:.0%} of {measured} real images {words}, "
+                f"the measure misjudges {found.misjudged:.0%} of {measured} real images {words}, and "
+                f"{found.groups} groups leave up to {found.misjudged_at_most:.1%} possible (95 % bound): "
                 f"more than screen.tone_largest_error ({rule.largest_error:g})"
             )
     return ""

@@ -19,7 +19,6 @@ class ScreenParams(Params):
     judge_neighbours: PositiveInt
     tone_tolerance: NonNegativeInt
     tone_largest_error: Fraction
-    tone_smallest_sample: PositiveInt
     blank_contrast: NonNegativeFloat
     mask_area: tuple[Fraction, Fraction]
     mask_largest_part: Fraction

@@ -68,6 +68,20 @@ def share_interval(right: npt.NDArray[np.bool_], groups: Sequence[str], draws: i
     return cluster_interval(lambda rows: float(values[rows].mean()), groups, draws, seed)
 
 
+def largest_share(wrong: npt.NDArray[np.bool_], groups: Sequence[str]) -> float:
+    """The largest share of groups' rows that ``wrong`` ones (n,) are compatible with, at 95 %, a group counting once.
+
+    Clopper and Pearson's upper bound (1934, one-sided), with groups as trials and the sum of their shares as successes;
+    1 of none.
+    """
+    from scipy.special import betaincinv  # late: whoever reads groups alone needs none of it
+
+    names, codes = np.unique(np.asarray(groups), return_inverse=True)
+    shares = np.bincount(codes, wrong) / np.bincount(codes)
+    trials, successes = len(names), float(shares.sum())
+    return float(betaincinv(successes + 1, trials - successes, 0.95)) if successes < trials else 1.0
+
+
 def _exact(successes: float, trials: int) -> tuple[float, float]:
     """Clopper and Pearson's 95 % interval, by the beta distribution, which takes parts of a success, too."""
     from scipy.special import betaincinv  # late: whoever reads groups alone needs none of it

@@ -31,7 +31,10 @@ NOT_TURNED = "EXIF unreadable: not turned"
 FIRST_FRAME = "several frames: the first is read"
 SEVERAL_MASKS = "several frames: which of them marks the lesion? save one"
 EMPTY_MASK, FULL_MASK = "nothing is marked", "everything is marked"
+AT_THE_EDGE = "marked more along the image's edge than within"
+INVERTED = "its whole edge is marked and something within is not (inverted?): save the lesion in white on black"
 LOST_MASK = "nothing that is marked is left at this size and crop"
+_WHOLE_EDGE, _HALF_EDGE = 0.98, 0.5  # of the pixels along the edge
 _PROGRAMS = {"EPS", "WMF", "EMF"}  # Pillow would have another program draw them
 MACHINES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # no fault of an image: the next one fares alike
 _PNG_HEADER = 33  # signature and IHDR chunk, in bytes
@@ -88,13 +91,29 @@ def read_mask(
             raise BadImageError(SEVERAL_MASKS)
         turn, notes = turn_of_mask(opened.frame, _frame(photograph))
         drawn = black_and_white(opened.image)
-        levels = np.unique(np.asarray(drawn))
+        extent = _extent(np.asarray(drawn))
         upright = _turned(drawn.convert("RGB"), turn)
     marked = fit(upright, size, resize)[..., 0] > 127
-    # Of the file's own levels: a lesion may be too small to be seen at the size asked for, or fill what is cropped.
-    extent = (EMPTY_MASK,) if levels[-1] == 0 else (FULL_MASK,) if levels[0] == 255 else ()
     lost = (LOST_MASK,) if not extent and not marked.any() else ()
     return marked, opened.notes + notes + extent + lost
+
+
+def _extent(levels: Pixels) -> tuple[str, ...]:
+    """Notes on where a mask (H, W) marks what, as it is in its file: a lesion may be lost at another size, or fill it.
+
+    Raises:
+        BadImageError: the mask is marked all along the edge and not within, as one whose black and white are inverted.
+    """
+    if levels.max() == 0:
+        return (EMPTY_MASK,)
+    if levels.min() == 255:
+        return (FULL_MASK,)
+    marked = levels > 127
+    edge = np.concatenate([marked[0], marked[-1], marked[1:-1, 0], marked[1:-1, -1]]).mean()
+    within = marked[1:-1, 1:-1].mean()
+    if edge >= _WHOLE_EDGE and within < 1:
+        raise BadImageError(INVERTED)
+    return (AT_THE_EDGE,) if edge > max(within, _HALF_EDGE) else ()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation
 
 from pipeline_steps.records.color import individual_typology_angle, lab_from_srgb
+from pipeline_steps.records.groups import largest_share
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, type_from_ita
 
 Image = npt.NDArray[np.uint8]
@@ -85,8 +86,8 @@ class Agreement:
     """How often the measured type of ``images`` was the annotated one.
 
     Shares are of those that were measured: ``exact``, ``misjudged`` (further off than the tolerance), ``right_side``
-    (nearer to the same of majority and minority). ``groups``: of images that belong together, among the measured. NaN
-    of none.
+    (nearer to the same of majority and minority); NaN of none. ``groups``: of images that belong together, among the
+    measured. ``misjudged_at_most``: the share that so many groups leave possible (``records.groups.largest_share``).
     """
 
     images: int
@@ -94,6 +95,7 @@ class Agreement:
     groups: int
     exact: float
     misjudged: float
+    misjudged_at_most: float
     right_side: float
 
 
@@ -123,8 +125,11 @@ def agreement(
     for name, mine in chosen.items():
         seen = mine & (measured != UNMEASURED)
         one, other = annotated[seen], measured[seen]
-        hits = (one == other, np.abs(one - other) > tolerance, sides.of(one) == sides.of(other))
-        shares = [float(hit.mean()) if len(hit) else float("nan") for hit in hits]
+        far = np.abs(one - other) > tolerance
+        exact, misjudged, right = (
+            float(hit.mean()) if len(hit) else float("nan")
+            for hit in (one == other, far, sides.of(one) == sides.of(other))
+        )
         counts = int(mine.sum()), int((mine & ~seen).sum()), len(set(names[seen]))
-        found[name] = Agreement(*counts, *shares)
+        found[name] = Agreement(*counts, exact, misjudged, largest_share(far, list(names[seen])), right)
     return found
