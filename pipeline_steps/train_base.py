@@ -29,7 +29,8 @@ from pipeline_steps.diffusion.pretrain import (
     train_tokenizer,
 )
 from pipeline_steps.items.closure import code_digests
-from pipeline_steps.parameters.base_training import BaseParams, Training
+from pipeline_steps.parameters.base_training import BaseParams
+from pipeline_steps.parameters.optimised import Training
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder

@@ -319,7 +319,8 @@ def test_the_flow_runs_stages_and_fails_with_them(toy_copy, tmp_path):
     (toy_copy / ".dvc/tmp/rwlock").write_text("")  # as a dvc leaves it that is killed while it writes
     fine = flow("--target", "split")
     assert fine.returncode == 0, fine.stderr
-    assert len(re.findall(r"Finished in state Cached", fine.stderr)) == 5
+    needed = {"check_params", "train_features", "ingest", "audit", "select_subset", "split"}
+    assert set(re.findall(r"Task run '(\S+)' - Finished in state Cached", fine.stderr)) == needed
     params = toy_copy / "params.yaml"
     params.write_text(params.read_text().replace("sampler: per_condition", "sampler: nonsense"))
     broken = flow("--target", "caption", "--target", "split")

@@ -54,6 +54,10 @@ def test_ita_bands():
         ("VI", (6, "56")),
         ("FST5", (5, "56")),
         ("12", (None, "12")),
+        ("\u2163", (4, "34")),  # the numeral as one character
+        ("\u00a0V\u00a0", (5, "56")),  # blanks that do not break
+        ("\u2160\u2013\u2161", (None, "12")),
+        ("not\u00a0reported", (None, None)),
         ("-1", (None, None)),
         ("", (None, None)),
         (float("nan"), (None, None)),

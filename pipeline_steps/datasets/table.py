@@ -43,9 +43,29 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     distinct = raw.drop_duplicates()
     where = [f"{m.csv}, row {numbers[i]}" for i in distinct.index]
     distinct = distinct.reset_index(drop=True)
-    ids = distinct[m.image_id]
-    _refuse_contradictions(m, ids, where)
-    rows: list[dict[str, str]] = distinct.assign(stem=ids.map(stem)).to_dict("records")  # type: ignore[assignment]
+    _refuse_contradictions(m, distinct[m.image_id], where)
+    rows: list[dict[str, str]] = distinct.assign(stem=distinct[m.image_id].map(stem)).to_dict("records")  # type: ignore[assignment]
+    table, told = _told(m, distinct, rows, where)
+    table["condition"] = table["condition"].replace(dict(renamed or {}))
+    _refuse_case_collisions(m, table)
+    images = look_up(m.images, table["file"])
+    masks = look_up(m.masks, _named(m, "mask", rows, where)) if m.mask else Found((), 0, 0)
+    report = {
+        "rows": len(raw),
+        "duplicate_rows": len(raw) - len(distinct),
+        **told,
+        "files_without_row": images.others,
+        "files_by_another_spelling": images.respelled + masks.respelled,
+        "masks_found": sum(name is not None for name in masks.names),
+    }
+    lacking = "" if any(images.names) else nothing_found(m, list(table["file"]))
+    return Source(table, Loader(m, images.names, masks.names, decoding), report, threads=2, lacking=lacking)
+
+
+def _told(
+    m: Mapped, distinct: pd.DataFrame, rows: list[dict[str, str]], where: list[str]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """What distinct rows say of their images, in the columns of a source, and counts of what they leave open."""
     unknown = (None, None)
     skin = [_skin_type(m, w, row[m.skin_type]) if m.skin_type else unknown for w, row in zip(where, rows, strict=True)]
     conditions = distinct[m.condition].str.lower().str.split().str.join(" ")  # one blank between words, and no other
@@ -53,9 +73,9 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
     table = pd.DataFrame(
         {
-            "image_id": image_ids(ids),
+            "image_id": image_ids(distinct[m.image_id]),
             "file": _named(m, "file", rows, where),
-            "condition": conditions.replace(dict(renamed or {})).mask(blank, UNLABELLED),
+            "condition": conditions.mask(blank, UNLABELLED),
             "fitzpatrick_scale": pd.array([t for t, _ in skin], dtype="Int64"),
             "skin_group": [g or "" for _, g in skin],
             "skin_source": [m.skin_type if g else "" for _, g in skin],
@@ -66,21 +86,8 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
         },
         columns=list(COLUMNS),
     )
-    _refuse_case_collisions(m, table)
-    images = look_up(m.images, table["file"])
-    masks = look_up(m.masks, _named(m, "mask", rows, where)) if m.mask else Found((), 0, 0)
-    report = {
-        "rows": len(raw),
-        "duplicate_rows": len(raw) - len(distinct),
-        "skin_type_unknown": sum(g is None for _, g in skin),
-        "label_blank": int(blank.sum()),
-        "lesion_ids_of_several_patients": shared,
-        "files_without_row": images.others,
-        "files_by_another_spelling": images.respelled + masks.respelled,
-        "masks_found": sum(name is not None for name in masks.names),
-    }
-    lacking = "" if any(images.names) else nothing_found(m, list(table["file"]))
-    return Source(table, Loader(m, images.names, masks.names, decoding), report, threads=2, lacking=lacking)
+    unsaid = {"skin_type_unknown": sum(g is None for _, g in skin), "label_blank": int(blank.sum())}
+    return table, {**unsaid, "lesion_ids_of_several_patients": shared}
 
 
 def lesion_keys(patients: pd.Series, lesions: pd.Series) -> tuple[pd.Series, int]:

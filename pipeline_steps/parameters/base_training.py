@@ -1,22 +1,10 @@
 """How the shipped base model is trained."""
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 
 from pipeline_steps.parameters.bounds import Fraction, ImageSize, Seed, Threads
-from pipeline_steps.parameters.optimised import EmaDecay
+from pipeline_steps.parameters.optimised import Training
 from pipeline_steps.stage.params import Params
-
-
-class Training(Params):
-    """Optimisation of one part."""
-
-    steps: PositiveInt
-    batch_size: PositiveInt
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
-    warmup_steps: NonNegativeInt
-    max_grad_norm: NonNegativeFloat  # 0: gradients are not clipped
-    ema_decay: EmaDecay
 
 
 class Round(Training):

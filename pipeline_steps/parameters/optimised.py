@@ -10,8 +10,8 @@ from pipeline_steps.stage.params import Params
 EmaDecay = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Optimised(Params):
-    """What any training of a denoiser takes; ``learning_rate`` is the one that the optimiser sees."""
+class Training(Params):
+    """How one part of a model is optimised; ``learning_rate`` is the one that the optimiser sees."""
 
     steps: PositiveInt
     batch_size: PositiveInt
@@ -20,6 +20,11 @@ class Optimised(Params):
     warmup_steps: NonNegativeInt
     max_grad_norm: NonNegativeFloat  # 0: gradients are not clipped
     ema_decay: EmaDecay
+
+
+class Optimised(Training):
+    """What any training of a denoiser takes."""
+
     seed: Seed
 
 

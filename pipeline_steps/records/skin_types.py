@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.records.unknown import is_unknown, plain
 
 FITZPATRICK_TYPES = (1, 2, 3, 4, 5, 6)
 ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI"}
@@ -85,7 +85,7 @@ def parse_skin_type(raw: object) -> tuple[int | None, str | None]:
     """
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return None, None
-    text = str(raw).strip().casefold()
+    text = plain(str(raw))
     if is_unknown(text) or text in _NO_TYPE:
         return None, None
     if _OTHER_SCALE.match(text):
