@@ -165,6 +165,15 @@ def test_unknown_condition_suggests():
         select(manifest.assign(condition="psoriasis"), groups, params)
 
 
+def test_conditions_are_compared_where_they_are_chosen(monkeypatch):
+    """Before anything is trained: two labels of one name overwrote each other's files."""
+    params = SubsetParams(conditions=("a", "b"), majority=(1, 2), minority=(5, 6), policy="clean")
+    select(*_manifest(), params)
+    monkeypatch.setattr("pipeline_steps.records.slugs.slug", lambda _label: "same")
+    with pytest.raises(DataError, match="'a' and 'b', which would share the file name same"):
+        select(*_manifest(), params)
+
+
 def test_doses_are_nested_and_change_nothing_but_training():
     table = _table(str)
     whole, eight, three = (split(table, s, 1, PARAMS).set_index("image_id") for s in ("iii", "iii_n8", "iii_n3"))

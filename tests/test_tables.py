@@ -1,5 +1,6 @@
 """Tables as people have them: read as text, or refused with the row; compared with their files before any is opened."""
 
+import re
 import subprocess
 import sys
 import unicodedata
@@ -15,7 +16,7 @@ from pipeline_steps.datasets import fitzpatrick17k
 from pipeline_steps.datasets.files import image_ids
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import _require_images, read_source
-from pipeline_steps.parameters.ingest import IngestParams
+from pipeline_steps.parameters.ingest import KINDS, IngestParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import UNLABELLED
 from pipeline_steps.records.skin_types import parse_skin_type
@@ -243,6 +244,10 @@ def test_what_ingest_depends_on_follows_from_its_adapter():
     }  # fmt: skip
     assert reads["pad_ufes_20"]["table"] == ingest["sources"]["pad_ufes_20"]["folder"]
     assert reads["fitzpatrick17k"]["images"] == ingest["sources"]["fitzpatrick17k"]["images"]
+    stage = read_yaml(ROOT / "dvc.yaml")["stages"]["ingest"]
+    watched = [f"${{cells.ingest.reads.{kind}}}" for kind in KINDS]
+    assert [dep for dep in stage["deps"] if dep.startswith("${")] == watched
+    assert re.findall(r"\$\{.*?\}", stage["cmd"]) == watched
 
 
 def test_ingest_refuses_what_dvc_does_not_watch(tmp_path):

@@ -1,5 +1,6 @@
 """A study of somebody's photographs, whole: nothing that leaves the data folder names one, and one can be withdrawn."""
 
+import json
 import re
 import shutil
 import sys
@@ -99,6 +100,7 @@ def test_a_withdrawn_photograph_leaves_what_was_derived_from_it(study, tmp_path)
     table = pd.read_csv(own / "labels.csv", dtype=str)
     table[table["file"] != who["file"]].to_csv(own / "labels.csv", index=False)
     (own / who["file"]).unlink()
+    assert "ingest" in json.loads(run("dvc", "status", "--json", "ingest", cwd=clone).stdout), "DVC sees it by itself"
     done = run(sys.executable, "-m", "pipeline_steps.forget", made["source_id"][0], "--yes", cwd=clone)
     assert re.search(r"generated images: 1 made from it", done.stdout)
     left = [f for room in (".dvc/cache", "data", "cache") for f in (clone / room).rglob("*") if f.is_file()]
