@@ -93,7 +93,7 @@ def test_a_stage_that_uses_the_device_declares_it(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_that_uses_the_device_fixes_its_threads(name):
-    files = import_closure(MODULES[name])
+    files = {f for f in import_closure(MODULES[name]) if not f.endswith("stage/threads.py")}  # to import is not to call
     fixes = any(
         re.search(r"^ +(use_threads|torch\.set_num_threads)\(", (ROOT / f).read_text(), re.MULTILINE) for f in files
     )
