@@ -574,16 +574,24 @@ def test_unreadable_exif_leaves_the_photograph_as_stored_and_is_counted(tmp_path
     assert report.get("notes") == {"EXIF unreadable: not turned": len(blocks)}
 
 
+def _damaged(content, rng):
+    bad = bytearray(content)
+    for place in rng.integers(0, len(bad), rng.integers(1, 12)):
+        bad[place] = rng.integers(256)
+    return bytes(bad)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "TIFF"])
 def test_no_damage_to_a_file_ends_ingest(tmp_path, kind):
+    """To any of its bytes, or to its EXIF block before it is written: else a PNG's checksum would tell at once."""
     exif = _exif([(0x0112, 3, 1, b"\0\6\0\0"), (0x0102, 3, 1, b"\0\x08\0\0"), (0x011A, 5, 1, b"\0\0\0\x1a")])
-    options = {"icc_profile": P3} if kind == "TIFF" else {"icc_profile": P3, "exif": exif}
-    good, rng, files = _file(_patches(), kind, **options), np.random.default_rng(0), {}
+    rng, files = np.random.default_rng(0), {}
     for i in range(120):
-        bad = bytearray(good)
-        for place in rng.integers(0, len(bad), rng.integers(1, 12)):
-            bad[place] = rng.integers(256)
-        files[f"{i}.x"] = bytes(bad[: len(bad) if i % 4 else rng.integers(1, len(bad))])
+        block = exif if i % 2 or kind == "TIFF" else exif[:14] + _damaged(exif[14:], rng)
+        options = {"icc_profile": P3} if kind == "TIFF" else {"icc_profile": P3, "exif": block}
+        good = _file(_patches(), kind, **options)
+        bad = _damaged(good, rng) if block == exif else good
+        files[f"{i}.x"] = bad if i % 4 else bad[: rng.integers(len(bad) // 2, len(bad))]
     read, manifest, report = _ingested(tmp_path, files)
     assert len(read) == sum(report["images"].values()) == 120
     assert (manifest.loc[manifest["image_status"] == "quarantined", "reason"] != "").all()

@@ -41,7 +41,7 @@ def own_set(tmp_path):
     folder.mkdir()
     for i in range(6):
         Image.fromarray(render_condition("psoriasis", 1 + i % 2, i).image).save(folder / f"{SECRET}{i}.png")
-    (folder / f"{SECRET}6.png").mkdir()  # an image's name, and no file
+    (folder / f"{SECRET}6.png").write_bytes(b"no picture")  # Pillow says whose
     table = pd.DataFrame({"f": [f"{SECRET}{i}.png" for i in range(7)], "c": "psoriasis", "t": [1, 2, 1, 2, 1, 2, 1]})
     table.to_csv(folder / "t.csv", index=False)
     columns = {"image_id": "f", "condition": "c", "skin_type": "t", "patient_id": "", "lesion_id": ""}
@@ -77,6 +77,7 @@ def test_generated_files_their_metadata_and_text_carry_public_ids_alone(own_set,
 
 def test_reasons_in_the_metrics_of_ingest_name_no_file(own_set):
     _, report = own_set
+    assert report["images"] == {"present": 6, "missing": 0, "quarantined": 1}
     assert SECRET not in str(report)
 
 
