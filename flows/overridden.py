@@ -23,6 +23,7 @@ from flows.grid import CELLS, PARAMS, STAMP, refresh_cells
 FOLDER = Path("runs/overridden")
 _OWNER = "owner.json"
 _FILES = (PARAMS, CELLS, STAMP)
+_MEANWHILE = "changed meanwhile"
 
 
 @dataclass
@@ -40,8 +41,10 @@ class Overridden:
 
 
 @contextmanager
-def overridden(overrides: Sequence[str]) -> Iterator[Overridden]:
+def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[Overridden]:
     """Within: ``params.yaml`` with Hydra-style ``overrides``, ``cells.yaml`` made from it; no cell is dropped yet.
+
+    ``quietly``: that the files are as before is not said.
 
     Raises:
         ValueError: an override is wrong, or the grid that it makes; the files are as before.
@@ -54,8 +57,21 @@ def overridden(overrides: Sequence[str]) -> Iterator[Overridden]:
         _note(after=_digests())
         yield change
     finally:
-        if not change.kept and (said := _take_back()):
+        if not change.kept and (said := _take_back()) and (_MEANWHILE in said or not quietly):
             print(said, file=sys.stderr, flush=True)
+
+
+def check_parameters(overrides: Sequence[str]) -> None:
+    """Whether ``params.yaml``, with ``overrides``, is right; the files stay as they are, or follow the grid.
+
+    Raises:
+        ValueError: a parameter is wrong; every mistake is named.
+    """
+    if not overrides:
+        refresh_cells(prune=True)
+        return
+    with overridden(overrides, quietly=True):
+        pass
 
 
 def mend_overrides() -> str:
@@ -103,7 +119,7 @@ def _take_back() -> str:
     if edited:
         left = Path(f"{FOLDER}.{os.getpid()}.left")
         FOLDER.rename(left)
-        return f"{', '.join(edited)} changed meanwhile and stayed so; what {_they(edited)} before lies in {left}"
+        return f"{', '.join(edited)} {_MEANWHILE} and stayed so; what {_they(edited)} before lies in {left}"
     for file in changed:
         if (FOLDER / file.name).exists():
             temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
