@@ -28,7 +28,7 @@ from flows.artifacts import SUMMARY, show_results
 from flows.dead import bury_the_dead
 from flows.dry_run import briefly, show_plan
 from flows.experiment import check_request, save
-from flows.grid import CELLS, PARAMS, refresh_cells
+from flows.grid import CELLS, PARAMS, refresh_cells, require_data
 from flows.lockfile import sort_lock
 from flows.overridden import Overridden, check_parameters, mend_overrides, overridden
 from flows.place import check_place
@@ -82,7 +82,7 @@ async def augment(
         get_run_logger().warning(mended)
     with overridden(overrides) if overrides else nullcontext() as change:
         plan, _ = await asyncio.gather(
-            asyncio.to_thread(_plan, targets, overrides), _bury_the_dead(context.flow_run.id)
+            asyncio.to_thread(_plan, targets, overrides, pool), _bury_the_dead(context.flow_run.id)
         )
         where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
         states = await run_plan(plan, where, force=force)
@@ -165,9 +165,11 @@ async def _bury_the_dead(own: UUID) -> None:
         get_run_logger().warning("run %s died without a word: marked as crashed", name)
 
 
-def _plan(targets: tuple[str, ...], overrides: tuple[str, ...]) -> list[Stage]:
+def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> list[Stage]:
     if not overrides:
         refresh_cells(prune=True)
+    if not pool:  # else the workers may have the data
+        require_data()
     return read_plan(tuple(targets))
 
 
@@ -211,7 +213,7 @@ def main() -> None:
             with overridden(overrides):
                 print(show_plan(read_plan(targets)))
         else:
-            check_parameters(overrides)  # before a server is started
+            check_parameters(overrides, here=not args.pool)  # before a server is started
             with temporary_server():
                 changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
                 asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))

@@ -11,14 +11,14 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from flows.experiment import override
-from flows.grid import CELLS, PARAMS, STAMP, refresh_cells
+from flows.grid import CELLS, PARAMS, STAMP, refresh_cells, require_data
 
 FOLDER = Path("runs/overridden")
 _OWNER = "owner.json"
@@ -61,17 +61,19 @@ def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[O
             print(said, file=sys.stderr, flush=True)
 
 
-def check_parameters(overrides: Sequence[str]) -> None:
+def check_parameters(overrides: Sequence[str], *, here: bool) -> None:
     """Whether ``params.yaml``, with ``overrides``, is right; the files stay as they are, or follow the grid.
 
+    ``here``: this machine needs the data set.
+
     Raises:
-        ValueError: a parameter is wrong; every mistake is named.
+        ValueError: a parameter is wrong, or the data are not where it says; every mistake is named.
     """
-    if not overrides:
-        refresh_cells(prune=True)
-        return
-    with overridden(overrides, quietly=True):
-        pass
+    with overridden(overrides, quietly=True) if overrides else nullcontext():
+        if not overrides:
+            refresh_cells(prune=True)
+        if here:
+            require_data()
 
 
 def mend_overrides() -> str:

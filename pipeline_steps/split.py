@@ -112,7 +112,7 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
         for draw in params.draws:
             try:
                 made[scenario, draw] = split(table, scenario, draw, params)
-                found = unusable(made[scenario, draw])
+                found = unusable(made[scenario, draw], params)
             except DataError as error:
                 found = str(error).splitlines()
             for line in found:

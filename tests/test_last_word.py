@@ -8,18 +8,22 @@ import sys
 import pytest
 from conftest import ROOT, run
 from prefect.states import Completed, Failed
+from ruamel.yaml import YAML
 
 from flows.augment import PipelineFailedError, _refuse_failures
 from flows.process import StageFailedError, reproduce
 from flows.reason import reasons
+from pipeline_steps.stage.params import read_yaml
 
 WAITS = "import sys; sys.argv = ['-m']; import pipeline_steps, signal; open('up', 'w').close(); signal.pause()"
 BREAKS = "import sys; sys.argv = ['-m']; import pipeline_steps; {}['no such key']"
+READS = "cells: {ingest: {reads: {table: gone/labels.csv, images: gone, masks: models/none, annotations: models/none}}}"
 GRAPH = """
 stages:
   checks: {cmd: exec python -m pipeline_steps.check_params --out checked, outs: [checked]}
   breaks: {cmd: exec python breaks.py, outs: [broken]}
   waits: {cmd: exec python waits.py, outs: [waited]}
+  reads: {cmd: exec false, deps: [gone/labels.csv], outs: [read]}
   writes: {cmd: echo 1 > written, outs: [written]}
 """
 WRONG = "error: params.yaml does not exist: run from the repository's root"
@@ -53,7 +57,7 @@ def test_dvc_ends_with_why_its_stage_failed_and_with_its_own_status(clone):
 
 def test_each_of_several_reasons_is_said_once(clone):
     done = _by_run(clone, "repro", "--keep-going", "checks", "breaks")
-    assert done.stderr.splitlines()[-2:] == [WRONG, "error: breaks broke off: KeyError: 'no such key'"]
+    assert sorted(done.stderr.splitlines()[-2:]) == ["error: breaks broke off: KeyError: 'no such key'", WRONG]
 
 
 def test_nothing_is_added_where_all_went_well_or_no_stage_ran(clone):
@@ -107,3 +111,20 @@ def test_the_flow_ends_with_the_reason_of_each_failed_stage():
         _refuse_failures(states)
     lines = str(caught.value).splitlines()
     assert lines == ["failed: a; skipped for it: b", f"a: {WRONG.removeprefix('error: ')}"]
+
+
+def test_data_that_vanished_are_said_to_be_the_data_set(clone):
+    """DVC would end with a bare "No such file" or "does not exist", before any stage could say what the file is for."""
+    params = read_yaml(ROOT / "config/base.yaml")
+    params["ingest"]["adapter"] = "folder"
+    params["ingest"]["sources"]["folder"] |= {"csv": "gone/labels.csv", "images": "gone"}
+    with (clone / "params.yaml").open("w") as stream:
+        YAML().dump(params, stream)
+    (clone / "models").symlink_to(ROOT / "models")
+    (clone / "cells.yaml").write_text(READS)
+    last = _by_run(clone, "repro", "reads").stderr.splitlines()[-1]
+    assert last.startswith("error: ingest.adapter folder reads gone/labels.csv (table), gone (images), and nothing is")
+    another = _by_run(clone, "repro", "nothing").stderr.splitlines()[-1]
+    assert another == _run(clone, "dvc", "repro", "nothing").stderr.splitlines()[-1], "what else is wrong is not hidden"
+    done = _run(clone, sys.executable, "-m", "flows.augment")
+    assert (done.returncode, done.stderr.strip().splitlines()) == (1, [last]), "before a server is started"

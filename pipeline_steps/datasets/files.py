@@ -110,7 +110,14 @@ def nothing_found(m: Mapped, wanted: list[str]) -> str:
         return f"{fact}, but {inner!r} is: set images, or the pattern file, under ingest.sources so that they meet"
     if inner := by_stem.get(last) or by_stem.get(stem(last)):
         return f"{fact}, but {inner!r} is: give the pattern file under ingest.sources the ending {Path(inner).suffix}"
+    if inner := by_end.get(stem(last)):
+        return f"{fact}, but {inner!r} is: the table's names have their ending already, so {_without_ending(m)}"
     near = difflib.get_close_matches(wanted[0], there, 1, 0.0)
     return (
         f"{fact}; it holds {len(there)} files such as {near[0]!r}: set images or the pattern file under ingest.sources"
     )
+
+
+def _without_ending(m: Mapped) -> str:
+    """What the pattern of files should be where the column that it names holds whole file names."""
+    return f"set file under ingest.sources to {stem(m.file)!r} in place of {m.file!r}"
