@@ -186,6 +186,17 @@ def test_a_wrong_image_folder_is_told_before_anything_is_decoded(tmp_path, names
         alone.load(0)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "instead"), [("{file}.png", "{file}"), ("{stem}.png.png", "{stem}.png"), ("{file}.PNG", "{file}")]
+)
+def test_an_ending_that_the_table_has_already_is_told(tmp_path, pattern, instead):
+    params = _params(_mapped(_set(tmp_path, TABLE, "a.png", "b.png"), file=pattern))
+    said = f"but 'a.png' is: the table's names have their ending already, so set file .* to '{instead}' in place"
+    with pytest.raises(DataError, match=said):
+        read_source(params)
+    assert read_source(_params(_mapped(tmp_path, file=instead))).lacking == ""
+
+
 def _params(mapped):
     ingest = read_yaml(ROOT / "params.yaml")["ingest"] | {"adapter": "folder"}
     ingest["sources"] = ingest["sources"] | {"folder": mapped.model_dump(mode="json")}
