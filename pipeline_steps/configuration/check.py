@@ -52,7 +52,10 @@ def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> Non
     params = read_yaml(params_file)
     cells = checked_cells(params, params_file)
     _require_data(params["ingest"]["adapter"], cells["ingest"]["reads"])
-    found = read_yaml(cells_file)
+    try:
+        found = read_yaml(cells_file)
+    except ParamsError as error:
+        raise ParamsError(f"{error}; {REMEDY}") from None
     held = found.get("cells") if isinstance(found, dict) else None
     if held != cells:
         held = held if isinstance(held, dict) else {}
