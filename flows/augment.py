@@ -211,7 +211,7 @@ def main() -> None:
             print(mended, file=sys.stderr)
         if args.dry_run:
             with overridden(overrides):
-                print(show_plan(read_plan(targets)))
+                print(show_plan(read_plan(targets), overrides))
         else:
             check_parameters(overrides, here=not args.pool)  # before a server is started
             with temporary_server():

@@ -1,8 +1,9 @@
 """DVC as the flow sees it: which stages there are, in which order, what they need, and why each must run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -137,7 +138,10 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         return set(edges)
     found = {t: {n for n in edges if t in (n, n.split("@")[0])} for t in targets}
     if unknown := [t for t, names in found.items() if not names]:
-        raise ValueError(f"no stage {', '.join(unknown)}; 'dvc stage list' names them")
+        known = dict.fromkeys(name for n in edges for name in (n.split("@")[0], n))
+        meant = [f"{t} (did you mean {' or '.join(near)}?)" for t in unknown if (near := _near(t, known))]
+        rest = [t for t in unknown if not _near(t, known)]
+        raise ValueError(f"no stage {', '.join([*meant, *rest])}; 'dvc stage list' names them")
     wanted = set().union(*found.values())
     todo = list(wanted)
     while todo:
@@ -145,6 +149,10 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         wanted |= new
         todo += new
     return wanted
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    return get_close_matches(name, list(known), 3, 0.6)
 
 
 def _resources(stage: Any) -> dict[str, Any]:

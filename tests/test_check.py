@@ -146,6 +146,19 @@ def test_a_list_that_is_none_or_too_short_is_told_in_plain_words(params, place, 
     assert re.search(said, _mistakes(params))
 
 
+def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(params):
+    for name, entry in params["captioners"].items():
+        if name == "template":
+            del entry["tones"][3], entry["tones"][5]
+    assert "captioners.template.tones has no phrase for skin types III, V; add the keys 3, 5" in _mistakes(params)
+    params = copy.deepcopy(DEFAULT)
+    params["grid"]["comparison"]["augmenters"] = ["tone_transfer"]
+    del params["augmenters"]["tone_transfer"]["ita"][6]
+    assert "augmenters.tone_transfer.ita has no range for target type VI; add the key 6" in _mistakes(params)
+    params["subset"]["minority"] = [5]
+    checked_cells(params)
+
+
 NO_YAML = {
     "a: 1\na: 2\n": "line 2, column 1: the key a stands twice",
     "a: [1, 2\nb: 3\n": "line 1, column 4: a bracket or brace is not closed",

@@ -219,6 +219,12 @@ def test_a_named_mask_pattern_must_find_masks(tmp_path):
         read_source(params)
 
 
+def test_a_mask_beside_its_photograph_is_no_picture_without_a_row(tmp_path):
+    folder = _set(tmp_path, TABLE, "a.png", "b.png", "a_mask.png", "stray.png")
+    mapped = _mapped(folder, mask="{stem}_mask.png", masks=folder / "images")
+    assert read_mapped(mapped, D).report["files_without_row"] == 1
+
+
 def test_a_set_without_skin_types_is_of_unknown_types(tmp_path, capsys):
     """HAM10000 has no such column."""
     source = read_mapped(_mapped(_set(tmp_path, TABLE), skin_type=""), D)
