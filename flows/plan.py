@@ -138,10 +138,9 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         return set(edges)
     found = {t: {n for n in edges if t in (n, n.split("@")[0])} for t in targets}
     if unknown := [t for t, names in found.items() if not names]:
-        known = dict.fromkeys(name for n in edges for name in (n.split("@")[0], n))
-        meant = [f"{t} (did you mean {' or '.join(near)}?)" for t in unknown if (near := _near(t, known))]
-        rest = [t for t in unknown if not _near(t, known)]
-        raise ValueError(f"no stage {', '.join([*meant, *rest])}; 'dvc stage list' names them")
+        near = {t: _near(t, edges) for t in unknown}
+        meant = [f"{t} (did you mean {' or '.join(near[t])}?)" if near[t] else t for t in unknown]
+        raise ValueError(f"no stage {', '.join(meant)}; 'dvc stage list' names them")
     wanted = set().union(*found.values())
     todo = list(wanted)
     while todo:
@@ -151,7 +150,9 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
     return wanted
 
 
-def _near(name: str, known: Iterable[str]) -> list[str]:
+def _near(name: str, stages: Iterable[str]) -> list[str]:
+    """Stages, or groups of cells, whose names are like ``name``."""
+    known = dict.fromkeys(s if "@" in name else s.split("@")[0] for s in stages)
     return get_close_matches(name, list(known), 3, 0.6)
 
 

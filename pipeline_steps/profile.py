@@ -16,8 +16,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline_steps.cells import cells_text
-from pipeline_steps.configuration.check import CELLS_FILE, checked_cells
+from pipeline_steps.cells import cells_text, warn
+from pipeline_steps.configuration.check import CELLS_FILE, absent_data, checked_cells
 from pipeline_steps.configuration.overlay import ANYTHING, changes, difference, overlaid
 from pipeline_steps.configuration.prune import clear
 from pipeline_steps.stage.mistakes import did_you_mean
@@ -103,6 +103,7 @@ def apply(name: str, *, save: str = "", discard: bool = False) -> None:
         new_params.write_text(text, "utf-8")
         new_cells.write_text(cells_text(cells), "utf-8")
     clear(cells)
+    warn(absent_data(params, cells))
 
 
 def _refuse_losses(name: str, held: str, params: Any) -> None:

@@ -146,6 +146,27 @@ def test_a_list_that_is_none_or_too_short_is_told_in_plain_words(params, place, 
     assert re.search(said, _mistakes(params))
 
 
+def test_data_that_are_not_there_are_told_when_they_are_named(place, capsys):
+    (place / "pipeline_steps").symlink_to(ROOT / "pipeline_steps")
+    profile.apply("default")
+    assert capsys.readouterr().err == ""
+    overlay = "ingest: {adapter: folder, sources: {folder: {csv: gone/labels.csv, images: gone}}}\n"
+    (place / "profiles/mine.yaml").write_text(overlay)
+    profile.apply("mine")
+    said = "warning: ingest.adapter folder reads gone/labels.csv (table), gone (images), and nothing is there"
+    assert capsys.readouterr().err.startswith(said)
+    done = run(sys.executable, "-m", "pipeline_steps.cells", cwd=place, env_extra={"PYTHONPATH": str(ROOT)})
+    assert done.stderr.startswith(said)
+
+
+def test_a_home_that_only_a_shell_knows_is_refused_with_the_whole_path(params):
+    params["ingest"]["adapter"] = "folder"
+    params["ingest"]["sources"]["folder"] |= {"csv": "~/set/labels.csv", "images": "~ann/set"}
+    text = _mistakes(params)
+    assert f"~/set/labels.csv (table) begins with ~, which only a shell reads as your home; write {Path.home()}" in text
+    assert "~ann/set (images) begins with ~" in text
+
+
 def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(params):
     for name, entry in params["captioners"].items():
         if name == "template":

@@ -161,6 +161,17 @@ def _pairs(params: dict[str, Any], cells: Cells) -> Iterator[str]:
             )
 
 
+def _homes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """A shell makes a home of ``~``; DVC and Python take it for a folder of that name."""
+    for kind, place in cells["ingest"]["reads"].items():
+        if place.startswith("~"):
+            whole = Path(place).expanduser() if place.startswith("~/") else "the whole path"
+            yield (
+                f"ingest.sources.{params['ingest']['adapter']}: {place} ({kind}) begins with ~, which only a shell "
+                f"reads as your home; write {whole}"
+            )
+
+
 def _skin(params: dict[str, Any], cells: Cells) -> Iterator[str]:
     """Captions name every type, and a recolouring needs a range of colours for each type that it is aimed at."""
     for name in sorted(cells["caption"]):
@@ -181,4 +192,4 @@ def _keys(types: Sequence[int]) -> str:
 
 
 # Each gives a line for whatever can be told to go wrong in a later stage.
-LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned, _classes, _pairs, _skin)
+LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned, _classes, _pairs, _skin, _homes)
