@@ -28,9 +28,9 @@ from flows.artifacts import SUMMARY, show_results
 from flows.dead import bury_the_dead
 from flows.dry_run import briefly, show_plan
 from flows.experiment import check_request, save
-from flows.grid import CELLS, PARAMS, refresh_cells
+from flows.grid import CELLS, PARAMS, refresh_cells, require_data
 from flows.lockfile import sort_lock
-from flows.overridden import Overridden, mend_overrides, overridden
+from flows.overridden import Overridden, check_parameters, mend_overrides, overridden
 from flows.place import check_place
 from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, restore
@@ -42,6 +42,7 @@ from flows.server import temporary_server
 from flows.slots import machine
 
 _LAST_WORDS_SECONDS = 5
+_MOST_REASONS = 10  # failed stages whose reasons are said again
 
 
 class PipelineFailedError(RuntimeError):
@@ -81,7 +82,7 @@ async def augment(
         get_run_logger().warning(mended)
     with overridden(overrides) if overrides else nullcontext() as change:
         plan, _ = await asyncio.gather(
-            asyncio.to_thread(_plan, targets, overrides), _bury_the_dead(context.flow_run.id)
+            asyncio.to_thread(_plan, targets, overrides, pool), _bury_the_dead(context.flow_run.id)
         )
         where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
         states = await run_plan(plan, where, force=force)
@@ -98,7 +99,20 @@ def _refuse_failures(states: dict[str, State]) -> None:  # type: ignore[type-arg
     failed = [name for name, state in states.items() if not state.is_completed()]
     if failed:
         skipped = [name for name, state in states.items() if state.name == "Skipped"]
-        raise PipelineFailedError(f"failed: {', '.join(failed)}; skipped for it: {', '.join(skipped) or 'none'}")
+        raise PipelineFailedError(
+            f"failed: {_few(failed)}; skipped for it: {_few(skipped)}\n"
+            + "\n".join(f"{name}: {_last_line(states[name])}" for name in failed[-_MOST_REASONS:])
+        )
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_REASONS} more" if len(names) > _MOST_REASONS else ""
+    return f"{', '.join(names[:_MOST_REASONS]) or 'none'}{more}"
+
+
+def _last_line(state: State) -> str:  # type: ignore[type-arg]
+    """The reason why a stage failed, with which its message ends."""
+    return (state.message or state.name or "failed").strip().splitlines()[-1].strip().removeprefix("error: ")
 
 
 def prepare(overrides: tuple[str, ...], experiment: str, pool: str) -> str:
@@ -151,9 +165,11 @@ async def _bury_the_dead(own: UUID) -> None:
         get_run_logger().warning("run %s died without a word: marked as crashed", name)
 
 
-def _plan(targets: tuple[str, ...], overrides: tuple[str, ...]) -> list[Stage]:
+def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> list[Stage]:
     if not overrides:
         refresh_cells(prune=True)
+    if not pool:  # else the workers may have the data
+        require_data()
     return read_plan(tuple(targets))
 
 
@@ -195,8 +211,9 @@ def main() -> None:
             print(mended, file=sys.stderr)
         if args.dry_run:
             with overridden(overrides):
-                print(show_plan(read_plan(targets)))
+                print(show_plan(read_plan(targets), overrides))
         else:
+            check_parameters(overrides, here=not args.pool)  # before a server is started
             with temporary_server():
                 changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
                 asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))

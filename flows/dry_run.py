@@ -12,8 +12,14 @@ def briefly(why: Sequence[str], most: int = 3) -> str:
     return "; ".join(why[:most]) + more
 
 
-def show_plan(plan: list[Stage]) -> str:
-    """The plan as a table. Frozen stages never run: one that is not as it was left gets a line of its own."""
+_CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
+
+
+def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
+    """The plan as a table. Frozen stages never run: one that is not as it was left gets a line of its own.
+
+    ``overrides`` come first: in a line of their own, and among the reasons.
+    """
     stale: set[str] = set()
     seconds, width = Estimates(), max((len(stage.name) for stage in plan), default=0)
     lines, frozen = [f"{'stage':{width}} {'seconds':>8}  why"], []
@@ -21,9 +27,17 @@ def show_plan(plan: list[Stage]) -> str:
         if stage.frozen:
             frozen += [f"{stage.name} is frozen and does not run: {briefly(stage.why)}"] if stage.why else []
             continue
-        upstream = [need for need in stage.needs if need in stale]
+        upstream = [need for need in stage.needs if need in stale and need != _CHECK]
         reasons = stage.why or tuple(f"{need} may change" for need in upstream)
         if reasons:
             stale.add(stage.name)
-            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {briefly(reasons)}")
-    return "\n".join([*lines, *frozen, f"{len(stale)} of {len(plan)} stages may run"])
+            shown = sorted(reasons, key=lambda why: not _of_overrides(why, overrides))
+            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {briefly(shown)}")
+    head = [f"with -S {' -S '.join(overrides)}"] if overrides else []
+    return "\n".join([*head, *lines, *frozen, f"{len(stale)} of {len(plan)} stages may run"])
+
+
+def _of_overrides(why: str, overrides: Sequence[str]) -> bool:
+    """Whether a reason is a parameter that is overridden: ``classifier.updates 400 → 200``."""
+    names = [text.removeprefix("params.yaml:").lstrip("+~").split("=")[0] for text in overrides]
+    return any(why.startswith((f"{name} ", f"{name}.")) for name in names)

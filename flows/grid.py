@@ -1,9 +1,14 @@
-"""Expand the grid when the parameters have changed since it was last expanded; nothing is started otherwise."""
+"""What ``cells.yaml`` says: made anew when the parameters have changed, and whether the data set is where it names it.
+
+Nothing is started where all is as it was.
+"""
 
 import hashlib
 import subprocess
 import sys
 from pathlib import Path
+
+from dvc.utils.serialize import load_yaml
 
 PARAMS = Path("params.yaml")
 CELLS = Path("cells.yaml")
@@ -21,12 +26,33 @@ def refresh_cells(*, prune: bool) -> None:
     wanted = _wanted(prune=prune)
     if STAMP.exists() and STAMP.read_text() in (wanted, _wanted(prune=True)):
         return
-    command = [sys.executable, "-m", "pipeline_steps.cells", *([] if prune else ["--keep"])]
+    _cells(*([] if prune else ["--keep"]))
+    STAMP.parent.mkdir(exist_ok=True)
+    STAMP.write_text(_wanted(prune=prune))
+
+
+def require_data() -> None:
+    """Whether what ``ingest`` reads is there: of data that vanished after a good run DVC gives a bare "No such file".
+
+    Raises:
+        ValueError: it is not; with what it is for, and where to say where it is.
+    """
+    if absent_data():
+        _cells("--check")
+
+
+def absent_data() -> list[Path]:
+    """What ``ingest`` reads by ``cells.yaml`` and that is not there."""
+    cells = load_yaml(CELLS).get("cells", {}) if CELLS.exists() else {}
+    reads = cells.get("ingest", {}).get("reads", {})
+    return [place for place in map(Path, reads.values()) if not place.exists()]
+
+
+def _cells(*options: str) -> None:
+    command = [sys.executable, "-m", "pipeline_steps.cells", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ValueError(done.stderr.strip().removeprefix("error: "))
-    STAMP.parent.mkdir(exist_ok=True)
-    STAMP.write_text(_wanted(prune=prune))
 
 
 def _wanted(*, prune: bool) -> str:

@@ -11,18 +11,19 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from flows.experiment import override
-from flows.grid import CELLS, PARAMS, STAMP, refresh_cells
+from flows.grid import CELLS, PARAMS, STAMP, refresh_cells, require_data
 
 FOLDER = Path("runs/overridden")
 _OWNER = "owner.json"
 _FILES = (PARAMS, CELLS, STAMP)
+_MEANWHILE = "changed meanwhile"
 
 
 @dataclass
@@ -40,8 +41,10 @@ class Overridden:
 
 
 @contextmanager
-def overridden(overrides: Sequence[str]) -> Iterator[Overridden]:
+def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[Overridden]:
     """Within: ``params.yaml`` with Hydra-style ``overrides``, ``cells.yaml`` made from it; no cell is dropped yet.
+
+    ``quietly``: that the files are as before is not said.
 
     Raises:
         ValueError: an override is wrong, or the grid that it makes; the files are as before.
@@ -54,8 +57,23 @@ def overridden(overrides: Sequence[str]) -> Iterator[Overridden]:
         _note(after=_digests())
         yield change
     finally:
-        if not change.kept and (said := _take_back()):
+        if not change.kept and (said := _take_back()) and (_MEANWHILE in said or not quietly):
             print(said, file=sys.stderr, flush=True)
+
+
+def check_parameters(overrides: Sequence[str], *, here: bool) -> None:
+    """Whether ``params.yaml``, with ``overrides``, is right; the files stay as they are, or follow the grid.
+
+    ``here``: this machine needs the data set.
+
+    Raises:
+        ValueError: a parameter is wrong, or the data are not where it says; every mistake is named.
+    """
+    with overridden(overrides, quietly=True) if overrides else nullcontext():
+        if not overrides:
+            refresh_cells(prune=True)
+        if here:
+            require_data()
 
 
 def mend_overrides() -> str:
@@ -103,7 +121,7 @@ def _take_back() -> str:
     if edited:
         left = Path(f"{FOLDER}.{os.getpid()}.left")
         FOLDER.rename(left)
-        return f"{', '.join(edited)} changed meanwhile and stayed so; what {_they(edited)} before lies in {left}"
+        return f"{', '.join(edited)} {_MEANWHILE} and stayed so; what {_they(edited)} before lies in {left}"
     for file in changed:
         if (FOLDER / file.name).exists():
             temporary = file.with_name(f".{file.name}.{os.getpid()}.part")

@@ -1,8 +1,9 @@
 """DVC as the flow sees it: which stages there are, in which order, what they need, and why each must run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -137,7 +138,9 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         return set(edges)
     found = {t: {n for n in edges if t in (n, n.split("@")[0])} for t in targets}
     if unknown := [t for t, names in found.items() if not names]:
-        raise ValueError(f"no stage {', '.join(unknown)}; 'dvc stage list' names them")
+        near = {t: _near(t, edges) for t in unknown}
+        meant = [f"{t} (did you mean {' or '.join(near[t])}?)" if near[t] else t for t in unknown]
+        raise ValueError(f"no stage {', '.join(meant)}; 'dvc stage list' names them")
     wanted = set().union(*found.values())
     todo = list(wanted)
     while todo:
@@ -145,6 +148,12 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         wanted |= new
         todo += new
     return wanted
+
+
+def _near(name: str, stages: Iterable[str]) -> list[str]:
+    """Stages, or groups of cells, whose names are like ``name``."""
+    known = dict.fromkeys(s if "@" in name else s.split("@")[0] for s in stages)
+    return get_close_matches(name, list(known), 3, 0.6)
 
 
 def _resources(stage: Any) -> dict[str, Any]:

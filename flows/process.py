@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows import child
+from flows.reason import REASON, reasons
 
 _BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
 _PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
@@ -23,7 +25,7 @@ _next_start = 0.0
 
 
 class StageFailedError(RuntimeError):
-    """A stage's command failed; the message ends with its last lines."""
+    """A stage's command failed; the message has its last lines, and ends with the reason where the stage left one."""
 
 
 class BusyError(RuntimeError):
@@ -113,6 +115,21 @@ async def _run(
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
     await _in_turn()
+    with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder, "reason")
+        status, said = await _run_once(command, listener, {**environment, REASON: str(file)}, watch)
+        if status and any(sign in line for sign in _BUSY for line in said[-_LAST_LINES:]):
+            raise BusyError(f"stage {name}: DVC stayed busy: {said[-1]}")
+        if status:
+            last = [*said[-_LAST_LINES:], *reasons(file)]
+            raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(last))
+    return said
+
+
+async def _run_once(
+    command: list[str], listener: Listener, environment: Mapping[str, str], watch: Watch
+) -> tuple[int, list[str]]:
+    """The status of a command, and what it said."""
     process = await asyncio.create_subprocess_exec(
         *child.command(*command),
         stdout=asyncio.subprocess.PIPE,
@@ -131,11 +148,7 @@ async def _run(
             status = await process.wait()
     finally:
         await _end(process)
-    if status and any(sign in line for sign in _BUSY for line in said[-_LAST_LINES:]):
-        raise BusyError(f"stage {name}: DVC stayed busy: {said[-1]}")
-    if status:
-        raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(said[-_LAST_LINES:]))
-    return said
+    return status, said
 
 
 async def _in_turn() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline_steps.configuration.check import CELLS_FILE, check, checked_cells
+from pipeline_steps.configuration.check import CELLS_FILE, absent_data, check, checked_cells
 from pipeline_steps.configuration.grid import Cells
 from pipeline_steps.configuration.prune import prune
 from pipeline_steps.stage.outputs import whole_file
@@ -37,6 +37,12 @@ def write_cells(params_file: Path = PARAMS_FILE, out: Path = CELLS_FILE) -> Cell
     return cells
 
 
+def warn(said: str) -> None:
+    """Say what is no mistake yet, but will stop ``dvc repro``."""
+    if said:
+        print(f"warning: {said}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """Command line; ``--check`` compares without writing."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -48,6 +54,7 @@ def main() -> None:
             check()
             return
         cells = write_cells()
+        warn(absent_data(read_yaml(PARAMS_FILE), cells))
     except ParamsError as error:
         sys.exit(f"error: {error}")
     gone = [] if args.keep else prune(cells)

@@ -11,7 +11,9 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from pipeline_steps.datasets.files import stem
 from pipeline_steps.forgetting.derived import Identity, identities
 from pipeline_steps.forgetting.inventory import Kind, inventory
 from pipeline_steps.forgetting.runs import Cache, cache_folder, present_outputs, recorded_runs, remotes
@@ -19,6 +21,7 @@ from pipeline_steps.records.errors import DataError
 
 _SHOWN = 4  # paths of a kind that are named
 _INTERRUPTED = 130
+_NOTHING = "nothing was deleted"
 
 
 def named(known: dict[str, Identity], names: Sequence[str]) -> list[Identity]:
@@ -31,6 +34,10 @@ def named(known: dict[str, Identity], names: Sequence[str]) -> list[Identity]:
     found, unknown = {}, []
     for name in names:
         if (one := known.get(name) or public.get(name)) is not None:
+            found[one.image_id] = one
+            continue
+        if (one := known.get(stem(name))) is not None:
+            print(f"{name}: taken for the image {one.image_id!r}, as ids have no file's ending")
             found[one.image_id] = one
             continue
         near = difflib.get_close_matches(name, [*known, *public], 3, 0.6)
@@ -69,8 +76,8 @@ def chosen(answer: str, count: int) -> list[int] | None:
     return sorted(n - 1 for n in picked) if picked and min(picked) >= 1 and max(picked) <= count else None
 
 
-def delete(kinds: Sequence[Kind]) -> int:
-    """Delete all paths; bytes freed."""
+def delete(kinds: Sequence[Kind], done: list[Path]) -> int:
+    """Delete all paths, noting each in ``done``; bytes freed."""
     freed = 0
     for kind in kinds:
         freed += kind.size
@@ -79,19 +86,24 @@ def delete(kinds: Sequence[Kind]) -> int:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+            done.append(path)
     return freed
 
 
 def _ask(count: int) -> list[int]:
-    """What the person wants deleted; Ctrl-C, the end of input and "n" mean nothing."""
+    """What the person wants deleted; "n" means nothing.
+
+    Raises:
+        DataError: there is nobody to answer.
+    """
     while True:
         try:
             answer = input(f"Delete? y: all; numbers such as 1 3-{count}: these; n: nothing [n] ")
         except EOFError:
-            return []
-        except KeyboardInterrupt:
-            print("\ninterrupted; nothing was deleted", file=sys.stderr, flush=True)
-            sys.exit(_INTERRUPTED)
+            print()
+            raise DataError(
+                "nobody answered (the input is at its end), so nothing was deleted; run it in a terminal, or add --yes"
+            ) from None
         if (picked := chosen(answer, count)) is not None:
             return picked
         print(f"{answer!r} is neither y, n nor numbers from 1 to {count}")
@@ -131,14 +143,19 @@ def main() -> None:
     arguments.add_argument("ids", nargs="+", metavar="IMAGE_ID")
     arguments.add_argument("--yes", action="store_true", help="delete everything that is listed")
     args = arguments.parse_args()
+    done: list[Path] = []
     try:
-        forget(args.ids, sure=args.yes)
+        forget(args.ids, sure=args.yes, done=done)
     except DataError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        what = f"{len(done)} of the files and folders listed were deleted, the others not" if done else _NOTHING
+        print(f"\ninterrupted: {what}; run the same command again, it goes on", file=sys.stderr, flush=True)
+        sys.exit(_INTERRUPTED)
 
 
-def forget(names: Sequence[str], *, sure: bool) -> None:
-    """List, ask (unless ``sure``), delete, and say what remains.
+def forget(names: Sequence[str], *, sure: bool, done: list[Path] | None = None) -> None:
+    """List, ask (unless ``sure``), delete (each path is noted in ``done``), and say what remains.
 
     Raises:
         DataError: a name is no image's.
@@ -155,9 +172,9 @@ def forget(names: Sequence[str], *, sure: bool) -> None:
     print(f"Derived from it:\n{shown(kinds)}", flush=True)
     picked = list(range(len(kinds))) if sure else _ask(len(kinds))
     if not picked:
-        print("nothing was deleted")
+        print(_NOTHING)
         return
-    freed = delete([kinds[i] for i in picked])
+    freed = delete([kinds[i] for i in picked], [] if done is None else done)
     left = [i + 1 for i in range(len(kinds)) if i not in picked]
     print(f"deleted: {_bytes(freed)}" + (f"; kept as you said: {', '.join(map(str, left))}" if left else ""))
     print(_remaining())

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from pipeline_steps.cells import cells_text
-from pipeline_steps.configuration.check import CELLS_FILE, checked_cells
+from pipeline_steps.cells import cells_text, warn
+from pipeline_steps.configuration.check import CELLS_FILE, absent_data, checked_cells
 from pipeline_steps.configuration.overlay import ANYTHING, changes, difference, overlaid
 from pipeline_steps.configuration.prune import clear
 from pipeline_steps.stage.mistakes import did_you_mean
 from pipeline_steps.stage.outputs import whole_file
-from pipeline_steps.stage.params import PARAMS_FILE, ParamsError
+from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, parsed, read_text
 
 BASE = Path("config/base.yaml")
 PROFILES = Path("profiles")
@@ -37,7 +36,8 @@ def params_text(name: str, *, any_environment: bool = False) -> str:
     Raises:
         ParamsError: there is no such profile, or it is none.
     """
-    base = _read(BASE)
+    base = read_text(BASE)
+    parsed(base, BASE)  # with its own lines, before anything stands above them
     if name == DEFAULT:
         return f"{_header(name, str(BASE))}{base}"
     file = PROFILES / f"{name}.yaml"
@@ -45,7 +45,7 @@ def params_text(name: str, *, any_environment: bool = False) -> str:
         names = [DEFAULT, *sorted(f.stem for f in PROFILES.glob("*.yaml"))]
         meant = did_you_mean(name, names) or f"; there is {', '.join(names)}"
         raise ParamsError(f"there is no profile {name!r}{meant}")
-    overlay = _parsed(_read(file), file)
+    overlay = parsed(read_text(file), file)
     try:
         text = overlaid(base, overlay, lambda _: ANYTHING) if any_environment else overlaid(base, overlay)
     except ParamsError as error:
@@ -76,7 +76,7 @@ def hand_edits(text: str) -> list[tuple[str, Any, Any]]:
         raise ParamsError(
             f"what was changed in {PARAMS_FILE} can't be told, for {error}; use --discard to lose it"
         ) from None
-    return list(changes(_parsed(made, BASE), _parsed(text, PARAMS_FILE)))
+    return list(changes(parsed(made, BASE), parsed(text, PARAMS_FILE)))
 
 
 def apply(name: str, *, save: str = "", discard: bool = False) -> None:
@@ -91,10 +91,10 @@ def apply(name: str, *, save: str = "", discard: bool = False) -> None:
         ParamsError: there is no such profile, something is wrong with it, or values would be lost.
     """
     text = params_text(name)
-    params = _parsed(text, BASE)
+    params = parsed(text, BASE)
     cells = checked_cells(params, BASE if name == DEFAULT else PROFILES / f"{name}.yaml")
     if PARAMS_FILE.exists() and not discard:
-        held = _read(PARAMS_FILE)
+        held = read_text(PARAMS_FILE)
         if save:
             _save(save, held)
         else:
@@ -103,10 +103,11 @@ def apply(name: str, *, save: str = "", discard: bool = False) -> None:
         new_params.write_text(text, "utf-8")
         new_cells.write_text(cells_text(cells), "utf-8")
     clear(cells)
+    warn(absent_data(params, cells))
 
 
 def _refuse_losses(name: str, held: str, params: Any) -> None:
-    lost = {where for where, _, _ in changes(_parsed(held, PARAMS_FILE), params)}
+    lost = {where for where, _, _ in changes(parsed(held, PARAMS_FILE), params)}
     edits = [f"  {where}: {_short(old)} became {_short(new)}" for where, old, new in hand_edits(held) if where in lost]
     if not edits:
         return
@@ -131,29 +132,13 @@ def _save(name: str, held: str) -> None:
     yaml, stream = YAML(), StringIO()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    overlay = difference(_parsed(_read(BASE), BASE), _parsed(held, PARAMS_FILE))
+    overlay = difference(parsed(read_text(BASE), BASE), parsed(held, PARAMS_FILE))
     if overlay:
         yaml.dump(overlay, stream)
     with whole_file(file) as temporary:
         temporary.write_text(
             f"# {PARAMS_FILE} of profile {profile_in_use(held)}, with changes.\n{stream.getvalue()}", "utf-8"
         )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        raise ParamsError(f"{path} does not exist: run from the repository's root") from None
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path} is not UTF-8 (byte {error.object[error.start]:#04x}): save it as UTF-8") from None
-
-
-def _parsed(text: str, file: Path) -> Any:
-    try:
-        return YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise ParamsError(f"{file} is not plain YAML: {error}") from None
 
 
 def main() -> None:
@@ -166,7 +151,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         if args.name is None:
-            print(f"in use: {profile_in_use(_read(PARAMS_FILE))}; there is default,", end=" ")
+            print(f"in use: {profile_in_use(read_text(PARAMS_FILE))}; there is default,", end=" ")
             print(", ".join(sorted(f.stem for f in PROFILES.glob("*.yaml"))))
         else:
             apply(args.name, save=args.save, discard=args.discard)

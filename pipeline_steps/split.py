@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline_steps.parameters.split import SplitParams
+from pipeline_steps.parameters.split import SplitParams, would_do
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.manifest import by_skin_type
 from pipeline_steps.records.skin_types import levels_name
+from pipeline_steps.records.split_sizes import TESTS, leakage, sizes
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
@@ -38,8 +38,8 @@ SCENARIOS = {
     "ii": ("reference", "train", "train", "test"),
     "iii": ("reference", "train", "reference", "test"),
 }
-_TESTS = ("test", "test_light")
 _SCREEN = 20  # lines
+_NO_VALIDATION = "validation has no image"
 
 
 def flexible(table: pd.DataFrame, params: SplitParams, draw: int) -> set[str]:
@@ -66,7 +66,7 @@ def flexible(table: pd.DataFrame, params: SplitParams, draw: int) -> set[str]:
                     continue
                 few.append(
                     f"{condition} has {len(pool)} images of {skin}, the flexible subset takes {share} and must leave "
-                    "some; lower split.flexible_per_condition"
+                    f"some; lower split.flexible_per_condition to {max(len(pool) - 1, 0) * len(pools)}"
                 )
     if few:
         raise DataError("\n".join(few))
@@ -118,10 +118,34 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
             for line in found:
                 wrong.setdefault(line, {}).setdefault(scenario, []).append(draw)
     if wrong:
-        lines = [_places(line, where) for line, where in wrong.items()]
+        empty = {
+            (s, d) for line in wrong if line.startswith(_NO_VALIDATION) for s in wrong[line] for d in wrong[line][s]
+        }
+        remedy = f"; {_would_do(table, params, empty)}" if empty else ""
+        lines = [
+            _places(line, where) + (remedy if line.startswith(_NO_VALIDATION) else "") for line, where in wrong.items()
+        ]
         some = [*lines[:_SCREEN], f"{len(lines) - _SCREEN - 1} more like these", lines[-1]]
         raise DataError("\n".join(lines if len(lines) <= _SCREEN + 2 else some))
     return made
+
+
+def _would_do(table: pd.DataFrame, params: SplitParams, empty: set[tuple[str, int]]) -> str:
+    """The remedy of empty validation sets, tried on all scenarios and draws that have one."""
+
+    def found(by: SplitParams) -> set[str]:
+        made = [split(table, scenario, draw, by) for scenario, draw in sorted(empty)]
+        return {wrong.split(",")[0].split(":")[0] for rows in made for wrong in unusable(rows)}
+
+    others = {wrong for wrong in found(params) if not wrong.startswith(_NO_VALIDATION)}
+
+    def fits(other: SplitParams) -> bool:
+        try:
+            return found(other) <= others
+        except DataError:
+            return False
+
+    return would_do(params, fits)
 
 
 def _places(line: str, where: dict[str, list[int]]) -> str:
@@ -161,7 +185,7 @@ def _reduce(partition: pd.Series, study: pd.DataFrame, dose: int, seed: int, dra
 def _exclude_crossing(partition: pd.Series, group: pd.Series) -> pd.Series:
     """Test images stay; training images of their groups go, then reference images of either's groups."""
     out = partition.copy()
-    tested = set(group[out.isin(_TESTS)])
+    tested = set(group[out.isin(TESTS)])
     out[(out == "train") & group.isin(tested)] = "excluded"
     used = tested | set(group[out == "train"])
     out[(out == "reference") & group.isin(used)] = "excluded"
@@ -195,7 +219,7 @@ def unusable(made: pd.DataFrame) -> list[str]:
     n = made.groupby(["partition", "condition"]).size()
     lines = []
     for condition in sorted(set(made["condition"])):
-        held = {p: int(n.get((p, condition), 0)) for p in (*_TESTS, "holdout", "validation")}
+        held = {p: int(n.get((p, condition), 0)) for p in (*TESTS, "holdout", "validation")}
         if any(held.values()) and not n.get(("train", condition), 0):
             has = " and ".join(f"{p} has {k}" for p, k in held.items() if k)
             lines.append(
@@ -206,42 +230,10 @@ def unusable(made: pd.DataFrame) -> list[str]:
     remedies = {
         "train": "the majority has none left; check subset.majority",
         "validation": f"no group fits into the share of {len(train)} training images in {train['group'].nunique()} "
-        "groups; raise split.validation_fraction, or add patients",
+        "groups",
         "test": "the minority has none left; check subset.minority and split.flexible_per_condition",
     }
     return lines + [f"{p} has no image of any condition: {why}" for p, why in remedies.items() if p not in n.index]
-
-
-def lacking(made: pd.DataFrame) -> dict[str, list[str]]:
-    """Of the study's partitions that hold any image, the conditions that they have none of."""
-    study = made[made["role"] == "study"]
-    found = {p: set(study["condition"]) - set(rows["condition"]) for p, rows in study.groupby("partition")}
-    return {str(p): sorted(conditions) for p, conditions in found.items() if conditions and p != "excluded"}
-
-
-def leakage(split_table: pd.DataFrame) -> dict[str, int]:
-    """How many test, reference and validation images share a group with a training image."""
-    groups = split_table["group"]
-    trained = set(groups[split_table["partition"] == "train"])
-    partitions = (*_TESTS, "reference", "validation")
-    return {p: int((groups[split_table["partition"] == p].isin(trained)).sum()) for p in partitions}
-
-
-def sizes(split_table: pd.DataFrame) -> dict[str, object]:
-    """Counts for the metrics; ``train_and_validation`` is what the paper calls training."""
-    n = split_table["partition"].value_counts()
-    named = {
-        p: int(n.get(p, 0)) for p in ("train", "validation", "test", "test_light", "reference", "holdout", "excluded")
-    }
-    both = named["train"] + named["validation"]
-    excluded = split_table[split_table["partition"] == "excluded"].groupby("because")
-    return {
-        "train_and_validation": both,
-        **named,
-        "without": lacking(split_table),
-        "excluded_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in excluded},
-        "sharing_a_group_with_train": leakage(split_table),
-    }
 
 
 def main() -> None:

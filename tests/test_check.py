@@ -1,6 +1,7 @@
 """Parameters are checked before the first stage: every mistake at once, with place, fact and what may be meant."""
 
 import copy
+import datetime as dt
 import json
 import re
 import shutil
@@ -20,9 +21,10 @@ from pipeline_steps.configuration.check import check, checked_cells
 from pipeline_steps.configuration.fits import autoencoder_factor
 from pipeline_steps.configuration.overlay import changes, difference, overlaid
 from pipeline_steps.configuration.prune import clear, prune
-from pipeline_steps.configuration.sections import NAMED, SECTIONS, TAGGED
+from pipeline_steps.configuration.sections import NAMED, SECTIONS, TAGGED, section_mistakes
 from pipeline_steps.stage.params import ParamsError, read_yaml
 from pipeline_steps.stage.wiring import NOTHING, check_images, check_wiring, on_split
+from pipeline_steps.stage.yaml_mistakes import parse_yaml
 
 DEFAULT = read_yaml(ROOT / "config/base.yaml")
 SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
@@ -92,6 +94,141 @@ def test_each_mistake_is_named_with_its_place_and_what_may_be_meant(params, plac
     checked_cells(params)
     _spoil(params, place, value)
     assert re.search(said, _mistakes(params), re.MULTILINE)
+
+
+WRONG_KINDS = (None, True, 7, -1.5, "nonsense", "", [], [1, 2, 3], [None], {}, {"a": 1}, dt.date(2020, 1, 1), 10**30)
+FOREIGN = re.compile(r"Input|valid |[Tt]uple|[Dd]ictionary|String|instance|None|True|False|pydantic|Error")
+
+
+def test_no_word_of_the_library_reaches_a_person(params):
+    """Whatever stands anywhere in the parameters in place of what should."""
+
+    def mistakes(node, section):
+        for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+            for wrong in WRONG_KINDS:
+                node[key] = wrong
+                yield from (line for line in section_mistakes({section: params[section]}) if "is missing" not in line)
+            node[key] = value
+            if isinstance(value, (dict, list)):
+                yield from mistakes(value, section)
+
+    said = [line for section in params for line in mistakes(params[section], section)]
+    assert len(said) > 1000
+    assert [line for line in said if FOREIGN.search(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            True,
+            "subset.conditions.0 is true: it should be text, and YAML reads this as true or false: put it in quotes",
+        ),
+        (0, r"subset.conditions.0 is 0: it should be text, and YAML reads this as a number: .* '0'"),
+        (dt.date(2020, 1, 2), "is 2020-01-02: .* as a date: put it in quotes, '2020-01-02'"),
+    ],
+)
+def test_a_label_that_yaml_takes_for_something_else_is_to_be_quoted(params, value, said):
+    params["subset"]["conditions"] = [value, "psoriasis"]
+    assert re.search(said, _mistakes(params))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("screen.mask_area", 0.5, r"screen\.mask_area is 0\.5: it should be a list, such as"),
+        ("screen.mask_area", [0.5], r"screen\.mask_area lacks 1|at least 2 values"),
+        ("subset.minority", [], r"subset\.minority is \[\]: it needs at least 1 value, and has 0"),
+    ],
+)
+def test_a_list_that_is_none_or_too_short_is_told_in_plain_words(params, place, value, said):
+    _spoil(params, place, value)
+    assert re.search(said, _mistakes(params))
+
+
+def test_data_that_are_not_there_are_told_when_they_are_named(place, capsys):
+    (place / "pipeline_steps").symlink_to(ROOT / "pipeline_steps")
+    profile.apply("default")
+    assert capsys.readouterr().err == ""
+    overlay = "ingest: {adapter: folder, sources: {folder: {csv: gone/labels.csv, images: gone}}}\n"
+    (place / "profiles/mine.yaml").write_text(overlay)
+    profile.apply("mine")
+    said = "warning: ingest.adapter folder reads gone/labels.csv (table), gone (images), and nothing is there"
+    assert capsys.readouterr().err.startswith(said)
+    done = run(sys.executable, "-m", "pipeline_steps.cells", cwd=place, env_extra={"PYTHONPATH": str(ROOT)})
+    assert done.stderr.startswith(said)
+
+
+def test_a_home_that_only_a_shell_knows_is_refused_with_the_whole_path(params):
+    params["ingest"]["adapter"] = "folder"
+    params["ingest"]["sources"]["folder"] |= {"csv": "~/set/labels.csv", "images": "~ann/set"}
+    text = _mistakes(params)
+    assert f"~/set/labels.csv (table) begins with ~, which only a shell reads as your home; write {Path.home()}" in text
+    assert "~ann/set (images) begins with ~" in text
+
+
+def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(params):
+    for name, entry in params["captioners"].items():
+        if name == "template":
+            del entry["tones"][3], entry["tones"][5]
+    assert "captioners.template.tones has no phrase for skin types III, V; add the keys 3, 5" in _mistakes(params)
+    params = copy.deepcopy(DEFAULT)
+    params["grid"]["comparison"]["augmenters"] = ["tone_transfer"]
+    del params["augmenters"]["tone_transfer"]["ita"][6]
+    assert "augmenters.tone_transfer.ita has no range for target type VI; add the key 6" in _mistakes(params)
+    params["subset"]["minority"] = [5]
+    checked_cells(params)
+
+
+NO_YAML = {
+    "a: 1\na: 2\n": "line 2, column 1: the key a stands twice",
+    "a: [1, 2\nb: 3\n": "line 1, column 4: a bracket or brace is not closed",
+    "a: [1,": "line 1, column 7: a bracket or brace is not closed",
+    "a:\n\tb: 1\n": "line 2, column 1: a tab; indent with blanks",
+    "a: 'x\nb: 2\n": "line 1, column 4: a quote that is opened here is not closed",
+    "a: b: c\n": "line 1, column 5: a colon that can begin no value",
+    "a:\n  b: 1\n c: 2\n": "line 3, column 2: indented unlike the lines above",
+    "a: 1\nb\n": "line 2, column 2: a key without a colon",
+    "a: *x\n": "line 1, column 4: YAML reads a word after \\* as a reference",
+    "a: @x\n": "line 1, column 4: no text can begin with @; put it in quotes",
+    "a: !!python/object/apply:os.system [id]\n": "line 1, column 4: the tag !!python/object/apply:os.system would",
+    "a: x\x07\n": "line 1, column 5: a control character",
+    "b: 1\na: [2020-13-45]\n": "line 2, column 5: YAML reads 2020-13-45 as a date, and it is none",
+    "a: 1\n---\nb: 2\n": "line 2, column 1: a second document",
+}
+
+
+@pytest.mark.parametrize("text", NO_YAML)
+def test_what_is_no_yaml_is_told_with_line_column_and_remedy_in_one_line(place, text):
+    (place / "profiles/mine.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=f"^profiles/mine.yaml, {NO_YAML[text]}") as caught:
+        profile.apply("mine")
+    assert "\n" not in str(caught.value)
+    for file, name in (("params.yaml", "toy"), ("config/base.yaml", "default"), ("config/base.yaml", "toy")):
+        kept = Path(file).read_text()
+        Path(file).write_text(text)
+        with pytest.raises(ParamsError, match=f"{file}, {NO_YAML[text]}"):
+            profile.apply(name)
+        Path(file).write_text(kept)
+    (place / "cells.yaml").write_text(text)
+    (place / "pipeline_steps").symlink_to(ROOT / "pipeline_steps")
+    with pytest.raises(ParamsError, match=rf"^cells.yaml, {NO_YAML[text]}.*; run: python -m pipeline_steps\.cells$"):
+        check()
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text("ab:-[]{},'\"&*!|>%@`#? \t\n\\0129.", max_size=24))
+def test_no_text_breaks_the_reader(text):
+    said = _refused(text)
+    assert re.fullmatch(r"(line \d+, column \d+: .+)?", said), said
+
+
+def _refused(text):
+    try:
+        parse_yaml(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def test_all_mistakes_are_named_at_once(params):

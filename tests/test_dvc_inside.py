@@ -41,14 +41,14 @@ ASSUMPTIONS = [
     ("dvc.utils.strictyaml", "YAMLValidationError", None, "mend.py: half a lock"),
     ("dvc.utils.serialize", "dumps_yaml", (), "lockfile.py: the bytes that DVC would write"),
     ("dvc.utils.serialize", "YAMLFileCorruptedError", None, "parsed.py: a block that can't be parsed by itself"),
-    ("dvc.utils.serialize", "load_yaml", (), "experiment.py: params.yaml as DVC reads it"),
+    ("dvc.utils.serialize", "load_yaml", (), "experiment.py, grid.py: a file as DVC reads it"),
     ("dvc.utils.hydra", "apply_overrides", (), "experiment.py: -S as dvc exp run has it"),
     ("dvc.utils.hydra", "to_hydra_overrides", (), "experiment.py: -S parsed"),
     ("dvc.utils.flatten", "flatten", (), "plan.py, artifacts.py: nested numbers by dotted names"),
     ("dvc.repo.experiments", "Experiments.save", None, "experiment.py: saves the workspace"),
     ("dvc.repo.experiments.save", "save", ("targets", "name", "force"), "experiment.py: commits targets alone"),
     ("dvc.repo.experiments", "Experiments.get_exact_name", (), "experiment.py: the saved name"),
-    ("dvc.cli", "main", (), "dvc_command.py: DVC's command line in this process"),
+    ("dvc.cli", "main", (), "dvc_command.py, last_word.py: DVC's command line in this process"),
     ("scmrepo.exceptions", "SCMError", None, "experiment.py: what git's side of DVC raises"),
 ]
 

@@ -16,6 +16,7 @@ from conftest import ROOT, run
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 from server import small_clone
 
+from flows.dry_run import show_plan
 from flows.history import Estimates, remember
 from flows.lockfile import sort_lock
 from flows.parsed import parse_lock
@@ -189,8 +190,34 @@ def test_targets_bring_what_they_need():
     assert _wanted(edges, ()) == set(edges)
     assert _wanted(edges, ("b",)) == {"a", "b@1", "b@2"}
     assert _wanted(edges, ("c",)) == {"a", "b@1", "c"}
-    with pytest.raises(ValueError, match="no stage d"):
+    with pytest.raises(ValueError, match="no stage d; 'dvc stage list'"):
         _wanted(edges, ("d",))
+
+
+def test_an_unknown_target_is_told_with_what_may_be_meant():
+    edges = {"generate@a-iii-0": [], "split": []}
+    with pytest.raises(ValueError, match=r"no stage generat \(did you mean generate\?\), zzz; 'dvc stage list'"):
+        _wanted(edges, ("generat", "zzz", "split"))
+    with pytest.raises(ValueError, match=r"generate@a-ii-0 \(did you mean generate@a-iii-0"):
+        _wanted(edges, ("generate@a-ii-0",))
+
+
+def test_a_dry_run_shows_overrides_first_and_calls_nothing_stale_for_the_check_alone():
+    changed = tuple(f"modified dependency {n}.py" for n in range(5))
+    numbers = ("classifier.updates 400 → 7", "classifier.size 1 → 2")
+    plan = [
+        Stage("check_params", "", (), ("modified dependency params.yaml",)),
+        Stage("ingest", "", ("check_params",), ()),
+        Stage(
+            "train", "", ("ingest", "check_params"), (*changed, "classifier.updates 400 → 7", "classifier.size 1 → 2")
+        ),
+        Stage("report", "", ("train",), ()),
+    ]
+    lines = show_plan(plan, ("classifier.updates=7",)).splitlines()
+    assert lines[0] == "with -S classifier.updates=7"
+    assert [line.split()[0] for line in lines[2:-1]] == ["check_params", "train", "report"]
+    assert lines[3].split("?  ")[-1].startswith("classifier.updates 400 → 7; modified dependency 0.py")
+    assert lines[-1] == "3 of 4 stages may run"
 
 
 def test_only_what_nothing_can_change_shares_a_task():

@@ -161,13 +161,67 @@ def test_no_deletes_nothing(clone, monkeypatch, capsys, answer):
         raise answer
 
     monkeypatch.setattr("builtins.input", reply)
+    monkeypatch.setattr("sys.argv", ["forget", "ann"])
     before = _tree()
-    ends = pytest.raises(SystemExit, match="130") if answer is KeyboardInterrupt else nullcontext()
-    with ends:
-        forget.forget(["ann"], sure=False)
+    status = {KeyboardInterrupt: "130", EOFError: "nobody answered .* so nothing was deleted; run it in a terminal"}
+    ends = nullcontext() if isinstance(answer, str) else pytest.raises(SystemExit, match=status[answer])
+    with ends as raised:
+        forget.main()
     assert _tree() == before
+    if answer is EOFError:
+        assert raised.value.code not in (0, None)
+        return
     said = capsys.readouterr()
     assert "nothing was deleted" in said.out + said.err
+
+
+def test_an_interruption_says_how_far_it_came(clone, monkeypatch, capsys):
+    deleted, remove = [], forget.shutil.rmtree
+
+    def interrupted(path):
+        if len(deleted) == 2:
+            raise KeyboardInterrupt
+        deleted.append(path)
+        remove(path)
+
+    monkeypatch.setattr(forget.shutil, "rmtree", interrupted)
+    monkeypatch.setattr("sys.argv", ["forget", "ann", "--yes"])
+    with pytest.raises(SystemExit, match="130"):
+        forget.main()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("interrupted: 2 of the files and folders listed were deleted, the others not; run the same")
+    assert not any(path.exists() for path in deleted)
+
+
+def test_a_file_name_is_taken_for_its_id_and_that_is_said(clone, capsys):
+    forget.forget(["ann.jpg"], sure=True)
+    assert "ann.jpg: taken for the image 'ann'" in capsys.readouterr().out
+    assert not Path("data/dataset").exists()
+
+
+@pytest.mark.parametrize("rendered", [True, False])
+def test_committed_results_of_rendered_images_are_nobodys(clone, rendered):
+    """As in a fresh clone: the lock has them, and none of what they were made of is here."""
+    reads = {"pipeline_steps/datasets/phantom": "1" * 32} if rendered else {"photographs/labels.csv": "1" * 32}
+    summary = clone.stage("report", {"data/splits/p.parquet": "4" * 32, "data/dataset": "2" * 32 + ".dir"},
+                          {"metrics/summary.json": b"{}"})  # fmt: skip
+    ingest = {
+        "cmd": "exec python -m pipeline_steps.ingest --out x",
+        "deps": [{"path": p, "md5": m} for p, m in reads.items()],
+        "outs": [{"path": "data/dataset", "md5": "2" * 32 + ".dir"}],
+    }
+    record = clone.cache / "runs/ab/phantom/1"  # as the lock of an earlier commit has it
+    record.parent.mkdir()
+    with record.open("w") as out:
+        YAML(typ="safe").dump(ingest, out)
+    clone.stage("evaluate@p", {"data/splits/p.parquet": "4" * 32, "data/dataset": "2" * 32 + ".dir"},
+                {"metrics/classification/p.json": b"0.5"})  # fmt: skip
+    Path("metrics/screen").mkdir()
+    Path("metrics/screen/.gitkeep").touch()
+    Path("metrics/screen/left.json").write_bytes(b"{}" if rendered else b"{1}")  # made by report, too, says its content
+    forget.forget(["ann"], sure=True)
+    left = [Path(p).exists() for p in (*summary, "metrics/classification/p.json", "metrics/screen/left.json")]
+    assert left == [rendered] * 3
 
 
 def test_what_was_chosen_alone_is_deleted(clone, monkeypatch, capsys):

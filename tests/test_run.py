@@ -89,7 +89,7 @@ def test_without_uv_and_pip_a_private_uv_runs_the_command(clone, index, bare):
     publish, address = index
     publish()
     done = _run(clone, bare, address)
-    assert done.stdout == "uv runs: run -- dvc repro\n", done.stderr
+    assert done.stdout == "uv runs: run -- python -m flows.last_word repro\n", done.stderr
     assert stat.S_IMODE((clone / ".uv/bin/uv").stat().st_mode) == 0o755
     again = _run(clone, bare, "http://127.0.0.1:1")
     assert again.stdout == done.stdout, "the second time nothing is fetched"
@@ -122,6 +122,16 @@ def test_bytecode_is_written_whatever_the_environment_says(clone, tmp_path):
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([clone / "run", "x"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "unset\n"
+
+
+def test_all_but_dvc_is_run_as_it_is_written(clone, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").write_text(UV)
+    (tools / "uv").chmod(0o755)
+    environment = {"PATH": f"{tools}:{os.environ['PATH']}"}
+    done = subprocess.run([clone / "run", "dvcx", "a b"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "uv runs: run -- dvcx a b\n"
 
 
 def test_an_interrupted_stage_says_that_it_goes_on():

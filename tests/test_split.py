@@ -1,6 +1,7 @@
 """Selection and splits: the paper's counts, and no group ever crosses."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -239,7 +240,30 @@ def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
     assert [line.split(":")[0] for line in lines] == ["scenario iii, draws 0, 1", "scenario iii, draws 0, 1"]
     assert "train has no image of 'b'" in lines[0]
     assert "validation has no image of any condition: no group fits into the share of 14 training" in lines[1]
-    assert lines[-1].endswith("raise split.validation_fraction, or add patients")
+    assert lines[-1].endswith("in 2 groups; raise split.validation_fraction to 0.5")
+    once = _table(str)
+    once.loc[once["tone"] == "majority", "group"] = "p"
+    assert stage(once, leakage="report", scenarios=["iii"])[-1].endswith(
+        "no other share or smaller flexible subset does: add patients"
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(patients=st.integers(2, 12), fraction=st.sampled_from([0.0, 0.02, 0.1]), flexible=st.integers(1, 9))
+def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, flexible):
+    table = _table(str)
+    table["group"] = [f"{tone}{i % patients}" for i, tone in enumerate(table["tone"])]
+    changes = {"validation_fraction": fraction, "flexible_per_condition": flexible, "scenarios": ("iii",)}
+    params = PARAMS.model_copy(update={**changes, "leakage": "report"})
+    try:
+        split_stage.split_all(table, params)
+    except DataError as error:
+        line = next(text for text in str(error).splitlines() if "validation has no image" in text)
+        named = re.findall(r"(?:raise|lower) split\.(\w+) to ([\d.]+)", line)
+        assert named or line.endswith("no other share or smaller flexible subset does: add patients")
+        for key, value in named:
+            number = float(value) if "." in value else int(value)
+            split_stage.split_all(table, params.model_copy(update={key: number}))
 
 
 def test_without_a_minority_or_a_majority_there_is_nothing_to_test_or_to_train_on(stage):

@@ -187,6 +187,17 @@ def test_a_wrong_image_folder_is_told_before_anything_is_decoded(tmp_path, names
         alone.load(0)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "instead"), [("{file}.png", "{file}"), ("{stem}.png.png", "{stem}.png"), ("{file}.PNG", "{file}")]
+)
+def test_an_ending_that_the_table_has_already_is_told(tmp_path, pattern, instead):
+    params = _params(_mapped(_set(tmp_path, TABLE, "a.png", "b.png"), file=pattern))
+    said = f"but 'a.png' is: the table's names have their ending already, so set file .* to '{instead}' in place"
+    with pytest.raises(DataError, match=said):
+        read_source(params)
+    assert read_source(_params(_mapped(tmp_path, file=instead))).lacking == ""
+
+
 def _params(mapped):
     ingest = read_yaml(ROOT / "params.yaml")["ingest"] | {"adapter": "folder"}
     ingest["sources"] = ingest["sources"] | {"folder": mapped.model_dump(mode="json")}
@@ -207,6 +218,12 @@ def test_a_named_mask_pattern_must_find_masks(tmp_path):
     params = _params(_mapped(_set(tmp_path, TABLE, "a.png"), mask="{stem}_m.png"))
     with pytest.raises(DataError, match=r"no image has a mask.*stem.*set mask"):
         read_source(params)
+
+
+def test_a_mask_beside_its_photograph_is_no_picture_without_a_row(tmp_path):
+    folder = _set(tmp_path, TABLE, "a.png", "b.png", "a_mask.png", "stray.png")
+    mapped = _mapped(folder, mask="{stem}_mask.png", masks=folder / "images")
+    assert read_mapped(mapped, D).report["files_without_row"] == 1
 
 
 def test_a_set_without_skin_types_is_of_unknown_types(tmp_path, capsys):

@@ -51,8 +51,12 @@ def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> Non
     """
     params = read_yaml(params_file)
     cells = checked_cells(params, params_file)
-    _require_data(params["ingest"]["adapter"], cells["ingest"]["reads"])
-    found = read_yaml(cells_file)
+    if absent := absent_data(params, cells):  # DVC would say that a dependency is missing, and not what it is for
+        raise ParamsError(absent)
+    try:
+        found = read_yaml(cells_file)
+    except ParamsError as error:
+        raise ParamsError(f"{error}; {REMEDY}") from None
     held = found.get("cells") if isinstance(found, dict) else None
     if held != cells:
         held = held if isinstance(held, dict) else {}
@@ -61,14 +65,16 @@ def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> Non
         )
 
 
-def _require_data(adapter: str, reads: dict[str, str]) -> None:
-    """DVC would say that a dependency is missing, and not what it is for."""
+def absent_data(params: Any, cells: Cells) -> str:
+    """That nothing is where ``ingest`` reads, with what to do about it; nothing where all is there."""
+    adapter, reads = params["ingest"]["adapter"], cells["ingest"]["reads"]
     absent = [f"{place} ({kind})" for kind, place in reads.items() if not Path(place).exists()]
-    if absent:
-        raise ParamsError(
-            f"ingest.adapter {adapter} reads {', '.join(absent)}, and nothing is there: put the data set there, or say "
-            f"under ingest.sources.{adapter} where it is"
-        )
+    if not absent:
+        return ""
+    return (
+        f"ingest.adapter {adapter} reads {', '.join(absent)}, and nothing is there: put the data set there, or say "
+        f"under ingest.sources.{adapter} where it is"
+    )
 
 
 def _differs(held: dict[str, Any], cells: Cells, most: int = 3) -> str:

@@ -3,13 +3,15 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline_steps.configuration import vocabulary
 from pipeline_steps.configuration.grid import NO_MODEL, Cells
 from pipeline_steps.records.locations import commit_of, locate
+from pipeline_steps.records.populations import targets
+from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, levels_name
 from pipeline_steps.stage.mistakes import did_you_mean, none_of
 
 _FACTOR = {"stable_diffusion": 8, "flux": 8}  # of autoencoders whose configuration is not here
@@ -159,5 +161,35 @@ def _pairs(params: dict[str, Any], cells: Cells) -> Iterator[str]:
             )
 
 
+def _homes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """A shell makes a home of ``~``; DVC and Python take it for a folder of that name."""
+    for kind, place in cells["ingest"]["reads"].items():
+        if place.startswith("~"):
+            whole = Path(place).expanduser() if place.startswith("~/") else "the whole path"
+            yield (
+                f"ingest.sources.{params['ingest']['adapter']}: {place} ({kind}) begins with ~, which only a shell "
+                f"reads as your home; write {whole}"
+            )
+
+
+def _skin(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """Captions name every type, and a recolouring needs a range of colours for each type that it is aimed at."""
+    for name in sorted(cells["caption"]):
+        known = {int(level) for level in params["captioners"][name]["tones"]}
+        if lacking := [t for t in FITZPATRICK_TYPES if t not in known]:
+            yield f"captioners.{name}.tones has no phrase for skin {levels_name(lacking)}; add {_keys(lacking)}"
+    for name in sorted({cell["augmenter"] for cell in cells["generate"].values()}):
+        a = params["augmenters"][name]
+        if a["mode"] == "tone_transfer":
+            known = {int(t) for t in a["ita"]}
+            wanted = targets(a["target_types"], params["subset"]["minority"])
+            if lacking := [t for t in wanted if t not in known]:
+                yield f"augmenters.{name}.ita has no range for target {levels_name(lacking)}; add {_keys(lacking)}"
+
+
+def _keys(types: Sequence[int]) -> str:
+    return f"the key{'s' if len(types) > 1 else ''} {', '.join(map(str, types))}"
+
+
 # Each gives a line for whatever can be told to go wrong in a later stage.
-LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned, _classes, _pairs)
+LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned, _classes, _pairs, _skin, _homes)

@@ -59,8 +59,11 @@ def _derived(image_id: str) -> str:
     return made if made.endswith(digest) else f"{made}-{digest}"
 
 
-def look_up(folder: Path, wanted: Iterable[str]) -> Found:
-    """Where the ``wanted`` files lie in ``folder``: by name, by its other Unicode form, or by it in another case."""
+def look_up(folder: Path, wanted: Iterable[str], known: Iterable[Path] = ()) -> Found:
+    """Where the ``wanted`` files lie in ``folder``: by name, by its other Unicode form, or by it in another case.
+
+    ``known``: files (masks) that are no pictures without a row, if they lie there, too.
+    """
     there = listing(folder)
     composed = _only({name: _composed(name) for name in there})
     folded = _only({name: _composed(name).casefold() for name in there})
@@ -72,7 +75,9 @@ def look_up(folder: Path, wanted: Iterable[str]) -> Found:
         names.append(found)
         respelled += found not in {None, plain}
     pictures = {name for name in there if Path(name).suffix.lower() in _PICTURES}
-    return Found(tuple(names), respelled, len(pictures - set(names)))
+    elsewhere = {path.resolve() for path in known}
+    without = [name for name in pictures - set(names) if not elsewhere or (folder / name).resolve() not in elsewhere]
+    return Found(tuple(names), respelled, len(without))
 
 
 def listing(folder: Path) -> set[str]:
@@ -110,7 +115,14 @@ def nothing_found(m: Mapped, wanted: list[str]) -> str:
         return f"{fact}, but {inner!r} is: set images, or the pattern file, under ingest.sources so that they meet"
     if inner := by_stem.get(last) or by_stem.get(stem(last)):
         return f"{fact}, but {inner!r} is: give the pattern file under ingest.sources the ending {Path(inner).suffix}"
+    if inner := by_end.get(stem(last)):
+        return f"{fact}, but {inner!r} is: the table's names have their ending already, so {_without_ending(m)}"
     near = difflib.get_close_matches(wanted[0], there, 1, 0.0)
     return (
         f"{fact}; it holds {len(there)} files such as {near[0]!r}: set images or the pattern file under ingest.sources"
     )
+
+
+def _without_ending(m: Mapped) -> str:
+    """What the pattern of files should be where the column that it names holds whole file names."""
+    return f"set file under ingest.sources to {stem(m.file)!r} in place of {m.file!r}"

@@ -48,8 +48,8 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     table, told = _told(m, distinct, rows, where)
     table["condition"] = table["condition"].replace(dict(renamed or {}))
     _refuse_case_collisions(m, table)
-    images = look_up(m.images, table["file"])
     masks = look_up(m.masks, _named(m, "mask", rows, where)) if m.mask else Found((), 0, 0)
+    images = look_up(m.images, table["file"], [m.masks / name for name in masks.names if name])
     report = {
         "rows": len(raw),
         "duplicate_rows": len(raw) - len(distinct),

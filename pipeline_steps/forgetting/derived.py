@@ -12,6 +12,10 @@ MANIFEST = "manifest.parquet"
 _DATASET = "data/dataset"
 # What every stage reads of all images; whether a stage's output is derived from one of them its split says.
 _COMMON = (_DATASET, "data/audit", "data/subset", "data/splits", "data/captions")
+# What stages made of a data set's images, by where it lies; and what ingest reads where images are rendered by code.
+_MADE = ("data/", "models/tokens", "models/adapters", "models/classifier", "models/segmenter")
+_NOT_OF_IMAGES = "data/params_checked.txt"
+_PHANTOM = "pipeline_steps/datasets/phantom"
 # Partitions whose images shape what a stage writes. Of others (another split's test images) nothing gets there.
 _SHAPING = {
     "invert_tokens": {"train"},
@@ -55,14 +59,17 @@ def derived_runs(cache: Cache, runs: Sequence[Run], who: Sequence[Identity]) -> 
     """The runs whose outputs hold one of the images ``who`` or were made by something that saw it.
 
     Where a record's table is no longer to be had, its outputs count as derived: nothing is kept for want of knowledge.
+    Only if all that it read goes back to rendered images (as in the results that are committed) it is none's.
     """
+    rendered = _of_rendered_images(runs)
     ids, holding = {one.image_id for one in who}, dict[str, bool]()
     derived: set[str] = set()
 
     def holds(md5: str, path: str, within: str = "", partitions: frozenset[str] = frozenset()) -> bool:
         key = f"{md5} {within} {sorted(partitions)}"
         if key not in holding:
-            holding[key] = _holds(cache.table(md5, path, within), ids, partitions)
+            table = cache.table(md5, path, within)
+            holding[key] = _holds(table, ids, partitions) and not (table is None and md5 in rendered)
         return holding[key]
 
     def is_derived(run: Run) -> bool:
@@ -83,6 +90,23 @@ def derived_runs(cache: Cache, runs: Sequence[Run], who: Sequence[Identity]) -> 
         derived |= {md5 for i in new for md5 in runs[i].outs.values()}
         found, grew = found | new, bool(new)
     return [runs[i] for i in sorted(found)]
+
+
+def _of_rendered_images(runs: Sequence[Run]) -> set[str]:
+    """Contents that were made of images which code rendered, and of nothing else that a run here made."""
+    made = {md5 for run in runs for md5 in run.outs.values()}
+    rendered = {md5 for run in runs if run.stage == "ingest" and _PHANTOM in run.deps for md5 in run.outs.values()}
+    rendered -= {md5 for run in runs if run.stage == "ingest" and _PHANTOM not in run.deps for md5 in run.outs.values()}
+    grew = True
+    while grew:
+        new = set[str]()
+        for run in runs:
+            read = {md5 for p, md5 in run.deps.items() if p.startswith(_MADE) and p != _NOT_OF_IMAGES}
+            if read & rendered and not (read & made) - rendered:
+                new |= read | {*run.outs.values()}  # what it read and nobody made is a file of a folder that was made
+        grew = bool(new - rendered)
+        rendered |= new
+    return rendered
 
 
 def _holds(table: pd.DataFrame | None, who: set[str], partitions: frozenset[str]) -> bool:

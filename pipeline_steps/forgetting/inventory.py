@@ -1,5 +1,6 @@
 """The list of what is derived from images, by kind, with where it lies and how large it is."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,11 @@ def inventory(cache: Cache, runs: Sequence[Run], who: Sequence[Identity]) -> lis
         outputs = [p for p in outputs if p not in mine]
         said = f"{words}: {_made(mine, who)}" if words == "generated images" else words
         kinds.append(Kind(said, tuple(map(Path, mine))))
-    kinds.append(Kind("outputs that dvc.lock does not have: whether it is in them can't be told", _unrecorded(cache)))
+    kinds.append(
+        Kind(
+            "outputs that dvc.lock does not have: whether it is in them can't be told", _unrecorded(cache, runs, marked)
+        )
+    )
     kinds += _caches(who)
     objects = [cache.object(md5) for md5 in sorted(cached_objects(cache, runs, derived, who))]
     kinds.append(Kind("DVC's cache: these outputs, as they are and as they were", tuple(objects)))
@@ -64,8 +69,12 @@ def _made(folders: Sequence[str], who: Sequence[Identity]) -> str:
     return f"{sum(counts)} made from it, in {sum(n > 0 for n in counts)} sets; the others by models that saw it"
 
 
-def _unrecorded(cache: Cache) -> tuple[Path, ...]:
-    """Outputs' children that no entry of ``dvc.lock`` covers, halves of interrupted writes among them."""
+def _unrecorded(cache: Cache, runs: Sequence[Run], marked: set[str]) -> tuple[Path, ...]:
+    """Outputs' children that no entry of ``dvc.lock`` covers, halves of interrupted writes among them.
+
+    Files that a recorded run made, and that are not ``marked`` as derived, are none of them.
+    """
+    innocent = {md5 for run in runs for md5 in run.outs.values()} - marked
     roots = [Path("data"), *(Path("models") / m for m in ("tokens", "adapters", "classifier", "segmenter"))]
     covered = {Path(p) for p in cache.present}
     covered |= {parent for path in covered for parent in path.parents}
@@ -78,7 +87,11 @@ def _unrecorded(cache: Cache) -> tuple[Path, ...]:
             elif child not in covered and child.name != ".gitkeep":
                 found += [child] if not _is_room(child) else []
                 todo += [child] if _is_room(child) else []
-    return tuple(found)
+    return tuple(path for path in found if not (path.is_file() and _md5(path) in innocent))
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def _is_room(path: Path) -> bool:

@@ -1,14 +1,23 @@
-"""How the study is split."""
+"""How the study is split, and which other numbers would do where it can't be."""
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import AfterValidator, Field, NonNegativeInt
 
 from pipeline_steps.parameters.bounds import Seed
 from pipeline_steps.stage.params import Params
 
+
+def _scenario(text: str) -> str:
+    if not re.fullmatch(r"(i|ii|iii)(_n[1-9]\d*)?", text):
+        raise ValueError("it should be i, ii, iii, or one with a dose, such as iii_n16")
+    return text
+
+
 # A scenario of Wang et al. 2024, or one with a dose: so many training images of each condition.
-Scenario = Annotated[str, Field(pattern=r"^(i|ii|iii)(_n[1-9]\d*)?$")]
+Scenario = Annotated[str, AfterValidator(_scenario)]
 
 
 class SplitParams(Params):
@@ -21,3 +30,21 @@ class SplitParams(Params):
     validation_fraction: float = Field(ge=0, lt=1)
     leakage: Literal["exclude", "report", "stop"]
     seed: Seed
+
+
+def would_do(params: SplitParams, fits: Callable[[SplitParams], bool]) -> str:
+    """The next larger share of validation, and the next smaller flexible subset, that ``fits``: in words, as a remedy.
+
+    Each is tried by itself, in steps of 0.05 and of a twelfth of the subset.
+    """
+    shares = [n / 20 for n in range(1, 19) if n / 20 > params.validation_fraction]
+    most = params.flexible_per_condition
+    numbers = dict.fromkeys(most * n // 12 for n in range(11, 0, -1) if 0 < most * n // 12 < most)
+    remedies = []
+    for key, candidates, verb in (
+        ("validation_fraction", shares, "raise"),
+        ("flexible_per_condition", list(numbers), "lower"),
+    ):
+        found = next((v for v in candidates if fits(params.model_copy(update={key: v}))), None)
+        remedies += [f"{verb} split.{key} to {found}"] if found is not None else []
+    return " or ".join(remedies) or "no other share or smaller flexible subset does: add patients"

@@ -1,5 +1,6 @@
 """What is wrong with parameters, in words: a line a mistake, with its place, the fact, and what may have been meant."""
 
+import datetime as dt
 import difflib
 import re
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,28 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 _MOST = 20  # lines of a message: what a screen holds
+# What pydantic's kinds of errors mean to a person; ``{}`` from the error's context.
+_SAID = {
+    "tuple_type": "it should be a list, such as [1, 2]",
+    "list_type": "it should be a list, such as [1, 2]",
+    "dict_type": "it should be a section of names with values",
+    "model_type": "it should be a section with parameters",
+    "model_attributes_type": "it should be a section with parameters",
+    "too_short": "it needs at least {min_length} {values}, and has {actual_length}",
+    "too_long": "it takes at most {max_length} {values}, and has {actual_length}",
+    "string_too_short": "it should not be empty",
+    "string_pattern_mismatch": "it is not spelled as it should be",
+    "finite_number": "it should be a finite number",
+    "greater_than": "it should be greater than {gt}",
+    "greater_than_equal": "it should be greater than or equal to {ge}",
+    "less_than": "it should be less than {lt}",
+    "less_than_equal": "it should be less than or equal to {le}",
+    "path_type": "it should be a path",
+    "int_parsing_size": "it has too many digits",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "it should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "it should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "it should be true or false"),
+}
 
 
 def mistakes(model: type[BaseModel], node: Any, place: str) -> list[str]:
@@ -21,7 +44,8 @@ def mistakes(model: type[BaseModel], node: Any, place: str) -> list[str]:
 
 def in_words(error: ValidationError, model: type[BaseModel], node: Any, place: str) -> list[str]:
     """The lines of a failed validation of ``node`` at ``place``."""
-    found: list[dict[str, Any]] = [{**e, "at": _known_part(e, node)} for e in error.errors(include_url=False)]
+    told = [e for e in error.errors(include_url=False) if not _follows(e)]
+    found: list[dict[str, Any]] = [{**e, "at": _known_part(e, node)} for e in told]
     lacking: dict[tuple[Any, ...], list[str]] = {}
     for e in found:
         if e["type"] == "missing":
@@ -42,6 +66,11 @@ def in_words(error: ValidationError, model: type[BaseModel], node: Any, place: s
     return list(lines)
 
 
+def _follows(e: Any) -> bool:
+    """Whether a list is called too short for its wrong values, which are named themselves."""
+    return e["type"] == "too_short" and len(e["input"]) >= e["ctx"]["min_length"]
+
+
 def did_you_mean(name: object, known: Iterable[object], most: int = 2) -> str:
     """``; did you mean …?`` if something in ``known`` is like ``name``, else nothing."""
     words = {_letters(k): str(k) for k in known}
@@ -59,7 +88,7 @@ def _letters(name: object) -> str:
 def none_of(place: str, name: object, known: Sequence[object]) -> str:
     """A line for a value that is none of a vocabulary."""
     shown = f"{', '.join(map(str, known[:12]))}{' …' if len(known) > 12 else ''}"
-    return f"{place} is {name!r}, none of {shown}{did_you_mean(name, known)}"
+    return f"{place} is {spelled(name)}, none of {shown}{did_you_mean(name, known)}"
 
 
 def listed(lines: Sequence[str], file: object) -> str:
@@ -90,16 +119,37 @@ def _fact(e: Any) -> str:
     value, words = e["input"], re.findall(r"'([^']*)'", str(e.get("ctx", {}).get("expected", "")))
     if e["type"] == "literal_error":
         known = words or [e["ctx"]["expected"]]
-        return f" is {value!r}, none of {', '.join(known)}{did_you_mean(value, words)}"
-    said = re.sub(r"^(Value error, |Assertion failed, )", "", e["msg"])
-    if e["type"] == "model_type":
-        said = "it should be a section with parameters"
-    said = re.sub(r"^Input should", "it should", said)
-    said = re.sub(r"String should match pattern .*", "it is not spelled as it should be", said)
-    shown = repr(value)
+        return f" is {spelled(value)}, none of {', '.join(known)}{did_you_mean(value, words)}"
+    shown = spelled(value)
     if isinstance(value, dict) or len(shown) > 80:
-        return f": {said}"
-    return f" is {shown}: {said}"
+        return f": {_said(e)}"
+    return f" is {shown}: {_said(e)}"
+
+
+def _said(e: Any) -> str:
+    """What is wrong with a value, in our words."""
+    context = e.get("ctx", {})
+    if e["type"] in {"string_type", "path_type"} and isinstance(e["input"], (bool, int, float, dt.date)):
+        kind = {bool: "true or false", int: "a number", float: "a number"}.get(type(e["input"]), "a date")
+        return f"it should be text, and YAML reads this as {kind}: put it in quotes, '{spelled(e['input'])}'"
+    if e["type"] == "string_type":
+        return "it should be text" if e["input"] is not None else "it should be text; '' is an empty one"
+    if e["type"] in _SAID:
+        least = context.get("min_length", context.get("max_length"))
+        return _SAID[e["type"]].format(**context, values="value" if least == 1 else "values")
+    said = re.sub(r"^(Value error, |Assertion failed, )", "", e["msg"])
+    return re.sub(r"^Input should", "it should", said)
+
+
+def spelled(value: Any) -> str:
+    """A value as YAML spells it, where Python's way would be another."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(spelled, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {spelled(inner)}' for key, inner in value.items())}}}"
+    return str(value) if isinstance(value, dt.date) else repr(value)
 
 
 def _fields(model: Any, at: Sequence[Any]) -> list[str]:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline_steps.stage.mistakes import did_you_mean, in_words, listed, none_of
+from pipeline_steps.stage.yaml_mistakes import parse_yaml
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -42,20 +41,37 @@ def read_yaml(path: Path) -> Any:
 
 
 def _loaded(path: Path) -> Any:
+    return copy.deepcopy(parsed(read_text(path), path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of parameters.
+
+    Raises:
+        ParamsError: it is not there, or no UTF-8.
+    """
     try:
-        return copy.deepcopy(_parsed(path.read_text("utf-8")))
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run from the repository's root") from None
     except UnicodeDecodeError as error:
-        raise ParamsError(f"{path} is not UTF-8 (byte {error.object[error.start]:#04x}): save it as UTF-8") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path} is not plain YAML: {error}") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ParamsError(
+            f"{path}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from None
 
 
-@lru_cache(maxsize=4)
-def _parsed(text: str) -> Any:
-    """A stage asks for several sections of one file."""
-    return YAML(typ="safe").load(text)
+@lru_cache(maxsize=4)  # a stage asks for several sections of one file
+def parsed(text: str, path: Path) -> Any:
+    """What the ``text`` of ``path`` says; of all who ask, so that it must not be changed.
+
+    Raises:
+        ParamsError: it is no plain YAML; with line and column.
+    """
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise ParamsError(f"{path}, {error}") from None
 
 
 def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:

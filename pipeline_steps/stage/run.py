@@ -35,17 +35,21 @@ def run(main: Callable[[], None]) -> None:
         refuse_changes()
         status = "completed"
     except (ParamsError, DataError, OutputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end_with(str(error))
     except FileNotFoundError as error:
         if not (lacking := _lacking_input(error)):
             raise
-        print(f"error: {lacking} does not exist: 'dvc repro' makes what this stage reads", file=sys.stderr)
-        sys.exit(1)
+        _end_with(f"{lacking} does not exist: 'dvc repro' makes what this stage reads")
     finally:
         _log_run(main.__module__, status, time.monotonic() - started)
     if pipeline_steps.IS_STAGE:
         _leave()
+
+
+def _end_with(reason: str) -> NoReturn:
+    pipeline_steps.leave_reason(f"error: {reason}")
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _lacking_input(error: FileNotFoundError) -> str:
