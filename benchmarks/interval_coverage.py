@@ -11,21 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.phantom_bench import table
 from pipeline_steps.datasets.phantom.render import render_condition
-from pipeline_steps.features.distances import Features, Floats
 from pipeline_steps.features.extractors import extractor
-from pipeline_steps.features.intervals import (
-    MEASURES,
-    Halves,
-    Products,
-    Rows,
-    distance_intervals,
-    frechet_of,
-    kernel_of,
-    precision_recall_of,
-    products,
-)
+from pipeline_steps.measures.images.intervals import Halves, distance_intervals, of_rows
+from pipeline_steps.measures.images.sides import Features, Floats, Products, Rows, Sides, products
+from pipeline_steps.measures.images.table import DISTANCES
+from pipeline_steps.reporting.markdown import table
 from pipeline_steps.stage.params import read_yaml
 
 DOCS = Path("docs")
@@ -98,12 +89,12 @@ def sample(p: Population, side: tuple[int, int, float], rng: np.random.Generator
 
 
 def distances(p: Products, i: Rows, j: Rows) -> Floats:
-    """The four measures of the rows, which may repeat."""
-    return np.array([frechet_of(p, i, j), kernel_of(p, i, j), *precision_recall_of(p, i, j, K)])
+    """The measures of the rows, which may repeat."""
+    return np.array([of_rows(m, p, i, j) for m in DISTANCES])
 
 
 def bootstraps(p: Products, sides: tuple[Rows, Rows], rng: np.random.Generator) -> dict[str, Floats]:
-    """Intervals (2, 4) by resampling whole groups with replacement: percentile, basic, re-centred."""
+    """Intervals (2, M) by resampling whole groups with replacement: percentile, basic, re-centred."""
 
     def resampled(codes: Rows) -> Rows:
         members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
@@ -120,19 +111,20 @@ def trials(setting: Setting, seed: int) -> Iterator[tuple[Products, dict[str, Fl
     rng, both = np.random.default_rng(seed), populations(setting.towards)
     while True:
         (a, in_a), (b, in_b) = sample(both[0], setting.real, rng), sample(both[1], setting.made, rng)
-        p, how = products(a, b), Halves(DRAWS, int(rng.integers(2**31)), 4)
-        found = distance_intervals((a, [str(g) for g in in_a]), (b, [str(g) for g in in_b]), K, how)
-        halves = np.array([found[m] for m in MEASURES]).T
+        sides, how = Sides(a, b, K), Halves(DRAWS, int(rng.integers(2**31)), 4)
+        p = products(sides)
+        found = distance_intervals(sides, ([str(g) for g in in_a], [str(g) for g in in_b]), how)
+        halves = np.array([found[m.name] for m in DISTANCES]).T
         yield p, {"halves": halves, **bootstraps(p, (in_a, in_b), rng)}
 
 
 def averages(setting: Setting, seed: int) -> tuple[Floats, Floats]:
-    """Mean and deviation (4,) of the measures over samples of these sizes."""
+    """Mean and deviation (M,) of the measures over samples of these sizes."""
     rng, both = np.random.default_rng(seed), populations(setting.towards)
     found = []
     for _ in range(AVERAGED):
         a, b = sample(both[0], setting.real, rng)[0], sample(both[1], setting.made, rng)[0]
-        found.append(distances(products(a, b), np.arange(len(a)), np.arange(len(b))))
+        found.append(distances(products(Sides(a, b, K)), np.arange(len(a)), np.arange(len(b))))
     return np.mean(found, axis=0), np.std(found, axis=0)
 
 
@@ -148,9 +140,9 @@ def coverage(setting: Setting) -> list[list[str]]:
     covered = {way: 100 * np.mean(hits[way], axis=0) for way in hits}
     wide = {way: np.nanmean(widths[way], axis=0) for way in hits}
     rows = []
-    for c, measure in enumerate(MEASURES):
+    for c, measure in enumerate(DISTANCES):
         found = [f"{covered[way][c]:.0f} ({wide[way][c]:.2f})" for way in hits]
-        rows.append([setting.words, measure.replace("_", " "), f"{mean[c]:.3g} ± {deviation[c]:.2g}", *found])
+        rows.append([setting.words, measure.heading, f"{mean[c]:.3g} ± {deviation[c]:.2g}", *found])
     return rows
 
 
@@ -168,7 +160,7 @@ two photographs of one lesion.
 
 A number is how often, in %, a 95 % interval held the mean of the measure over {AVERAGED} samples of the same counts; in
 brackets its mean width, in widths of the interval that the true deviation would give. *Halves*: what `score_fid`
-does (`pipeline_steps/features/intervals.py`). The other three resample whole groups with replacement.
+does (`pipeline_steps/measures/images/intervals.py`). The other three resample whole groups with replacement.
 
 {table(head, rows)}
 

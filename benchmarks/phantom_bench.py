@@ -4,7 +4,6 @@
 ./run python -m benchmarks.phantom_bench
 """
 
-import base64
 import json
 from collections.abc import Iterable
 from itertools import pairwise
@@ -15,23 +14,22 @@ import matplotlib as mpl
 import pandas as pd
 
 from benchmarks.phantom_full import verdict
-from pipeline_steps import report
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.reporting import gallery, shown
-from pipeline_steps.reporting.arms import spelled
-from pipeline_steps.reporting.measures import names
-from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results, gather, mask_agreement
-from pipeline_steps.reporting.study import HOLDOUT, PARTITIONS
-from pipeline_steps.stage.params import read_yaml
+from pipeline_steps.reporting import gallery
+from pipeline_steps.reporting.arms import contender, spelled
+from pipeline_steps.reporting.blocks import Cell, Figure, Table, Words, columns
+from pipeline_steps.reporting.findings import Findings, read_findings
+from pipeline_steps.reporting.leaderboard import Leaderboard
+from pipeline_steps.reporting.markdown import markdown, table
+from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, BOARD_IMAGES, MINORITY
+from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results
+from pipeline_steps.reporting.sections.leaderboards import difference, floor, ranks
+from pipeline_steps.reporting.sections.learned import beside_base
+from pipeline_steps.reporting.sections.segmentation import mask_table, overlap
+from pipeline_steps.reporting.shown import number, on_board, who
 
-DOCS = Path("docs")
+PAGE = Path("docs/phantom_bench.md")
 RUN_LOG = Path("runs/stages.jsonl")
-OF_CLASSIFIERS = {"minority": "V and VI", "accuracy": "all types", "worst_accuracy": "worst type", "gap": "gap"}
-OF_IMAGES = {
-    "concepts": "concept accuracy, %",
-    "memorised": "memorised, %",
-    "rejected": "rejected, %",
-}
 
 # Written by hand after the run whose page is committed; write it anew with another.
 ABOUT = """
@@ -77,51 +75,29 @@ settings are not tuned alike for each, one scenario and one network stand for al
 """
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table in Markdown, its first column to the left."""
-    columns = list(head)
-    lines = [f"| {' | '.join(columns)} |", f"|---{'|---:' * (len(columns) - 1)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(str(v) for v in row)} |" for row in rows)])
-
-
-def measured(m: dict[str, str]) -> str:
-    """A value with its interval, or with the lowest and the highest draw."""
-    return f"{m['value']} ({m['beside']})" if m["beside"] else m["value"]
-
-
-def classifiers(board: dict[str, Any]) -> str:
+def classifiers(f: Findings, board: Leaderboard, page: Path) -> str:
     """The leaderboard's half on classifiers: scores, and the difference to the best baseline."""
-    rows = [[_name(row), *(measured(row[m]) for m in OF_CLASSIFIERS), *_against(row, board)] for row in board["rows"]]
-    head = ["contender", *OF_CLASSIFIERS.values(), f"V and VI against {board['baseline']}", "interval lies", "p (Holm)"]
-    floors = [
-        f"Noise floor: {f['arm']} differs from {f['repeats']} by {f['mean']} points in the mean over {f['blocks']} "
-        f"draws, by {f['largest']} at most."
-        for f in board["floors"]
-    ]
-    return "\n\n".join([table(head, rows), *floors])
+    best, minority = contender(board.baseline), f.study.named(f.study.minority)
+    scores = [MINORITY.titled(minority), *(m.titled() for m in BOARD_CLASSIFIERS if m is not MINORITY)]
+    head = columns("contender", *scores, f"{minority} against {best}", "interval lies", "p (Holm)")
+    rows = [[who(row), *(on_board(row, m) for m in BOARD_CLASSIFIERS), *_against(row, best)] for row in board.rows]
+    return markdown([Table(head, rows), *(Words(f"Noise floor: {floor(row)}.") for row in board.floors)], page)
 
 
-def _against(row: dict[str, Any], board: dict[str, Any]) -> list[str]:
+def _against(row: dict[str, Any], best: str) -> list[Cell]:
     """Difference to the best baseline, where its interval lies, and p."""
-    if _name(row) == board["baseline"]:
+    if who(row) == best:
         return ["", "the bar", ""]
-    if not row["low"]:
-        return [row["mean"], "", ""]
-    where = verdict(float(row["low"]), float(row["high"]))
-    return [f"{row['mean']} ({row['low']} to {row['high']})", where, row["p"]]
+    found = difference(row)
+    return [found, verdict(row["low"], row["high"]) if found.beside else "", number(row["p_holm"])]
 
 
-def images(board: dict[str, Any], r: Results) -> str:
+def images(f: Findings, board: Leaderboard) -> str:
     """The leaderboard's half on images, a row an augmenter."""
-    of = {row["augmenter"]: row for row in board["rows"] if row["augmenter"] and row["frechet_distance"]["value"]}
-    columns = names(r.images["features"]) | OF_IMAGES
-    return table(
-        ["augmenter", *columns.values()], [[name, *(measured(row[m]) for m in columns)] for name, row in of.items()]
-    )
-
-
-def _name(row: dict[str, Any]) -> str:
-    return f"{spelled(row['arm'])}, {row['augmenter']}" if row["augmenter"] else spelled(row["arm"])
+    distance = BOARD_IMAGES[0].name
+    of = {row["augmenter"]: row for row in board.rows if row["augmenter"] and row.get(distance) is not None}
+    head = ["augmenter", *(f.titled(m) for m in BOARD_IMAGES)]
+    return table(head, [[name, *(on_board(row, m) for m in BOARD_IMAGES)] for name, row in of.items()])
 
 
 def cost(cells: dict[str, Any], log: pd.DataFrame) -> str:
@@ -183,51 +159,23 @@ def picture(r: Results, file: Path) -> None:
     figure.savefig(file, dpi=110, metadata={"Software": None})
 
 
-def pictures(r: Results, board: dict[str, Any], cells: dict[str, Any]) -> str:
-    """Write the pictures; the caption of the wall."""
-    picture(r, DOCS / "phantom_bench.png")
-    if board["png"]:
-        (DOCS / "phantom_bench_ranks.png").write_bytes(base64.b64decode(board["png"].split(",")[1]))
-    return sample_wall([k for k in cells["screen"] if k.endswith("-0")], DOCS / "phantom_bench_wall.png")
-
-
-def sample_wall(keys: Iterable[str], file: Path) -> str:
-    """Write the first image of each condition and type that each cell made; the picture's caption."""
+def sample_wall(keys: Iterable[str], said: str) -> Figure:
+    """The first image of each condition and type that each cell made; ``said``: which these are."""
     wall = gallery.wall([(key, Path("data/synthetic") / key) for key in keys], 64)
     assert wall, "the grid has several augmenters"
-    file.write_bytes(wall.png)
-    return wall.caption
-
-
-def learned(r: Results, cells: dict[str, Any]) -> str:
-    """Fine-tuned models beside their base models as they came."""
-    distance = names(r.images["features"])["frechet_distance"]
-    head = ["images", "its base model's", distance, "base", "concept accuracy, %", "base"]
-    order = ("cell", "twin", "tuned_distance", "plain_distance", "tuned_concepts", "plain_concepts")
-    rows = [[row[k] for k in order] for row in report.learned(r, cells)]
-    return table(head, rows)
-
-
-def overlap(r: Results) -> str:
-    """Segmenters on the holdout."""
-    rows = [s for s in shown.segmenters(r, {p: p for p in PARTITIONS}) if s["partition"] == "holdout"]
-    head = ["trained on", "Dice (95 %)", "IoU", "Dice by type"]
-    return table(head, [[_name(s), f"{s['dice']} ({s['interval']})", s["iou"], s["by_type"]] for s in rows])
+    return Figure("wall", "one image of each condition and type", f"{wall.caption} {said}", wall.png)
 
 
 def main() -> None:
     """Read a finished run, write the page."""
-    cells = read_yaml(Path("cells.yaml"))["cells"]
-    r = gather(cells, report.METRICS)
-    splits = json.loads((report.METRICS / "split.json").read_text())
-    board = report.boards(r, splits, cells)[0]
-    assert board["partition"] == HOLDOUT
-    draws = sorted(set(r.classifiers["draw"]))
-    masks = [
-        [m["cell"], m["images"], m["unavailable"] or f"{m['dice']:.3f}"] for m in mask_agreement(cells, report.METRICS)
-    ]
+    f = read_findings()
+    cells, board = dict(f.cells), f.compared.boards[0]
+    assert board.partition == "holdout"
+    draws = sorted(set(f.r.classifiers["draw"]))
     no_model = sorted({c["augmenter"] for c in cells["generate"].values() if c["base"] == NO_MODEL})
-    wall = pictures(r, board, cells)
+    shown = "Draw 0, the first image made of each, screened or not."
+    wall = sample_wall([k for k in cells["screen"] if k.endswith("-0")], shown)
+    picture(f.r, PAGE.with_suffix(".png"))
     text = f"""# All methods head to head, in miniature
 
 **Phantom results**: rendered images, small models. They test the methods' logic and this bench; they say nothing about
@@ -244,43 +192,38 @@ Lines: mean over draws; bands: lowest and highest. Dashed: real images alone.
 ## Classifiers
 
 Accuracy on the holdout in %, by the minority's; in brackets 95 % intervals over {len(draws)} draws (the difference is
-paired), the variance corrected for overlapping draws (Nadeau and Bengio 2003). {board["baseline"]} is the best of the
-baselines: real images alone or augmented, and {", ".join(no_model) or "none"}, which needs no model.
+paired), the variance corrected for overlapping draws (Nadeau and Bengio 2003). {contender(board.baseline)} is the best
+of the baselines: real images alone or augmented, and {", ".join(no_model) or "none"}, which needs no model.
 
-{classifiers(board)}
+{classifiers(f, board, PAGE)}
 
-![mean ranks](phantom_bench_ranks.png)
-
-Mean ranks over {board["blocks"]} draws (Nemenyi, Demšar 2006), of the contenders that took part in all: indicative
-only, for the draws share images.
+{markdown(ranks(board), PAGE)}
 
 ## Images
 
 Against reference images of types V and VI that train nothing and test nothing; in brackets the lowest and the highest
 draw.
 
-{images(board, r)}
+{images(f, board)}
 
-![one image of each condition and type](phantom_bench_wall.png)
-
-{wall} Draw 0, the first image made of each, screened or not.
+{markdown([wall], PAGE)}
 
 ## What training changed
 
 Each fine-tuned model beside its base model as it came (draw 0); 95 % intervals over images, of concept accuracy over
 sources. One in seven is chance.
 
-{learned(r, cells)}
+{markdown([beside_base(f)], PAGE)}
 
 ## Masks
 
 U-Nets on images with masks (draw 0), their overlap with real masks of the holdout:
 
-{overlap(r)}
+{markdown([overlap(f, ["holdout"])], PAGE)}
 
 How a segmenter trained on real images alone sees the generated pairs (Dice with their own masks):
 
-{table(["cell", "images", "Dice"], masks)}
+{markdown([mask_table(f, "Dice")], PAGE)}
 
 ## What a method costs
 
@@ -288,7 +231,7 @@ Processor seconds of a draw on one core (of two busy ones), medians over the dra
 
 {cost(cells, run_log())}
 {ABOUT}"""
-    (DOCS / "phantom_bench.md").write_text(text, "utf-8")
+    PAGE.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -4,18 +4,15 @@
 ./run python -m benchmarks.phantom_dose
 """
 
-import json
 from pathlib import Path
 
-from benchmarks.phantom_bench import table
-from pipeline_steps import report
+from pipeline_steps.reporting.blocks import Figure
 from pipeline_steps.reporting.figures import dose_response
+from pipeline_steps.reporting.findings import read_findings
+from pipeline_steps.reporting.markdown import markdown, table
 from pipeline_steps.reporting.plates import doses
-from pipeline_steps.reporting.results import gather
-from pipeline_steps.reporting.study import read_study
-from pipeline_steps.stage.params import read_yaml
 
-DOCS = Path("docs")
+PAGE = Path("docs/phantom_dose.md")
 
 # Written by hand after the run whose page is committed; write it anew with another.
 ABOUT = """
@@ -35,17 +32,15 @@ One draw: no interval over draws, and differences of some points between doses o
 
 def main() -> None:
     """Read a finished run, write the page."""
-    cells = read_yaml(Path("cells.yaml"))["cells"]
-    r = gather(cells, report.METRICS)
-    splits = json.loads((report.METRICS / "split.json").read_text())
-    ((scenario, rows),) = doses(r, read_study(splits, cells), "holdout").items()
+    f = read_findings()
+    ((scenario, rows),) = doses(f.r, f.study, "holdout").items()
     draws = sorted(set(rows["draw"]))
-    (DOCS / "phantom_dose.png").write_bytes(dose_response(rows, "types V and VI of the phantom's holdout"))
+    drawn = Figure("", "dose-response", "", dose_response(rows, "types V and VI of the phantom's holdout"))
     wide = rows.groupby(["contender", "dose"])["minority"].mean().mul(100).unstack()
     everyone = rows.groupby(["contender", "dose"])["accuracy"].mean().mul(100).unstack()
     head = ["trained on", *(f"{dose} real" for dose in wide.columns)]
     by_dose = [table(head, [[name, *(f"{v:.1f}" for v in t.loc[name])] for name in t.index]) for t in (wide, everyone)]
-    count = len(cells["train_classifier"])
+    count = len(f.cells["train_classifier"])
     text = f"""# Dose-response in miniature
 
 **Phantom results**: rendered images, small models; nothing here is about patients.
@@ -58,7 +53,7 @@ light skin, against one or two generated images of each. Real again is a second 
 theirs mean nothing. All arms get the same number of updates, which is Sagers et al.'s duplication control.
 Smaller doses are subsets of larger ones, and teach tokens and adapter, too.
 
-![dose-response](phantom_dose.png)
+{markdown([drawn], PAGE)}
 
 Accuracy on types V and VI of the holdout in %, by the mean number of real images of each condition (chance: one in
 seven):
@@ -69,7 +64,7 @@ The same over all types:
 
 {by_dose[1]}
 {ABOUT}"""
-    (DOCS / "phantom_dose.md").write_text(text, "utf-8")
+    PAGE.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

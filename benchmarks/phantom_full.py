@@ -13,15 +13,18 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.measures.images.frechet import FRECHET
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.reporting import shown
-from pipeline_steps.reporting.shown import NO_SPREAD
+from pipeline_steps.reporting.blocks import Cell, Table, columns
+from pipeline_steps.reporting.markdown import markdown, table
+from pipeline_steps.reporting.measures import named
+from pipeline_steps.reporting.shown import NO_SPREAD, or_why_not
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.statistics.draws import corrected_paired_test
 
-DOCS = Path("docs")
+PAGE = Path("docs/phantom_full.md")
 MINORITY = ("5", "6")
 MEASURES = {"V and VI, holdout": "minority", "own test split": "test"}
 PAIRS = {
@@ -61,15 +64,22 @@ def verdict(low: float, high: float) -> str:
     return "above 0" if low > 0 else "below 0" if high < 0 else "not resolved"
 
 
-def line(name: str, where: str, tested: dict[str, float]) -> str:
+def line(name: str, where: str, tested: dict[str, float]) -> list[Cell]:
     """A row of a table, in points."""
     mean, low, high = (100 * tested[k] for k in ("mean", "low", "high"))
     if np.isnan(low):
-        return f"| {name} | {where} | {mean:+.1f} | {NO_SPREAD} | |"
-    return f"| {name} | {where} | {mean:+.1f} | {low:+.1f} to {high:+.1f} | {verdict(low, high)} |"
+        return [name, where, f"{mean:+.1f}", NO_SPREAD, ""]
+    return [name, where, f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", verdict(low, high)]
 
 
-def directions(a: pd.DataFrame, share: dict[str, float]) -> list[str]:
+def lines(rows: list[list[Cell]]) -> str:
+    """The table of them."""
+    left = ("on", "interval lies")
+    head = columns("difference", "on", "points", "95 % interval", "interval lies", words=left)
+    return markdown([Table(head, rows)], PAGE)
+
+
+def directions(a: pd.DataFrame, share: dict[str, float]) -> list[list[Cell]]:
     """Each pair of arms in each scenario, over draws."""
     rows = []
     for words, measure in MEASURES.items():
@@ -90,14 +100,14 @@ def directions(a: pd.DataFrame, share: dict[str, float]) -> list[str]:
     return rows
 
 
-def strategies(images: pd.DataFrame) -> tuple[list[str], list[str]]:
+def strategies(images: pd.DataFrame) -> tuple[list[list[Cell]], list[list[Cell]]]:
     """The ablation: accuracy and Fréchet distance of each strategy, and the paper's comparisons over images."""
     right = {f"{mode}_{s}": _right(f"{mode}_{s}") for mode in ("txt2img", "img2img") for s in STRATEGIES}
-    rows = []
-    for name, table in right.items():
-        dark = table[table["fitzpatrick_scale"].isin([5, 6])]["right"].mean()
-        distance = shown.with_interval(images.set_index("augmenter").loc[name], "frechet_distance", shown.number)
-        rows.append(f"| {name} | {table['right'].mean():.1%} | {dark:.1%} | {distance} |")
+    rows: list[list[Cell]] = []
+    for name, tested in right.items():
+        dark = tested[tested["fitzpatrick_scale"].isin([5, 6])]["right"].mean()
+        distance = or_why_not(images.set_index("augmenter").loc[name].to_dict(), FRECHET, 3)
+        rows.append([name, f"{tested['right'].mean():.1%}", f"{dark:.1%}", distance])
     pairs = [(f"{mode}_tokens_lora", f"{mode}_{one}") for mode in ("txt2img", "img2img") for one in ALONE]
     pairs += [(f"img2img_{s}", f"txt2img_{s}") for s in STRATEGIES]
     tests = []
@@ -145,32 +155,34 @@ def picture(table: pd.DataFrame, file: Path) -> None:
     figure.savefig(file, dpi=110, metadata={"Software": None})
 
 
-def table_2(a: pd.DataFrame) -> list[str]:
+def table_2(a: pd.DataFrame) -> list[list[Cell]]:
     """Accuracy by scenario, architecture and arm: mean and standard deviation over draws."""
     rows = []
     main = a[a["augmenter"].isin(["", "majority_to_minority"])]
     for (scenario, architecture), same in main.groupby(["scenario", "architecture"]):
-        cells = []
+        cells: list[Cell] = [str(scenario), str(architecture)]
         for measure in MEASURES.values():
             for arm in ("real", "real_again", "syn", "real_syn"):
                 values = 100 * same[same["arm"] == arm][measure]
                 cells.append(f"{values.mean():.1f} ± {values.std():.1f}" if len(values) else "")
-        rows.append(f"| {scenario} | {architecture} | {' | '.join(cells)} |")
+        rows.append(cells)
     return rows
 
 
 def main() -> None:
     """Read a finished run, write the page."""
-    table = pd.read_csv("report/accuracy.csv", dtype={"skin_type": str})
+    tested = pd.read_csv("report/accuracy.csv", dtype={"skin_type": str})
     splits: dict[str, Any] = json.loads(Path("metrics/split.json").read_text())
-    a = accuracies(table)
+    a = accuracies(tested)
     used = sorted(set(a["scenario"]))
     share = {s: float(np.mean([n["test"] / n["train"] for n in splits[s].values()])) for s in used}
-    rows, tests = strategies(pd.read_csv("report/images.csv"))
-    DOCS.mkdir(exist_ok=True)
-    picture(table, DOCS / "phantom_full.png")
+    images = pd.read_csv("report/images.csv")
+    rows, tests = strategies(images)
+    PAGE.parent.mkdir(exist_ok=True)
+    picture(tested, PAGE.with_suffix(".png"))
     draws = sorted(set(a["draw"]))
-    arms = " | ".join(["real", "real again", "syn", "real+syn"] * 2)
+    arms = ["real", "real again", "syn", "real+syn"] * 2
+    distance = f"{named(FRECHET, images['features'])} to dark reference (95 %)"
     text = f"""# The full miniature
 
 **Phantom results**: rendered images, small models. They test the method's logic; they say nothing about patients.
@@ -186,32 +198,24 @@ Lines: mean over draws and architectures; bands: lowest and highest.
 
 First four columns: types V and VI of the holdout (fresh phantoms that nothing else opens), then the own test split.
 
-| scenario | classifier | {arms} |
-|---|---|{"---|" * 8}
-{chr(10).join(table_2(a))}
+{table(["scenario", "classifier", *arms], table_2(a))}
 
 ## The paper's directions
 
 Points of accuracy, mean over architectures, 95 % intervals over {len(draws)} draws with the variance corrected for
 overlapping training sets (Nadeau and Bengio 2003). With {len(draws)} draws they are wide.
 
-| difference | on | points | 95 % interval | interval lies |
-|---|---|---|---|---|
-{chr(10).join(directions(a, share))}
+{lines(directions(a, share))}
 
 ## Ablation: one strategy each, synthetic images alone (scenario i, draw 0, small VGG)
 
-| strategy | holdout, all types | V and VI | Fréchet distance to dark reference (95 %) |
-|---|---|---|---|
-{chr(10).join(rows)}
+{table(["strategy", "holdout, all types", "V and VI", distance], rows)}
 
 Intervals over test images (groups resampled): they say nothing about another draw or training seed.
 
-| difference | on | points | 95 % interval | interval lies |
-|---|---|---|---|---|
-{chr(10).join(tests)}
+{lines(tests)}
 """
-    (DOCS / "phantom_full.md").write_text(text, "utf-8")
+    PAGE.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

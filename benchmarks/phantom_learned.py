@@ -6,12 +6,12 @@
 
 from pathlib import Path
 
-from benchmarks.phantom_bench import learned, sample_wall, table
-from pipeline_steps import report
-from pipeline_steps.reporting.results import gather
-from pipeline_steps.stage.params import read_yaml
+from benchmarks.phantom_bench import sample_wall
+from pipeline_steps.reporting.findings import read_findings
+from pipeline_steps.reporting.markdown import markdown, table
+from pipeline_steps.reporting.sections.learned import beside_base
 
-DOCS = Path("docs")
+PAGE = Path("docs/phantom_learned.md")
 
 # Written by hand after the run whose page is committed; write it anew with another.
 ABOUT = """
@@ -32,10 +32,9 @@ infection) and small dots (folliculitis) stay the weak side of whatever starts f
 
 def main() -> None:
     """Read a finished run, write the page."""
-    cells = read_yaml(Path("cells.yaml"))["cells"]
-    r = gather(cells, report.METRICS)
-    wall = sample_wall(cells["screen"], DOCS / "phantom_learned_wall.png")
-    kept = [[row["augmenter"], row["generated"], row["accepted"]] for row in r.images.to_dict("records")]
+    f = read_findings()
+    wall = sample_wall(f.cells["screen"], "The first image made of each, screened or not.")
+    kept = [[row["augmenter"], row["generated"], row["accepted"]] for row in f.r.images.to_dict("records")]
     text = f"""# What training taught, on skin that it saw
 
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw.
@@ -49,15 +48,11 @@ images of those types that train nothing and test nothing.
 Each fine-tuned model beside its base model as it came; 95 % intervals over images, of concept accuracy over sources.
 One in seven is chance.
 
-{learned(r, cells)}
-
-![one image of each condition and type](phantom_learned_wall.png)
-
-{wall} The first image made of each, screened or not.
+{markdown([beside_base(f), wall], PAGE)}
 
 {table(["augmenter", "generated", "accepted"], kept)}
 {ABOUT}"""
-    (DOCS / "phantom_learned.md").write_text(text, "utf-8")
+    PAGE.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

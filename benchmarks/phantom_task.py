@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
+from pipeline_steps.reporting.markdown import table
 from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.loop import Supervision
@@ -56,11 +57,11 @@ def main() -> None:
         network = new_network("resnet_small", len(NAMES), 64, pretrained=False, seed=0)
         fit_classifier(network, train, validation, HOW, words, norm=IMAGENET, classic=PLAIN, classes=len(NAMES))
         right = predict(network, tests.images, 64, IMAGENET).argmax(1) == tests.labels
-        by_type = " | ".join(f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES)
-        rows.append(f"| {words} ({len(train.images)} images) | {by_type} |")
+        by_type = [f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES]
+        rows.append([f"{words} ({len(train.images)} images)", *by_type])
     DOCS.mkdir(exist_ok=True)
     _sheet().save(DOCS / "phantom.png")
-    heads = " | ".join(ROMAN[t] for t in FITZPATRICK_TYPES)
+    head = ["trained on", *(ROMAN[t] for t in FITZPATRICK_TYPES)]
     text = f"""# The phantom, measured
 
 Made by `./run python -m benchmarks.phantom_task`. Columns: {", ".join(NAMES)}, three of each; rows: types I to VI.
@@ -69,9 +70,7 @@ Made by `./run python -m benchmarks.phantom_task`. Columns: {", ".join(NAMES)}, 
 
 Accuracy of a small ResNet (700 updates of 64) on {len(tests.images)} fresh phantoms, by skin type:
 
-| trained on | {heads} |
-|---|---|---|---|---|---|---|
-{chr(10).join(rows)}
+{table(head, rows)}
 
 The first row says that the task is well posed, the second that there is a gap to close. No augmenter was involved.
 """

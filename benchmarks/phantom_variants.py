@@ -4,16 +4,14 @@
 ./run python -m benchmarks.phantom_variants
 """
 
-import json
 from pathlib import Path
 
-from benchmarks.phantom_bench import classifiers, images, learned, sample_wall
-from pipeline_steps import report
-from pipeline_steps.reporting.results import gather
-from pipeline_steps.reporting.study import HOLDOUT
-from pipeline_steps.stage.params import read_yaml
+from benchmarks.phantom_bench import classifiers, images, sample_wall
+from pipeline_steps.reporting.findings import read_findings
+from pipeline_steps.reporting.markdown import markdown
+from pipeline_steps.reporting.sections.learned import beside_base
 
-DOCS = Path("docs")
+PAGE = Path("docs/phantom_variants.md")
 
 # Written by hand after the run whose page is committed; write it anew with another.
 ABOUT = """
@@ -33,19 +31,17 @@ rank these: another machine's rounding alone moved LesionGen's distance by 4 bet
 
 def main() -> None:
     """Read a finished run, write the page."""
-    cells = read_yaml(Path("cells.yaml"))["cells"]
-    r = gather(cells, report.METRICS)
-    splits = json.loads((report.METRICS / "split.json").read_text())
-    board = report.boards(r, splits, cells)[0]
-    assert board["partition"] == HOLDOUT
-    wall = sample_wall(cells["screen"], DOCS / "phantom_variants_wall.png")
+    f = read_findings()
+    board = f.compared.boards[0]
+    assert board.partition == "holdout"
+    wall = sample_wall(f.cells["screen"], "The first image made of each, screened or not.")
     text = f"""# The methods' other forms, in miniature
 
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
 small differences between classifiers mean nothing.
 
 Made by `./run python -m pipeline_steps.profile phantom_variants && ./run python -m flows.augment`, then
-`./run python -m benchmarks.phantom_variants`: {len(cells["train_classifier"])} classifiers on draw 0 of scenario iii
+`./run python -m benchmarks.phantom_variants`: {len(f.cells["train_classifier"])} classifiers on draw 0 of scenario iii
 (no dark image in training). The methods as published are in [phantom_bench.md](phantom_bench.md).
 
 | entry | what differs |
@@ -61,25 +57,21 @@ Made by `./run python -m pipeline_steps.profile phantom_variants && ./run python
 Each fine-tuned model beside its base model as it came, on the same captions where they were run; 95 % intervals over
 images, of concept accuracy over sources. One in seven is chance.
 
-{learned(r, cells)}
-
-![one image of each condition and type](phantom_variants_wall.png)
-
-{wall} The first image made of each, screened or not.
+{markdown([beside_base(f), wall], PAGE)}
 
 ## Images
 
 Against reference images of types V and VI that train nothing and test nothing.
 
-{images(board, r)}
+{images(f, board)}
 
 ## Classifiers
 
 Accuracy on the holdout in %, by the minority's, types V and VI.
 
-{classifiers(board)}
+{classifiers(f, board, PAGE)}
 {ABOUT}"""
-    (DOCS / "phantom_variants.md").write_text(text, "utf-8")
+    PAGE.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

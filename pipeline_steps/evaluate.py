@@ -7,16 +7,21 @@ images: they say nothing about another draw or training seed.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from safetensors.torch import load_file
 
+from pipeline_steps.measures.classifiers.between import compared_accuracy, compared_classes, worst_level
+from pipeline_steps.measures.classifiers.overall import OfClassifier
+from pipeline_steps.measures.classifiers.predictions import Predictions
+from pipeline_steps.measures.classifiers.table import CLASSIFIERS
+from pipeline_steps.measures.segmenters.table import SEGMENTERS
 from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.records.groups import cluster_interval, share_interval
+from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
 from pipeline_steps.stage.device import best_device
@@ -27,7 +32,6 @@ from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
-from pipeline_steps.vision.scores import classification_scores, scores_by_type
 from pipeline_steps.vision.views import recorded_normalisation
 
 _PROBABILITY = "p:"
@@ -46,48 +50,72 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict
 
 
 def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
-    """Scores of one test partition, over all and per skin type, with cluster-bootstrap intervals of accuracy."""
+    """All measures of one test partition, with cluster-bootstrap intervals of those that have one.
+
+    ``by_type``: what is measured of each skin type, and what compares types. Types with fewer than
+    ``minimum_level_images`` images have an accuracy and an ``n``, but are not ``compared``.
+    """
     columns = [c for c in table.columns if c.startswith(_PROBABILITY)]
     probabilities = table[columns].rename(columns=lambda c: c.removeprefix(_PROBABILITY))
-    correct = (table["predicted"] == table["condition"]).to_numpy()
-    by_type = scores_by_type(
-        table["condition"], table["predicted"], table["fitzpatrick_scale"], params.minimum_level_images
-    )
-    intervals = {
-        str(t): _accuracy_interval(correct[rows], table["group"][rows], params)
-        for t in sorted(set(table["fitzpatrick_scale"]))
-        if (rows := (table["fitzpatrick_scale"] == t).to_numpy()).any()
-    }
+    levels, minimum = table["fitzpatrick_scale"], params.minimum_level_images
+    p = Predictions(table["condition"], table["predicted"], probabilities, levels, table["group"], minimum)
+    n = levels.value_counts().sort_index()
+    parts = {str(t): p.of_level(t) for t in n.index}
+    overall = [m for m in CLASSIFIERS if not m.between_levels]
+    of_each = [m for m in overall if m.each_level]
     return {
-        **classification_scores(table["condition"], probabilities),
-        "accuracy_interval": _accuracy_interval(correct, table["group"], params),
-        "by_type": {**by_type, "accuracy_interval": intervals},
+        "n": len(table),
+        **{m.name: m.of(p) for m in overall},
+        **_intervals(overall, p, params),
+        "by_type": {
+            **{m.name: {t: m.of(part) for t, part in parts.items()} for m in of_each},
+            "n": {str(t): int(k) for t, k in n.items()},
+            "compared": [str(t) for t in compared_accuracy(p).index],
+            "worst_type": worst_level(p),
+            **{m.name: m.of(p) for m in CLASSIFIERS if m.between_levels},
+            "classes_compared": [str(c) for c in compared_classes(p)],
+            **_intervals_by_type(of_each, parts, params),
+        },
     }
+
+
+def _intervals(measures: Iterable[OfClassifier], p: Predictions, params: EvaluationParams) -> dict[str, Any]:
+    how = params.bootstrap_draws, params.seed
+    return {f"{m.name}_interval": m.interval(p, *how) for m in measures if m.interval is not None}
+
+
+def _intervals_by_type(
+    measures: Iterable[OfClassifier], parts: Mapping[str, Predictions], params: EvaluationParams
+) -> dict[str, Any]:
+    found = {t: _intervals(measures, part, params) for t, part in parts.items()}
+    names = [f"{m.name}_interval" for m in measures if m.interval is not None]
+    return {name: {t: of_type[name] for t, of_type in found.items()} for name in names}
 
 
 def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[str, Any]) -> pd.DataFrame:
-    """Test rows with the Dice coefficient and IoU of the predicted lesion mask: NaN where no real one marks anything.
+    """Test rows with all measures of the predicted lesion mask: NaN where no real one marks anything.
 
     ``mask``: ``marked``, ``empty`` (there is one, and nothing is marked in it) or ``none``. An empty one says nothing
     of overlap: whatever is predicted would score 0, or, if that is nothing, be undefined.
     """
-    from pipeline_steps.vision.segmentation import dice, iou, load_segmenter, segment
+    from pipeline_steps.vision.segmentation import load_segmenter, segment
 
     known = dataset.with_mask(tests["image_id"])
     marked = known.copy()
     marked[known] = dataset.masks_of(tests["image_id"][known]).any(axis=(1, 2))
     kind = np.where(marked, "marked", np.where(known, "empty", "none"))
-    out = tests.assign(mask=kind, dice=np.nan, iou=np.nan)
+    out = tests.assign(mask=kind, **{m.name: np.nan for m in SEGMENTERS})
     if marked.any():
         ids, norm = tests["image_id"][marked], recorded_normalisation(config)
         found = segment(load_segmenter(model), dataset.images(ids), config["input_size"], norm)
         truth = dataset.masks_of(ids)
-        out.loc[marked, "dice"], out.loc[marked, "iou"] = dice(found, truth), iou(found, truth)
+        for m in SEGMENTERS:
+            out.loc[marked, m.name] = m.of(found, truth)
     return out
 
 
 def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
-    """Mean Dice and IoU of one test partition, over all and per skin type, with cluster-bootstrap intervals.
+    """The mean of each measure over one test partition, over all and per skin type, with cluster-bootstrap intervals.
 
     ``n`` images have a mask that marks something, ``without_mask`` images have none, ``empty_mask`` images one in which
     nothing is marked; ``few``: fewer than a skin type must have for its number to mean anything.
@@ -111,26 +139,20 @@ def _left_out(table: pd.DataFrame, kind: str, name: str) -> dict[str, Any]:
 
 def _overlap(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     measured: dict[str, Any] = {"n": len(table)}
-    for name in ("dice", "iou"):
-        values = table[name].to_numpy()
-        measured[name] = float(values.mean())
+    for m in SEGMENTERS:
+        values = table[m.name].to_numpy()
+        measured[m.name] = float(values.mean())
         low, high = cluster_interval(
             lambda rows, values=values: float(values[rows].mean()),  # type: ignore[misc]
             list(table["group"]),
             params.bootstrap_draws,
             params.seed,
         )
-        measured[f"{name}_interval"] = [low, high]
+        measured[f"{m.name}_interval"] = [low, high]
     return measured
 
 
 TASKS = {"classification": (predictions, score), "segmentation": (overlaps, score_overlaps)}
-
-
-def _accuracy_interval(
-    correct: npt.NDArray[np.bool_], groups: pd.Series, params: EvaluationParams
-) -> tuple[float, float]:
-    return share_interval(correct, list(groups), params.bootstrap_draws, params.seed)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ for. Where a study knows groups of skin types alone, generated images count by t
 
 ``frechet_distance`` and ``kernel_distance`` are FID and KID where ``features`` are Inception's alone. Intervals take
 whole groups together (generated: of one source's group) and cover the sampling of images: not the bias that a Fréchet
-distance of few images has, and not another training of the generator (``features/intervals.py``).
+distance of few images has, and not another training of the generator (``measures/images/intervals.py``).
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_steps.features.distances import Features, frechet_distance, kernel_distance, precision_recall
 from pipeline_steps.features.extractors import cached_features
-from pipeline_steps.features.intervals import Halves, distance_intervals
 from pipeline_steps.features.neighbours import majority_label, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
+from pipeline_steps.measures.images.intervals import Halves, distance_intervals
+from pipeline_steps.measures.images.sides import Features, Sides
+from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.parameters.fid import FidParams
 from pipeline_steps.records.groups import share_interval
 from pipeline_steps.records.manifest import open_dataset
@@ -69,19 +70,12 @@ def compare(real: Images, made: Images, params: FidParams, draws: int) -> dict[s
     counts = {"real": len(real.rows), "generated": len(made.rows), **groups}
     if min(len(real.rows), len(made.rows)) < params.minimum_images:
         return {**counts, "unavailable": f"fewer than {params.minimum_images} images"}
-    precision, recall = precision_recall(real.features, made.features, params.manifold_neighbours)
-    found = {
-        **counts,
-        "frechet_distance": frechet_distance(real.features, made.features),
-        "kernel_distance": kernel_distance(real.features, made.features),
-        "precision": precision,
-        "recall": recall,
-    }
+    sides = Sides(real.features, made.features, params.manifold_neighbours)
+    found = {**counts, **{m.name: m.of(sides) for m in DISTANCES}}
     if not draws:
         return found
-    sides = [(side.features, list(side.rows["group"])) for side in (real, made)]
     how = Halves(draws, params.seed, params.interval_groups)
-    intervals = distance_intervals(sides[0], sides[1], params.manifold_neighbours, how)
+    intervals = distance_intervals(sides, (list(real.rows["group"]), list(made.rows["group"])), how)
     return found | {f"{measure}_interval": interval for measure, interval in intervals.items()}
 
 

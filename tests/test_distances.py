@@ -5,7 +5,20 @@ import pytest
 from cleanfid.fid import frechet_distance as clean_frechet
 from cleanfid.fid import kernel_distance as clean_kernel
 
-from pipeline_steps.features.distances import frechet_distance, kernel_distance, precision_recall
+from pipeline_steps.measures.images import frechet, kernel, manifold
+from pipeline_steps.measures.images.sides import Sides
+
+
+def frechet_distance(a, b):
+    return frechet.frechet_distance(Sides(a, b, 3))
+
+
+def kernel_distance(a, b):
+    return kernel.kernel_distance(Sides(a, b, 3))
+
+
+def precision_recall(a, b, k):
+    return manifold.precision(Sides(a, b, k)), manifold.recall(Sides(a, b, k))
 
 
 def _sets(n=60, m=80, d=12, shift=0.5):
@@ -37,7 +50,7 @@ def test_frechet_of_two_dimensions_by_hand():
 @pytest.mark.parametrize("limit", [0, 1500])
 @pytest.mark.parametrize(("n", "m", "d"), [(60, 80, 12), (200, 40, 5), (25, 300, 8)])
 def test_frechet_agrees_with_clean_fid(monkeypatch, limit, n, m, d):
-    monkeypatch.setattr("pipeline_steps.features.distances._DUAL_LIMIT", limit)
+    monkeypatch.setattr("pipeline_steps.measures.images.frechet._DUAL_LIMIT", limit)
     a, b = _sets(n, m, d)
     expected = clean_frechet(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-4)

@@ -3,19 +3,12 @@
 import numpy as np
 import pytest
 
-from pipeline_steps.features.distances import frechet_distance, kernel_distance, precision_recall
-from pipeline_steps.features.intervals import (
-    MEASURES,
-    Halves,
-    distance_intervals,
-    frechet_of,
-    half_samples,
-    kernel_of,
-    precision_recall_of,
-    products,
-)
+from pipeline_steps.measures.images.intervals import Halves, distance_intervals, half_samples, of_rows
+from pipeline_steps.measures.images.sides import Sides, products
+from pipeline_steps.measures.images.table import DISTANCES
 
 K = 3
+MEASURES = [m.name for m in DISTANCES]
 HOW = Halves(draws=60, seed=0, fewest_groups=4)
 
 
@@ -32,11 +25,16 @@ def _pair(rng, groups=20, size=3):
 
 
 def _distances(a, b, k=K):
-    return np.array([frechet_distance(a, b), kernel_distance(a, b), *precision_recall(a, b, k)])
+    return np.array([m.of(Sides(a, b, k)) for m in DISTANCES])
+
+
+def _intervals(real, made, k=K, how=HOW):
+    """Of sides of features and groups."""
+    return distance_intervals(Sides(real[0], made[0], k), (real[1], made[1]), how)
 
 
 def _widths(real, made, k=K, how=HOW):
-    found = distance_intervals(real, made, k, how)
+    found = _intervals(real, made, k, how)
     return np.array([found[m][1] - found[m][0] for m in MEASURES])
 
 
@@ -44,10 +42,10 @@ def test_any_rows_have_the_distances_of_their_features():
     (a, _), (b, _) = _pair(np.random.default_rng(0))
     a, b = a + 30, b + 30  # far from zero, where differences of squares lose digits
     i, j = np.array([0, 4, 5, 9, 30, 31, 58]), np.arange(3, 70, 2)
-    p = products(a, b)
-    found = [frechet_of(p, i, j), kernel_of(p, i, j), *precision_recall_of(p, i, j, K)]
+    p = products(Sides(a, b, K))
+    found = [of_rows(m, p, i, j) for m in DISTANCES]
     assert found == pytest.approx(_distances(a[i], b[j]), rel=1e-5)
-    found = [frechet_of(p, j[:20], j), kernel_of(p, j[:20], j), *precision_recall_of(p, j[:20], j, K)]
+    found = [of_rows(m, p, j[:20], j) for m in DISTANCES]
     assert found == pytest.approx(_distances(a[j[:20]], b[j]), rel=1e-5)
 
 
@@ -68,7 +66,7 @@ def test_intervals_cover_the_mean_over_samples_of_the_same_counts():
     mean, due = whole.mean(0), 2 * 1.96 * whole.std(0)
     hits, widths = [], []
     for seed in range(100):
-        found = distance_intervals(*_pair(rng), K, Halves(60, seed, 4))
+        found = _intervals(*_pair(rng), how=Halves(60, seed, 4))
         hits.append([found[m][0] <= c <= found[m][1] for m, c in zip(MEASURES, mean, strict=True)])
         widths.append([found[m][1] - found[m][0] for m in MEASURES])
     covered = dict(zip(MEASURES, np.mean(hits, axis=0), strict=True))
@@ -81,8 +79,8 @@ def test_the_order_of_rows_changes_nothing():
     rng = np.random.default_rng(1)
     (a, in_a), (b, in_b) = _pair(rng)
     i, j = rng.permutation(len(a)), rng.permutation(len(b))
-    before = distance_intervals((a, in_a), (b, in_b), K, HOW)
-    after = distance_intervals((a[i], [in_a[r] for r in i]), (b[j], [in_b[r] for r in j]), K, HOW)
+    before = _intervals((a, in_a), (b, in_b))
+    after = _intervals((a[i], [in_a[r] for r in i]), (b[j], [in_b[r] for r in j]))
     for measure in MEASURES:
         assert after[measure] == pytest.approx(before[measure], rel=1e-6)
 
@@ -105,21 +103,21 @@ def test_too_few_groups_have_no_interval():
     real, made = _pair(np.random.default_rng(4), groups=7)
     alone = (made[0], ["one"] * len(made[0]))
     for sides in ((real, alone), (alone, real), (alone, alone)):
-        assert np.isnan(list(distance_intervals(*sides, K, HOW).values())).all()
-    assert np.isnan(list(distance_intervals(real, made, K, Halves(60, 0, 8)).values())).all()
-    assert np.isfinite(list(distance_intervals(real, made, K, Halves(60, 0, 7)).values())).all()
+        assert np.isnan(list(_intervals(*sides).values())).all()
+    assert np.isnan(list(_intervals(real, made, how=Halves(60, 0, 8)).values())).all()
+    assert np.isfinite(list(_intervals(real, made, how=Halves(60, 0, 7)).values())).all()
 
 
 def test_a_measure_that_is_the_same_in_all_halves_has_no_interval_of_no_width():
     real, made = _pair(np.random.default_rng(4))
-    found = distance_intervals(real, (made[0] + 100, made[1]), K, HOW)
+    found = _intervals(real, (made[0] + 100, made[1]))
     assert np.isnan([*found["precision"], *found["recall"]]).all()
     assert found["frechet_distance"][0] < found["frechet_distance"][1]
 
 
 def test_intervals_stay_within_what_is_possible():
     rng = np.random.default_rng(6)
-    found = [distance_intervals(_side(rng, 5, 2, 0.0), _side(rng, 5, 2, 0.0), K, HOW) for _ in range(10)]
+    found = [_intervals(_side(rng, 5, 2, 0.0), _side(rng, 5, 2, 0.0)) for _ in range(10)]
     assert all(f["frechet_distance"][0] >= 0 for f in found)
     assert all(0 <= f[m][0] <= f[m][1] <= 1 for f in found for m in ("precision", "recall"))
     assert any(f["kernel_distance"][0] < 0 for f in found), "it is unbiased, so it may lie below zero"

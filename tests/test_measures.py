@@ -1,4 +1,4 @@
-"""A Fréchet distance is called FID in Inception's features, and nowhere else."""
+"""Measures as the report shows them: a Fréchet distance is called FID in Inception's features, and nowhere else."""
 
 import json
 import re
@@ -6,9 +6,16 @@ import re
 import pytest
 from conftest import ROOT
 
-from pipeline_steps.reporting import shown
-from pipeline_steps.reporting.measures import names
+from pipeline_steps.measures.classifiers.table import CLASSIFIERS
+from pipeline_steps.measures.images.frechet import FRECHET
+from pipeline_steps.measures.images.kernel import KERNEL
+from pipeline_steps.measures.images.manifold import PRECISION, RECALL
+from pipeline_steps.measures.images.table import COUNTED, DISTANCES
+from pipeline_steps.measures.segmenters.table import SEGMENTERS
+from pipeline_steps.reporting.blocks import Measured
+from pipeline_steps.reporting.measures import named
 from pipeline_steps.reporting.results import _by_type, _rests_on, gather
+from pipeline_steps.reporting.sections.distances import measured as shown
 
 SCREENED = {
     "generated": 9,
@@ -32,17 +39,30 @@ SCREENED = {
     ],
 )
 def test_fid_is_inceptions(features, frechet, kernel):
-    found = names([features, features])
-    assert (found["frechet_distance"], found["kernel_distance"]) == (frechet, kernel)
-    assert (found["precision"], found["recall"]) == ("precision", "recall")
+    found = [named(m, [features, features]) for m in (FRECHET, KERNEL, PRECISION, RECALL)]
+    assert found == [frechet, kernel, "precision", "recall"]
+    assert named(FRECHET, []) == "Fréchet distance", "of a run that measured none"
+
+
+@pytest.mark.parametrize("table", [CLASSIFIERS, (*DISTANCES, *COUNTED), SEGMENTERS])
+def test_a_table_of_measures_has_each_name_once_and_bounds_in_order(table):
+    assert len({m.name for m in table}) == len({m.heading for m in table}) == len(table)
+    assert all(m.bounds[0] < m.bounds[1] for m in table)
+    assert all(m.better in ("higher", "lower") and m.unit in ("%", "points", "") for m in table)
+
+
+def test_a_title_says_unit_and_direction():
+    gap = next(m for m in CLASSIFIERS if m.name == "gap")
+    assert (gap.titled(), FRECHET.titled("FID")) == ("gap, points ↓", "FID ↓")
 
 
 def test_what_is_written_and_printed_names_no_network_but_the_one_that_was_used():
-    """No fixed heading, key or column says FID or KID: they come from ``measures`` alone."""
+    """No fixed heading, key or column says FID or KID: they come from the table of measures alone."""
     files = [*(ROOT / "pipeline_steps").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
     spoken = [f for f in files if re.search(r"""["']([FK]ID\b|[fk]id(_\w+)?["'])""", f.read_text("utf-8"))]
     assert {f.name for f in spoken} <= {
-        "measures.py",
+        "frechet.py",
+        "kernel.py",
         "score_fid.py",
         "results.py",
         "sections.py",
@@ -76,10 +96,13 @@ def test_distances_are_read_with_their_features_and_intervals(cell):
     (row,) = r.images.to_dict("records")
     assert {m: row[m] for m in measured} == measured
     assert (row["features"], row["frechet_distance_of_majority_training_images"]) == ("clip", 99.0)
-    (printed,) = shown.images(r)
-    assert printed["frechet_distance"] == {"value": "3.000", "beside": "2.000 to 4.000"}
-    assert printed["kernel_distance"] == {"value": "-0.100", "beside": "-1.100 to 0.900"}
-    assert printed["recall"] == {"value": "0.250", "beside": ""}
+    found = [cell for cell in shown(row) if isinstance(cell, Measured)]
+    assert found == [
+        Measured("3.000", "2.000 to 4.000"),
+        Measured("-0.100", "-1.100 to 0.900"),
+        Measured("0.500", "-0.500 to 1.500"),
+        Measured("0.250"),
+    ]
 
 
 def test_what_few_images_say_is_told_in_counts():
@@ -91,6 +114,7 @@ def test_what_few_images_say_is_told_in_counts():
 
 
 def test_what_could_not_be_measured_is_empty_and_says_why(cell):
-    (printed,) = shown.images(cell({"real": 5, "unavailable": "fewer than 8 images"}))
-    assert printed["frechet_distance"] == printed["precision"] == {"value": "", "beside": ""}
-    assert printed["unavailable"] == "fewer than 8 images"
+    (row,) = cell({"real": 5, "unavailable": "fewer than 8 images"}).images.to_dict("records")
+    cells = shown(row)
+    assert [c for c in cells if isinstance(c, Measured)] == [Measured("")] * len(DISTANCES)
+    assert cells[-1] == "fewer than 8 images"

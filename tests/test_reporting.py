@@ -14,20 +14,29 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 from pipeline_steps import report
+from pipeline_steps.measures.classifiers.between import GAP
+from pipeline_steps.measures.classifiers.table import CLASSIFIERS
+from pipeline_steps.measures.images.frechet import FRECHET
+from pipeline_steps.measures.images.kernel import KERNEL
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
-from pipeline_steps.report import ReportParams
 from pipeline_steps.reporting import figures, plates, shown
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
+from pipeline_steps.reporting.blocks import Measured
 from pipeline_steps.reporting.comparisons import contenders, floor_differences, paired_tests
 from pipeline_steps.reporting.family import as_one_family
+from pipeline_steps.reporting.findings import findings
 from pipeline_steps.reporting.intervals import accuracy_points
-from pipeline_steps.reporting.results import BETWEEN_TYPES, Results
-from pipeline_steps.reporting.study import Study
-from pipeline_steps.reporting.tables import ablation, summary, table_2
+from pipeline_steps.reporting.measures import MINORITY
+from pipeline_steps.reporting.results import Results, gather
+from pipeline_steps.reporting.sections.against_real import comparison
+from pipeline_steps.reporting.sections.introduction import beyond
+from pipeline_steps.reporting.study import METRICS, Study, read_study
+from pipeline_steps.reporting.summary import summary
+from pipeline_steps.reporting.tables import ablation, table_2
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.params import read_params, read_yaml
+from pipeline_steps.stage.params import read_yaml
 
 EVALUATION = EvaluationParams(bootstrap_draws=300, seed=4, minimum_level_images=10)
 STUDY = Study(
@@ -116,10 +125,10 @@ def test_a_second_seed_is_a_dotted_line_without_bars(drawn):
 def test_the_caption_says_what_the_figure_cannot():
     rows = [_level(arm, 0, t, n=n) for arm in ("real", "real_again") for t, n in (("5", 48), ("6", 9), ("all", 57))]
     (plate,) = plates.accuracy_plates(_results(*rows), STUDY)
-    assert plate["caption"].startswith("57 images, 1 draw(s); bars: 95 % over test images")
-    assert "each of the 3 conditions equally often" in plate["caption"]
-    assert "fewer than 10 images (type VI)" in plate["caption"]
-    assert "Dotted: real, second seed, the noise floor" in plate["caption"]
+    assert plate.caption.startswith("57 images, 1 draw(s); bars: 95 % over test images")
+    assert "each of the 3 conditions equally often" in plate.caption
+    assert "fewer than 10 images (type VI)" in plate.caption
+    assert "Dotted: real, second seed, the noise floor" in plate.caption
 
 
 def test_roles_follow_from_what_an_arm_is_and_not_from_its_name():
@@ -190,8 +199,8 @@ def test_draws_without_spread_are_named_and_have_no_p(tmp_path):
     rows = [_level(arm, d, accuracy=a) for arm, a in (("real", 0.5), ("syn", 0.6)) for d in (0, 1, 2)]
     tests = paired_tests(_results(*rows), "test", STUDY, tmp_path)
     compared = as_one_family(tests, [], [])
-    (row,) = shown.tests(compared, STUDY.words)
-    assert (row["mean"], row["interval"], row["p"]) == ("+10.0", "no spread between draws", "")
+    (row,) = compared.tests
+    assert comparison(row, STUDY.words)[6:] == ["+10.0", "no spread between draws", "draws", "", 3]
     assert compared.family == 0
 
 
@@ -251,15 +260,15 @@ def test_the_summary_leaves_out_what_few_images_say_and_counts_the_others(tmp_pa
 
 def test_a_measure_is_cut_to_what_is_possible_and_says_what_stands_beside_it():
     row = {"minority": 0.9, "minority_low": 0.7, "minority_high": 1.3}
-    assert shown.measured(row, "minority") == {"value": "90.0", "beside": "70.0 to 100.0"}
+    assert shown.on_board(row, MINORITY) == Measured("90.0", "70.0 to 100.0")
     found = {f"frechet_distance{end}": v for end, v in (("", 3.0), ("_least", 2.0), ("_most", 4.0), ("_draws", 3))}
     same = {"frechet_distance_least": 3.0, "frechet_distance_most": 3.0}
-    assert shown.measured(found, "frechet_distance") == {"value": "3.0", "beside": "2.0 to 4.0"}
-    assert shown.measured(found | {"frechet_distance_draws": 1}, "frechet_distance")["beside"] == ""
-    assert shown.measured(found | same, "frechet_distance")["beside"] == "in all draws"
-    assert shown.measured({}, "kernel_distance") == {"value": "", "beside": ""}
+    assert shown.on_board(found, FRECHET) == Measured("3.0", "2.0 to 4.0")
+    assert shown.on_board(found | {"frechet_distance_draws": 1}, FRECHET).beside == ""
+    assert shown.on_board(found | same, FRECHET).beside == "in all draws"
+    assert shown.on_board({}, KERNEL) == Measured("")
     blank = dict.fromkeys(("gap", "gap_low", "gap_high"), float("nan"))
-    assert shown.measured(blank, "gap") == {"value": "", "beside": ""}
+    assert shown.on_board(blank, GAP) == Measured("")
 
 
 def test_dose_response_shows_the_noise_floor_apart(drawn):
@@ -288,8 +297,8 @@ def _scores(levels):
     """What ``evaluate`` writes of 40 images of each level."""
     by_type = {"accuracy": 0.5, "n": 40, "accuracy_interval": [0.4, 0.6]}
     by_type = {measure: dict.fromkeys(levels, value) for measure, value in by_type.items()}
-    between = dict.fromkeys(BETWEEN_TYPES)
-    whole = dict.fromkeys(("n", "accuracy", "precision", "recall", "f1", "auc"), 0.5)
+    between = dict.fromkeys(["worst_type", *(m.name for m in CLASSIFIERS if m.between_levels)])
+    whole = dict.fromkeys(["n", *(m.name for m in CLASSIFIERS if not m.between_levels)], 0.5)
     return {**whole, "accuracy_interval": [0.4, 0.6], "by_type": {**by_type, **between}}
 
 
@@ -319,8 +328,8 @@ def page(tmp_path, monkeypatch):
         pd.DataFrame(manifest).to_parquet("data/dataset/manifest.parquet")
         for name in ("pixels", "masks"):
             np.save(f"data/dataset/{name}.npy", np.zeros((1, 8, 8, 3), np.uint8))
-        study = report.read_study({"i": {"0": dict.fromkeys(PARTITIONS, 40)}}, CELLS)
-        text = report.page(report.gather(CELLS, report.METRICS), study, CELLS, read_params(ReportParams, "report"))
+        study = read_study({"i": {"0": dict.fromkeys(PARTITIONS, 40)}}, CELLS)
+        text = report.page(findings(gather(CELLS, METRICS), study, CELLS))
         return html.unescape(text).split("</style>")[1].split("<h2>Parameters</h2>")[0]
 
     return render
@@ -354,14 +363,13 @@ def test_a_study_of_groups_names_them(page, drawn):
     assert "minority: types III-IV, V-VI" in text
     assert "test, types III-IV, V-VI (minority)" in text
     assert "<th>I-II</th><th>III-IV</th><th>V-VI</th>" in text
-    assert "no pixels 5\n(I-II: 1, III-IV: 1, V-VI: 1, unknown: 2)" in text
+    assert "no pixels 5 (I-II: 1, III-IV: 1, V-VI: 1, unknown: 2)" in text
     ticks = [t.get_text() for t in drawn[0].axes[0].get_xticklabels()]
     assert ticks == ["I-II\nn 40", "III-IV\nn 40", "V-VI\nn 40"]
-    measured = contenders(report.gather(CELLS, report.METRICS), "test", (3, 4, 5, 6))["real"]
+    measured = contenders(gather(CELLS, METRICS), "test", (3, 4, 5, 6))["real"]
     assert list(measured["minority_images"]) == [80]
 
 
 def test_other_targets_than_the_minoritys_are_said():
     study = dataclasses.replace(STUDY, minority=(3, 4))
-    settings = {"other": {"target_types": (1, 4)}, "own": {"target_types": (3, 4)}}
-    assert report.beyond(study, settings) == ["other: type I"]
+    assert beyond(study, {"other": (1, 4), "own": (3, 4)}) == ["other: type I"]

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from pipeline_steps.features.distances import frechet_distance, kernel_distance, precision_recall
-from pipeline_steps.features.intervals import MEASURES
+from pipeline_steps.measures.images.sides import Sides
+from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.synthetic import source_groups
 from pipeline_steps.score_fid import FidParams, Images, compare, concepts, score
@@ -39,11 +39,9 @@ def test_distances_stand_beside_their_intervals_and_counts():
     found = compare(real, made, PARAMS, 100)
     counts = {k: found[k] for k in ("real", "generated", "real_groups", "generated_groups")}
     assert counts == {"real": 40, "generated": 60, "real_groups": 20, "generated_groups": 30}
-    assert found["frechet_distance"] == frechet_distance(real.features, made.features)
-    assert found["kernel_distance"] == kernel_distance(real.features, made.features)
-    assert (found["precision"], found["recall"]) == precision_recall(real.features, made.features, 3)
-    for measure in MEASURES:
-        low, high = found[f"{measure}_interval"]
+    for measure in DISTANCES:
+        assert found[measure.name] == measure.of(Sides(real.features, made.features, 3))
+        low, high = found[f"{measure.name}_interval"]
         assert low < high
 
 

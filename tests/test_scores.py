@@ -10,13 +10,12 @@ import pytest
 from conftest import ROOT
 from pydantic import ValidationError
 from scipy import stats
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from pipeline_steps.evaluate import score
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.groups import cluster_interval, share_interval
 from pipeline_steps.statistics.draws import corrected_paired_test, holm
-from pipeline_steps.vision.scores import classification_scores, scores_by_type
 
 HOW = EvaluationParams(bootstrap_draws=200, seed=0, minimum_level_images=10)
 
@@ -37,8 +36,15 @@ def _table(*levels):
 
 
 def _by_type(*levels, minimum=10):
-    table = _table(*levels)
-    return scores_by_type(table["condition"], table["predicted"], table["fitzpatrick_scale"], minimum)
+    how = HOW.model_copy(update={"minimum_level_images": minimum})
+    return score(_table(*levels), how)["by_type"]
+
+
+def _scored(truth, predicted, skin_type):
+    """Of classes, one image a group."""
+    classes = {f"p:{c}": (predicted == c).astype(float) for c in sorted(set(truth) | set(predicted))}
+    names = {"condition": truth, "predicted": predicted, "fitzpatrick_scale": skin_type}
+    return score(pd.DataFrame({**names, "group": [str(k) for k in range(len(truth))], **classes}), HOW)
 
 
 def test_scores_agree_with_sklearn():
@@ -46,7 +52,10 @@ def test_scores_agree_with_sklearn():
     classes = ["a", "b", "c"]
     truth = pd.Series(rng.choice(classes, 60))
     probabilities = pd.DataFrame(rng.dirichlet(np.ones(3), 60), columns=classes)
-    scores = classification_scores(truth, probabilities)
+    predicted = probabilities.idxmax(axis=1)
+    table = pd.DataFrame({"condition": truth, "predicted": predicted, "fitzpatrick_scale": 1, "group": predicted})
+    scores = score(table.join(probabilities.add_prefix("p:")), HOW)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
     assert scores["f1"] == pytest.approx(f1_score(truth, probabilities.idxmax(axis=1), average="macro"))
     assert scores["auc"] == pytest.approx(roc_auc_score(truth, probabilities, multi_class="ovr"))
 
@@ -65,7 +74,7 @@ def test_equalized_odds_look_at_false_positives_too_and_equal_opportunity_at_rec
     """
     truth = pd.Series((["a"] * 20 + ["b"] * 20 + ["c"] * 20) * 2)
     predicted = pd.Series(["a"] * 10 + ["c"] * 50 + ["a"] * 40 + ["c"] * 20)
-    found = scores_by_type(truth, predicted, pd.Series([1] * 60 + [6] * 60), 10)
+    found = _scored(truth, predicted, pd.Series([1] * 60 + [6] * 60))["by_type"]
     assert found["equalized_odds_difference"] == pytest.approx(0.75)
     assert found["equal_opportunity_difference"] == pytest.approx(0.5)
     assert found["classes_compared"] == ["a", "b", "c"]

@@ -13,6 +13,7 @@ from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import levels_within
 from pipeline_steps.reporting.arms import REAL
 from pipeline_steps.reporting.intervals import counts
+from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, MINORITY
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
 from pipeline_steps.statistics.draws import corrected_paired_test
@@ -21,21 +22,24 @@ BLOCK = ["scenario", "architecture", "draw"]
 
 
 def contenders(r: Results, partition: str, minority: Sequence[int]) -> dict[str, pd.DataFrame]:
-    """Scores by arm (``arm``, or ``arm of augmenter``): a row a block of scenario, architecture and draw.
+    """The leaderboard's measures by arm (``arm``, or ``arm of augmenter``).
 
-    ``minority`` is the accuracy over all images of its types (or their groups), ``minority_images`` how many those are.
+    A row a block of scenario, architecture and draw. ``minority`` is the accuracy over all images of its types (or
+    their groups), ``minority_images`` how many those are.
     """
     rows = r.classifiers[r.classifiers["partition"] == partition] if len(r.classifiers) else r.classifiers
     found: dict[str, pd.DataFrame] = {}
     if not len(rows):
         return found
+    names = [m.name for m in BOARD_CLASSIFIERS if m is not MINORITY]
     for (arm, augmenter), mine in rows.groupby(["arm", "augmenter"], sort=False):
-        whole = mine[mine["skin_type"] == "all"].set_index(BLOCK)[["accuracy", "worst_accuracy", "gap"]]
+        whole = mine[mine["skin_type"] == "all"].set_index(BLOCK)[names]
         few = mine[mine["skin_type"].isin([str(level) for level in levels_within(minority)])]
         right = (few["accuracy"] * few["n"]).round().groupby([few[b] for b in BLOCK]).sum()  # metrics have six digits
         images = few["n"].groupby([few[b] for b in BLOCK]).sum()
         name = f"{arm} of {augmenter}" if augmenter else str(arm)
-        found[name] = whole.assign(minority=right / images, minority_images=images).sort_index()
+        shares = {MINORITY.name: MINORITY.of({"right": right, "all": images}), "minority_images": images}
+        found[name] = whole.assign(**shares).sort_index()
     return found
 
 

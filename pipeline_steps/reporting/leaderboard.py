@@ -9,16 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_steps.measures.images.table import COUNTED
 from pipeline_steps.reporting.comparisons import contenders, floor_differences
 from pipeline_steps.reporting.intervals import counts
-from pipeline_steps.reporting.measures import DISTANCES
+from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, BOARD_IMAGES
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
 from pipeline_steps.statistics.draws import corrected_paired_test
 
-OF_CLASSIFIERS = ("accuracy", "minority", "worst_accuracy", "gap")
-OF_IMAGES = (*DISTANCES, "concepts", "rejected", "memorised")
-MEASURES = (*OF_CLASSIFIERS, *OF_IMAGES)
 Share = Callable[[Iterable[int]], float]  # of the correction, by draws
 
 
@@ -26,12 +24,12 @@ Share = Callable[[Iterable[int]], float]  # of the correction, by draws
 class Leaderboard:
     """One scenario on one partition: scenarios differ in what is trained on, so nothing is averaged over them.
 
-    ``rows``, best minority accuracy first. Each of ``OF_CLASSIFIERS`` has its 95 % interval over draws beside it
+    ``rows``, best minority accuracy first. Each of ``BOARD_CLASSIFIERS`` has its 95 % interval over draws beside it
     (``gap_low``, ``gap_high``), and each contender that is no baseline the difference of its minority accuracy to that
-    of ``baseline``, paired over draws, with p. Each of ``OF_IMAGES`` has its lowest and highest draw (``recall_least``,
-    ``recall_most``) and their number, and no interval: the correction is derived for mean errors over test images of
-    random splits. A Fréchet distance is no such mean, and here each draw's generator is measured against its own small
-    reference set, while the generators' training images are nearly the same in all draws.
+    of ``baseline``, paired over draws, with p. Each of ``BOARD_IMAGES`` has its lowest and highest draw
+    (``recall_least``, ``recall_most``) and their number, and no interval: the correction is derived for mean errors
+    over test images of random splits. A Fréchet distance is no such mean, and here each draw's generator is measured
+    against its own small reference set, while the generators' training images are nearly the same in all draws.
 
     ``floors``: what a second seed differs by. ``ranks``: mean rank by minority accuracy of the arms that took part in
     all ``blocks``, and the least difference of mean ranks that a Nemenyi test at 5 % tells apart (Demšar 2006, section
@@ -91,7 +89,7 @@ def best_baseline(scores: Mapping[str, pd.DataFrame], baselines: Sequence[str]) 
 def _measured(mine: pd.DataFrame, share: Share) -> dict[str, float]:
     """Measures of classifiers, mean over architectures, then over draws; NaN where one of them has none."""
     found: dict[str, float] = {}
-    for m in OF_CLASSIFIERS:
+    for m in (measure.name for measure in BOARD_CLASSIFIERS):
         by_draw = mine[m].groupby(level="draw").mean().where(mine[m].notna().groupby(level="draw").all())
         test = corrected_paired_test(by_draw.to_numpy(np.float64), share(by_draw.index))
         found |= {m: test["mean"], f"{m}_low": test["low"], f"{m}_high": test["high"]}
@@ -113,15 +111,13 @@ def _against(mine: pd.DataFrame, best: pd.DataFrame, share: Share, *, tested: bo
 
 
 def _of_images(images: pd.DataFrame, scenario: str, augmenter: str) -> dict[str, float]:
-    """Mean, lowest and highest draw of distances and concepts, and of the shares of images that were rejected."""
+    """Mean, lowest and highest draw of each of ``BOARD_IMAGES``."""
     if not len(images):
         return {}
     mine = images[(images["augmenter"] == augmenter) & (images["split"].str.rsplit("-", n=1).str[0] == scenario)]
-    mine = mine.assign(
-        rejected=1 - mine["accepted"] / mine["generated"], memorised=mine["rejected_memorised"] / mine["generated"]
-    )
+    mine = mine.assign(**{m.name: m.of(mine) for m in COUNTED})
     found: dict[str, float] = {}
-    for m in OF_IMAGES:
+    for m in (measure.name for measure in BOARD_IMAGES):
         known = mine[m].astype(float).dropna()
         if len(known):
             ends = {f"{m}_least": float(known.min()), f"{m}_most": float(known.max()), f"{m}_draws": len(known)}

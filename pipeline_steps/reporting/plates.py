@@ -5,18 +5,16 @@ import pandas as pd
 from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.reporting import figures
 from pipeline_steps.reporting.arms import contender, in_order, spelled
+from pipeline_steps.reporting.blocks import Figure
 from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.intervals import accuracy_points, counts
 from pipeline_steps.reporting.results import Results
-from pipeline_steps.reporting.shown import uri
 from pipeline_steps.reporting.study import Study, correction_share
 
-Plate = dict[str, str]
 
-
-def accuracy_plates(r: Results, study: Study) -> list[Plate]:
+def accuracy_plates(r: Results, study: Study) -> list[Figure]:
     """A figure for each scenario, architecture and partition."""
-    made: list[Plate] = []
+    made: list[Figure] = []
     if not len(r.classifiers):
         return made
     for (scenario, architecture, partition), rows in r.classifiers.groupby(["scenario", "architecture", "partition"]):
@@ -24,7 +22,7 @@ def accuracy_plates(r: Results, study: Study) -> list[Plate]:
         share = correction_share(study.sizes, str(scenario), str(partition), rows["draw"])
         points = accuracy_points(rows, share, study.evaluation.minimum_level_images)
         png = figures.accuracy_by_type(points, title, study.conditions, study.floors)
-        made.append({"title": title, "caption": _caption(points, study), "png": uri(png)})
+        made.append(Figure(f"accuracy_{len(made)}", title, _caption(points, study), png))
     return made
 
 
@@ -62,9 +60,9 @@ def doses(r: Results, study: Study, partition: str) -> dict[str, pd.DataFrame]:
     return made
 
 
-def dose_plates(r: Results, study: Study) -> list[Plate]:
+def dose_plates(r: Results, study: Study) -> list[Figure]:
     """Dose-response, where several doses of a scenario are in the grid."""
-    made = []
+    made: list[Figure] = []
     for partition in ("holdout", "test"):
         for scenario, rows in doses(r, study, partition).items():
             title = f"Dose-response, scenario {scenario}: {study.words[partition]}"
@@ -74,5 +72,5 @@ def dose_plates(r: Results, study: Study) -> list[Plate]:
                 "architectures and draws, no interval; dots: single ones."
             )
             caption += " Dotted: the noise floor, real images under another seed." if rows["floor"].any() else ""
-            made.append({"title": title, "caption": caption, "png": uri(figures.dose_response(rows, title))})
+            made.append(Figure(f"doses_{len(made)}", title, caption, figures.dose_response(rows, title)))
     return made

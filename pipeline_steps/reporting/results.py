@@ -7,17 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.measures.classifiers.table import CLASSIFIERS
+from pipeline_steps.measures.images.table import DISTANCES
+from pipeline_steps.measures.segmenters.table import SEGMENTERS
 from pipeline_steps.records.skin_types import level_name
-from pipeline_steps.reporting.measures import DISTANCES
+from pipeline_steps.reporting.measures import ends, scores
 
 NOTHING, NO_MODEL = "models/none", "none"  # what cells.yaml says where there are no weights, and no base model
-BETWEEN_TYPES = (
-    "worst_type",
-    "worst_accuracy",
-    "gap",
-    "equal_opportunity_difference",
-    "equalized_odds_difference",
-)
+_NUMBERS = [c for m in CLASSIFIERS for c in (m.name, *(ends(m) if m.interval is not None else ()))]
 
 
 @dataclass(frozen=True)
@@ -43,34 +40,35 @@ def gather(cells: dict[str, Any], metrics: Path) -> Results:
     for key, cell in cells["train_classifier"].items():
         measured = read_json(metrics / "classification" / f"{key}.json")
         head = {"cell": key, **{k: cell[k] for k in ("arm", "architecture", "augmenter", "split")}}
-        for partition, scores in measured.items():
-            rows += _score_rows({**head, "partition": partition}, scores)
+        for partition, found in measured.items():
+            rows += _score_rows({**head, "partition": partition}, found)
     classifiers = pd.DataFrame(rows)
     if len(classifiers):
         parts = classifiers["split"].str.rsplit("-", n=1, expand=True)
-        numbers = {k: classifiers[k].astype(float) for k in ("low", "high", *BETWEEN_TYPES[1:])}  # None is NaN
+        numbers = {k: classifiers[k].astype(float) for k in _NUMBERS}  # None is NaN
         classifiers = classifiers.assign(scenario=parts[0], draw=parts[1].astype(int), **numbers)
     images = pd.DataFrame([_image_row(k, cells["generate"][k], metrics) for k in cells["screen"]])
     return Results(classifiers, images, _segmenters(cells, metrics))
 
 
 def _segmenters(cells: dict[str, Any], metrics: Path) -> pd.DataFrame:
-    """Dice and IoU of the segmenters in the grid; ``by_type`` is Dice in words, with its interval and images."""
+    """Measures of the segmenters in the grid; ``low``, ``high`` and ``by_type`` (words) are of the first measure."""
     rows: list[dict[str, Any]] = []
     for key, cell in cells["train_segmenter"].items():
-        for partition, scores in read_json(metrics / "segmentation" / f"{key}.json").items():
-            numbers = {k: scores[k] for k in ("n", "dice", "iou")}
-            low, high = scores["dice_interval"]
-            by_type = ", ".join(f"{level_name(int(t))}: {_overlap(found)}" for t, found in scores["by_type"].items())
+        for partition, found in read_json(metrics / "segmentation" / f"{key}.json").items():
+            numbers = {"n": found["n"], **{m.name: found[m.name] for m in SEGMENTERS}}
+            low, high = found[f"{SEGMENTERS[0].name}_interval"]
+            by_type = ", ".join(f"{level_name(int(t))}: {_overlap(part)}" for t, part in found["by_type"].items())
             named = {"cell": key, "partition": partition, **{k: cell[k] for k in ("arm", "augmenter", "split")}}
             rows.append({**named, **numbers, "low": low, "high": high, "by_type": by_type})
     return pd.DataFrame(rows).astype({"low": float, "high": float}) if rows else pd.DataFrame()
 
 
 def _overlap(found: dict[str, Any]) -> str:
-    low, high = found["dice_interval"]
+    name = SEGMENTERS[0].name
+    low, high = found[f"{name}_interval"]
     interval = "" if low is None else f"{low:.2f} to {high:.2f}, "
-    return f"{found['dice']:.2f} ({interval}n {found['n']}{', few' if found['few'] else ''})"
+    return f"{found[name]:.2f} ({interval}n {found['n']}{', few' if found['few'] else ''})"
 
 
 def mask_agreement(cells: dict[str, Any], metrics: Path) -> list[dict[str, Any]]:
@@ -79,23 +77,24 @@ def mask_agreement(cells: dict[str, Any], metrics: Path) -> list[dict[str, Any]]
     return [{"cell": key, "unavailable": "", "dice": None, "images": 0, **scores} for key, scores in found.items()]
 
 
-def _score_rows(head: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, Any]]:
-    low, high = scores["accuracy_interval"]
-    whole = {"skin_type": "all", "n": scores["n"], "accuracy": scores["accuracy"], "low": low, "high": high}
-    extra = {k: scores[k] for k in ("precision", "recall", "f1", "auc")}
-    by_type = scores["by_type"]
-    rows = [{**head, **whole, **extra, **{k: by_type[k] for k in BETWEEN_TYPES}}]
-    for skin_type, accuracy in by_type["accuracy"].items():
-        low, high = by_type["accuracy_interval"][skin_type]
-        n = by_type["n"][skin_type]
-        rows.append({**head, "skin_type": skin_type, "n": n, "accuracy": accuracy, "low": low, "high": high})
+def _score_rows(head: dict[str, Any], found: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row over all images, and one a skin type."""
+    by_type = found["by_type"]
+    whole = {"n": found["n"], **scores(found, [m for m in CLASSIFIERS if not m.between_levels])}
+    between = {m.name: by_type[m.name] for m in CLASSIFIERS if m.between_levels}
+    rows = [{**head, "skin_type": "all", **whole, "worst_type": by_type["worst_type"], **between}]
+    each = [m for m in CLASSIFIERS if m.each_level]
+    for skin_type, n in by_type["n"].items():
+        of_type = {key: values[skin_type] for key, values in by_type.items() if isinstance(values, dict)}
+        rows.append({**head, "skin_type": skin_type, "n": n, **scores(of_type, each)})
     return rows
 
 
 def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
     screened, scored = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
     distances, concepts = scored["all"], scored["concepts"]
-    intervals = {m: distances.get(f"{m}_interval", (None, None)) for m in DISTANCES}
+    names = [m.name for m in DISTANCES]
+    intervals = {m: distances.get(f"{m}_interval", (None, None)) for m in names}
     return {
         "cell": key,
         "augmenter": cell["augmenter"],
@@ -109,8 +108,8 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         "memorisation_rests_on": _rests_on(screened["memorisation"]),
         **_tones(screened["skin_tone"]),
         "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
-        **{m: distances.get(m) for m in DISTANCES},
-        **{f"{m}_{end}": intervals[m][i] for m in DISTANCES for i, end in enumerate(("low", "high"))},
+        **{m: distances.get(m) for m in names},
+        **{f"{m}_{end}": intervals[m][i] for m in names for i, end in enumerate(("low", "high"))},
         "concepts": concepts.get("accuracy"),
         "concepts_low": concepts.get("accuracy_interval", (None, None))[0],
         "concepts_high": concepts.get("accuracy_interval", (None, None))[1],

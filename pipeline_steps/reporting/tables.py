@@ -1,4 +1,4 @@
-"""The papers' tables with ours beside them, and the summary that experiments are compared by."""
+"""The papers' tables with ours beside them, row by row."""
 
 from typing import Any
 
@@ -82,41 +82,3 @@ def _mean_std(rows: pd.DataFrame) -> str:
 
 def _draws(count: int) -> str:
     return f"{count} draw{'s' if count > 1 else ''}"
-
-
-def summary(r: Results, minimum: int) -> dict[str, Any]:
-    """The few numbers that experiments are compared by, means over draws: accuracy, Fréchet distance, Dice.
-
-    Beside accuracy stand ``draws`` and ``test_images`` (of one draw, mean over draws). Accuracy of a skin type with
-    fewer than ``minimum`` images in a draw is null. Nothing is averaged over scenarios.
-    """
-    out: dict[str, Any] = {"accuracy": {}, "draws": {}, "test_images": {}, "images": {}}
-    if len(r.classifiers):
-        _summarise_accuracy(r.classifiers, minimum, out)
-    images = r.images.assign(scenario=r.images["split"].str.rsplit("-", n=1).str[0]) if len(r.images) else r.images
-    for (scenario, augmenter), rows in images.groupby(["scenario", "augmenter"], sort=True) if len(images) else ():
-        share = float(rows["accepted"].sum() / rows["generated"].sum())
-        distance = {"frechet_distance": float(rows["frechet_distance"].astype(float).mean())}
-        named = {"features": ", ".join(sorted(set(rows["features"]))), "accepted_share": share, "draws": len(rows)}
-        out["images"][f"{scenario}-{augmenter}"] = distance | named
-    if len(r.segmenters):
-        segmenters = r.segmenters.assign(scenario=r.segmenters["split"].str.rsplit("-", n=1).str[0])
-        keys = ["scenario", "arm", "augmenter", "partition"]
-        for row in segmenters.groupby(keys, sort=True)["dice"].mean().reset_index().to_dict("records"):
-            name = "-".join(row[k] for k in keys[:3] if row[k])
-            out.setdefault("dice", {}).setdefault(name, {})[row["partition"]] = float(row["dice"])
-    return out
-
-
-def _summarise_accuracy(classifiers: pd.DataFrame, minimum: int, out: dict[str, Any]) -> None:
-    keys = ["scenario", "architecture", "arm", "augmenter", "partition", "skin_type"]
-    measured = {"accuracy": ("accuracy", "mean"), "fewest": ("n", "min"), "draws": ("draw", "nunique")}
-    for row in classifiers.groupby(keys, sort=True).agg(**measured).reset_index().to_dict("records"):
-        name = "-".join(row[k] for k in keys[:4] if row[k])
-        by_type = out["accuracy"].setdefault(name, {}).setdefault(row["partition"], {})
-        by_type[row["skin_type"]] = float(row["accuracy"]) if row["fewest"] >= minimum else None
-        out["draws"][name] = int(row["draws"])
-    once = classifiers.drop_duplicates(["split", "partition", "skin_type"])
-    for row in once.groupby(["scenario", *keys[4:]])["n"].mean().reset_index().to_dict("records"):
-        of_type = out["test_images"].setdefault(row["scenario"], {}).setdefault(row["partition"], {})
-        of_type[row["skin_type"]] = round(float(row["n"]), 1)

@@ -1,16 +1,16 @@
-"""Segmenters: segmentation-models-pytorch's U-Net, its training on pairs, and overlap scores."""
+"""Segmenters: segmentation-models-pytorch's U-Net, and its training on pairs."""
 
 import json
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline_steps.measures.segmenters.overlap import Masks, dice
 from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.masks import soft_dice_loss
@@ -18,8 +18,6 @@ from pipeline_steps.stage.device import best_device
 from pipeline_steps.vision.loop import Fitted, Task, fit
 from pipeline_steps.vision.views import IMAGENET, Images, Labelled, Normalisation, augment, outputs, pixels
 
-Masks = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 _WEIGHTS = "imagenet"
 _LEAST_WIDTH = 16  # channels of the finest decoder level; each coarser one has twice as many
 
@@ -110,15 +108,3 @@ def segment(network: nn.Module, images: Images, input_size: int, norm: Normalisa
     logits = outputs(network, images, input_size, norm)
     found = [F.interpolate(o, images.shape[1:3], mode="bilinear", antialias=True)[:, 0] for o in logits]
     return np.concatenate([(o > 0).cpu().numpy() for o in found])
-
-
-def dice(one: Masks, other: Masks) -> Floats:
-    """Dice coefficient (N,) of pairs of masks (N, H, W); NaN where both are empty: that is no agreement on a lesion."""
-    both, sizes = (one & other).sum(axis=(1, 2)), one.sum(axis=(1, 2)) + other.sum(axis=(1, 2))
-    return np.where(sizes > 0, 2 * both / np.maximum(sizes, 1), np.nan)
-
-
-def iou(one: Masks, other: Masks) -> Floats:
-    """Intersection over union (N,) of pairs of masks (N, H, W); NaN where both are empty."""
-    both, either = (one & other).sum(axis=(1, 2)), (one | other).sum(axis=(1, 2))
-    return np.where(either > 0, both / np.maximum(either, 1), np.nan)

@@ -1,0 +1,1 @@
+"""Measures of a classifier on a test partition."""

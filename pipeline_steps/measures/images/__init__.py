@@ -1,0 +1,1 @@
+"""Measures of a set of generated images beside real ones."""

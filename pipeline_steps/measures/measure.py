@@ -1,0 +1,53 @@
+"""What a measure is to those who compute it and to those who print it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Better = Literal["higher", "lower"]
+_ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓"}
+
+
+@dataclass(frozen=True)
+class Measure(Generic[Function]):
+    """``name`` is its key in metrics files and its column in tables, and ``of`` computes it.
+
+    ``heading``: what people call it. ``bounds``: the least and the greatest value that it can have, to which intervals
+    are cut. ``better``: the direction. ``unit``: ``%`` or ``points`` of a share, which is multiplied by 100 to be
+    printed; empty for any other number. ``digits``: how many are printed in the leaderboard.
+
+    ``leaderboard``: whether methods are compared by it; ``summary``: whether it stands in ``metrics/summary.json``.
+
+    What the three tables need beside that:
+
+    * ``interval`` (classifiers): computes its interval, if it has one.
+    * ``each_level`` (classifiers): whether it is computed for each skin type apart, too.
+    * ``between_levels`` (classifiers): whether it compares skin types with each other.
+    * ``of_rows`` (images): the same of some rows, from what was computed once for all rows: intervals ask many times.
+    * ``in_inception`` (images): its name in Inception's features. No other network's distances may be called that.
+    """
+
+    name: str
+    heading: str
+    of: Function
+    bounds: tuple[float, float]
+    better: Better
+    unit: str = "%"
+    digits: int = 1
+    leaderboard: bool = False
+    summary: bool = False
+    interval: Callable[..., tuple[float, float]] | None = None
+    each_level: bool = False
+    between_levels: bool = False
+    of_rows: Callable[..., float] | None = None
+    in_inception: str = ""
+
+    def shown(self, value: float) -> float:
+        """``value`` in the unit that is printed."""
+        return value * 100 if self.unit else value
+
+    def titled(self, heading: str = "") -> str:
+        """The heading (or another one) with unit and direction, such as ``gap, points ↓``."""
+        unit = f", {self.unit}" if self.unit else ""
+        return f"{heading or self.heading}{unit} {_ARROWS[self.better]}"

@@ -1,0 +1,1 @@
+"""Measures of predicted masks beside real ones."""

@@ -1,0 +1,76 @@
+"""How near generated images are to real ones of the same skin, and what screening could tell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline_steps.measures.images.counted import CONCEPTS
+from pipeline_steps.measures.images.frechet import FRECHET
+from pipeline_steps.measures.images.table import DISTANCES
+from pipeline_steps.reporting.blocks import Block, Cell, Heading, Table, Words, columns
+from pipeline_steps.reporting.findings import Findings
+from pipeline_steps.reporting.shown import number, or_why_not, spell, with_interval
+
+_DIGITS = 3
+_LEFT = ("class consistency by type", "the judge on real images", "memorised: the limit is from", "")
+_READING = (
+    "Features: {features}. The reference partition trained nothing and tests nothing. Small: 95 % intervals over "
+    "images, by whole groups on both sides; of concept accuracy, over sources by the same reference images. Fréchet "
+    "distances of few images are biased upwards, and so are their intervals: compare rows of equal counts. Concept "
+    "accuracy: how often most of the nearest reference images have the condition that an image was made for. Class "
+    "consistency: how often most of the nearest real training images are of the condition that was asked for; it "
+    "rejects nothing, for its judge may not know the minority's skin."
+)
+_TONES = (
+    "How the measure of skin tones (ITA) does on real images outside of the test split; misjudged: an image made for "
+    "that type would be rejected; right side: nearer to the same of majority and minority."
+)
+
+
+def distances(f: Findings) -> list[Block]:
+    """A row an augmenter cell."""
+    rows = f.r.images.to_dict("records")
+    blocks: list[Block] = [
+        Heading("Distance to real images of the same skin types"),
+        Table(columns(*_head(f), words=_LEFT), [measured(row) for row in rows]),
+        Words(_READING.format(features=", ".join(f.features))),
+    ]
+    return [*blocks, _tones(rows), Words(_TONES)] if rows else blocks
+
+
+def _head(f: Findings) -> list[str]:
+    concepts = [f"{CONCEPTS.heading}, % (95 % interval)", "of the reference itself, %"]
+    own = [f.named(m) for m in DISTANCES]
+    counts = ["cell", "generated", "accepted", "reference images"]
+    return [*counts, *own, f"{f.named(FRECHET)} of the majority's training images", *concepts, *_LEFT]
+
+
+def measured(row: Mapping[Any, Any]) -> list[Cell]:
+    """A row of the table of distances."""
+    return [
+        *(row[k] for k in ("cell", "generated", "accepted", "reference")),
+        *(with_interval(row, m, _DIGITS) for m in DISTANCES),
+        spell(FRECHET, row["frechet_distance_of_majority_training_images"], _DIGITS),
+        or_why_not(row, CONCEPTS),
+        spell(CONCEPTS, row["concepts_judge"]),
+        *(row[k] for k in ("class_consistency", "judge_on_real", "memorisation_rests_on", "unavailable")),
+    ]
+
+
+def _tones(rows: list[dict[Any, Any]]) -> Table:
+    why = "rejects nothing for its tone, because"
+    shares = ("skin tone measured as annotated, %", "misjudged, %", "on the right side, %")
+    return Table(
+        columns("cell", "real images of known type", *shares, why, words=(why,)),
+        [
+            [
+                *(row["cell"], row["tone_images"]),
+                *(_percent(row[k]) for k in ("tone_exact", "tone_misjudged", "tone_right_side")),
+                row["tone_doubts"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _percent(share: Any) -> str:
+    return number(None if share is None else share * 100, 0)
