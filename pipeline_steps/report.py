@@ -42,7 +42,7 @@ def learned(r: Results, cells: Mapping[str, Any]) -> list[dict[str, str]]:
 def _augmenters() -> dict[str, dict[str, Any]]:
     """Their settings, with types as ``target_types``."""
     params = read_yaml(PARAMS_FILE)
-    minority = params["subset"]["minority"]
+    minority = params["population"]["minority"]
     entries = params["augmenters"].items()
     return {name: a | {"target_types": targets(a["target_types"], minority)} for name, a in entries}
 

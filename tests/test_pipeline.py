@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import copy_tree, repro, run
+from conftest import copy_tree, overlaid, repro, run
 
-from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.jobs import Inputs, aimed, plan_jobs
 from pipeline_steps.stage.params import read_tagged, read_yaml
@@ -31,7 +30,7 @@ def test_a_second_run_runs_nothing(toy):
 @pytest.mark.slow
 def test_two_clones_give_equal_digests_by_dvc_and_by_the_flow(toy, tmp_path):
     other = copy_tree(tmp_path / "other")
-    run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=other)
+    run(sys.executable, "-m", "pipeline_steps.configure", "toy", cwd=other)
     run(sys.executable, "-m", "flows.augment", cwd=other, env_extra={"PREFECT_HOME": str(tmp_path / "prefect")})
     first, second = ((clone / "dvc.lock").read_text() for clone in (toy, other))
     assert first == second
@@ -289,7 +288,7 @@ def test_a_hub_layout_base_and_an_adapter_for_each_condition(toy_copy, tiny_sd):
     params["adapters"]["lora_tokens"]["joint"] = False
     params["adapters"]["lora_tokens"]["training"].update(snr_gamma=5.0, ema_decay=0.5)
     yaml.dump(params, toy_copy / "params.yaml")
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=toy_copy)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=toy_copy)
     assert "ingest" not in repro(toy_copy, "generate")
     adapters = toy_copy / "models/adapters/lora_tokens-iii-0"
     assert len(list(adapters.glob("*/pytorch_lora_weights.safetensors"))) == 7
