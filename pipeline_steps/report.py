@@ -1,6 +1,7 @@
 """Write the report: one self-contained page, the summary metrics, and tables for ``dvc plots``.
 
-Reads: all metrics, generated images, training curves, params.yaml. Writes: ``report/`` and ``metrics/summary.json``.
+Reads: all metrics, generated images, training curves, params.yaml. Writes: ``report/``, ``metrics/summary.json`` (all
+means), and ``metrics/compared``, the few of them that ``dvc metrics`` and ``dvc exp`` show.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pipeline_steps.records.populations import targets
 from pipeline_steps.records.skin_types import level_name, levels_name
 from pipeline_steps.reporting import figures, gallery, plates, shown
 from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.compared import compared
 from pipeline_steps.reporting.family import compare
 from pipeline_steps.reporting.measures import names
 from pipeline_steps.reporting.results import Results, gather, mask_agreement, read_json
@@ -137,7 +139,7 @@ def spelled_level(key: str) -> str:
 
 def main() -> None:
     """Command line."""
-    args = parser(__doc__, "--out", "--summary").parse_args()
+    args = parser(__doc__, "--out", "--summary", "--compared").parse_args()
     params = read_params(ReportParams, "report")
     cells = read_yaml(Path("cells.yaml"))["cells"]
     study, r = read_study(read_json(METRICS / "split.json"), cells), gather(cells, METRICS)
@@ -151,6 +153,9 @@ def main() -> None:
             folder / "training.csv", index=False
         )
     write_metrics(args.summary, summary(r, study.evaluation.minimum_level_images))
+    with whole_folder(args.compared) as folder:
+        for name, numbers in compared(r, study.minority).items():
+            write_metrics(folder / f"{name}.json", numbers)
 
 
 if __name__ == "__main__":

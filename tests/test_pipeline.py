@@ -24,7 +24,8 @@ ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ
 def test_a_second_run_runs_nothing(toy):
     assert repro(toy) == set()
     changed = {line.split()[-1] for line in run("git", "status", "--porcelain", cwd=toy).stdout.splitlines()}
-    assert changed == {"cells.yaml", "dvc.lock", "metrics/summary.json", "params.yaml"}
+    compared = {file for file in changed if file.startswith("metrics/compared/")}
+    assert changed - compared == {"cells.yaml", "dvc.lock", "metrics/summary.json", "params.yaml"}
 
 
 @pytest.mark.slow
@@ -177,9 +178,18 @@ def test_generated_images_load_as_an_image_folder_and_carry_their_origin(toy):
 
 def test_dvc_shows_metrics_plots_and_differences(toy, tmp_path):
     shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=toy).stdout)
-    assert "metrics/summary.json" in shown[""]["data"]
-    difference = json.loads(run("dvc", "params", "diff", "--json", cwd=toy).stdout)
+    contenders = {f"metrics/compared/iii-{arm}.json" for arm in ("real", "syn-majority_to_minority")}
+    assert set(shown[""]["data"]) == contenders
+    assert {"minority", "all", "worst", "gap"} <= set(shown[""]["data"]["metrics/compared/iii-real.json"]["data"])
+    table = run("dvc", "metrics", "show", cwd=toy).stdout.splitlines()
+    assert len(table) <= 10
+    assert max(map(len, table)) <= 120
+    done = run("dvc", "params", "diff", "--deps", "--json", cwd=toy)
+    assert done.stderr == "", "keys that are numbers are an error there"
+    difference = json.loads(done.stdout)
+    assert set(difference) == {"params.yaml"}, "neither all cells nor how shipped models were trained"
     assert difference["params.yaml"]["classifier.updates"]["new"] == 6
+    assert not [key for key in difference["params.yaml"] if key.startswith(("grid", "segmenter"))], "no stage reads it"
     run("dvc", "plots", "show", "-o", str(tmp_path), cwd=toy)
     page = (tmp_path / "index.html").read_text()
     assert "Fitzpatrick type" in page
