@@ -625,7 +625,7 @@ def test_a_mistake_stops_all_before_the_first_stage_and_a_match_makes_nothing_st
     assert done.returncode != 0
     assert "error: params.yaml: ingest.resize is 'crop'" in done.stderr
     assert set(re.findall(r"Running stage '([^']+)'", done.stdout)) == {"check_params"}
-    params.write_text(right.replace("encoder: resnet18", "encoder: resnet34"))  # of segmenters, which the grid has none of
+    params.write_text(right.replace("encoder: resnet18", "encoder: resnet34"))  # no segmenter is in the grid
     assert repro(toy_copy, "screen") == {"check_params"}
 
 
