@@ -17,12 +17,12 @@ from PIL import Image
 from pipeline_steps.captions.local import new_reporter
 from pipeline_steps.captions.reports import read_report
 from pipeline_steps.captions.schema import SCHEMAS, instruction
+from pipeline_steps.configuration.profiles import DEFAULT, library
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition, render_marks
 from pipeline_steps.datasets.reports import marks_report
 from pipeline_steps.parameters.captioners import LocalParams
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.stage.params import read_params
 
 DOCS = Path("docs")
 PER_TYPE, PER_CONDITION = 200, 20  # images of marks on each type; of a condition on each type
@@ -50,7 +50,7 @@ def baseline(seen: Sequence[Seen], entry: str) -> float:
 
 
 def _asked(images: list[np.ndarray]) -> list[dict[str, str]]:
-    params = read_params(LocalParams, "captioners.reports_phantom")
+    params = LocalParams.model_validate(library(DEFAULT).params["captioners"]["reports_phantom"])
     reply, text = new_reporter(params), instruction(params.schema_name, "", params.reveal_condition)
     said = []
     for start in range(0, len(images), params.batch_size):

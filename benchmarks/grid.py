@@ -16,7 +16,6 @@ from ruamel.yaml import YAML
 
 from benchmarks.flow import timed
 from flows.server import start_server
-from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 DOCS = Path("docs")
@@ -47,10 +46,10 @@ def paths(outs: list[Any]) -> list[str]:
 def make(place: Path) -> Path:
     """A clone with the paper's grid and stand-ins for all commands that are not frozen."""
     subprocess.run(["git", "clone", "-q", ".", str(place)], check=True)
-    grid = read_yaml(place / "profiles/paper.yaml")["grid"]
-    params = place / "params.yaml"
-    params.write_text(overlaid(params.read_text("utf-8"), {"grid": grid}), "utf-8")
-    subprocess.run([sys.executable, "-m", "pipeline_steps.cells"], cwd=place, check=True, stdout=subprocess.DEVNULL)
+    grid = {"grid": read_yaml(place / "config/profiles/paper.yaml")["grid"]}
+    with (place / "config/profiles/papers_grid.yaml").open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(grid, stream)
+    subprocess.run([sys.executable, "-m", "pipeline_steps.configure", "papers_grid"], cwd=place, check=True)
     pipeline = read_yaml(place / "dvc.yaml")
     for stage in pipeline["stages"].values():
         body = stage.get("do", stage)

@@ -1,6 +1,6 @@
 """Every method on photographs: tables from a clone in which the smoke grid on PAD-UFES-20 has run.
 
-./run python -m pipeline_steps.profile pad_ufes && ./run python -m flows.augment
+./run python -m pipeline_steps.configure pad_ufes && ./run python -m flows.augment
 ./run python -m benchmarks.pad_ufes
 """
 
@@ -71,7 +71,7 @@ def main() -> None:
 (Pacheco et al. 2020, CC BY 4.0), three diagnoses, types I and II against III to V; small base models that have never
 seen a photograph, trained for a minute or two. No figure here says anything about a method, a classifier or a patient.
 
-Made by `./run python -m pipeline_steps.profile pad_ufes && ./run python -m flows.augment` (the photographs in the
+Made by `./run python -m pipeline_steps.configure pad_ufes && ./run python -m flows.augment` (the photographs in the
 folder that `EQUIDERM_REAL_DATA` names), then `./run python -m benchmarks.pad_ufes`: {len(cells["finetune"])} adapters,
 {len(cells["screen"])} sets of images, {len(cells["train_classifier"])} classifiers, {len(f.r.segmenters)} segmenters.
 

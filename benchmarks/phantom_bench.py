@@ -1,6 +1,6 @@
 """All methods head to head, in miniature: tables and pictures from a clone in which the bench has run.
 
-./run python -m pipeline_steps.profile phantom_bench && ./run python -m flows.augment
+./run python -m pipeline_steps.configure phantom_bench && ./run python -m flows.augment
 ./run python -m benchmarks.phantom_bench
 """
 
@@ -181,7 +181,7 @@ def main() -> None:
 **Phantom results**: rendered images, small models. They test the methods' logic and this bench; they say nothing about
 patients, and little about how the methods rank at full size.
 
-Made by `./run python -m pipeline_steps.profile phantom_bench && ./run python -m flows.augment`, then
+Made by `./run python -m pipeline_steps.configure phantom_bench && ./run python -m flows.augment`, then
 `./run python -m benchmarks.phantom_bench`: {len(cells["train_classifier"])} classifiers, scenario iii (no dark image
 in training), draws {draws}. The profile says what was cut from the full grid.
 

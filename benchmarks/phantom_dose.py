@@ -1,6 +1,6 @@
 """The dose-response in miniature: a table and a picture from a clone in which its grid has run.
 
-./run python -m pipeline_steps.profile phantom_dose && ./run python -m flows.augment
+./run python -m pipeline_steps.configure phantom_dose && ./run python -m flows.augment
 ./run python -m benchmarks.phantom_dose
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 **Phantom results**: rendered images, small models; nothing here is about patients.
 
-Made by `./run python -m pipeline_steps.profile phantom_dose && ./run python -m flows.augment`, then
+Made by `./run python -m pipeline_steps.configure phantom_dose && ./run python -m flows.augment`, then
 `./run python -m benchmarks.phantom_dose`: {count} classifiers, scenario {scenario}, draws {draws}.
 
 Sagers et al. 2023 ask how much generated images add to how many real ones. Here: real images of each condition, all of

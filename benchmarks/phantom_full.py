@@ -1,6 +1,6 @@
 """What the full miniature shows: the paper's directions with intervals, from a clone in which it has run.
 
-./run python -m pipeline_steps.profile phantom_full && ./run python -m flows.augment
+./run python -m pipeline_steps.configure phantom_full && ./run python -m flows.augment
 ./run python -m benchmarks.phantom_full
 """
 
@@ -187,7 +187,7 @@ def main() -> None:
 
 **Phantom results**: rendered images, small models. They test the method's logic; they say nothing about patients.
 
-Made by `./run python -m pipeline_steps.profile phantom_full && ./run python -m flows.augment`, then
+Made by `./run python -m pipeline_steps.configure phantom_full && ./run python -m flows.augment`, then
 `./run python -m benchmarks.phantom_full`: {len(a)} classifiers, draws {draws}.
 
 ![accuracy per skin type](phantom_full.png)

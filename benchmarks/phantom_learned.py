@@ -1,6 +1,6 @@
 """What training taught on skin that it saw: a page and a wall of images from a clone in which the grid has run.
 
-./run python -m pipeline_steps.profile phantom_learned && ./run python -m flows.augment
+./run python -m pipeline_steps.configure phantom_learned && ./run python -m flows.augment
 ./run python -m benchmarks.phantom_learned
 """
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw.
 
-Made by `./run python -m pipeline_steps.profile phantom_learned && ./run python -m flows.augment`, then
+Made by `./run python -m pipeline_steps.configure phantom_learned && ./run python -m flows.augment`, then
 `./run python -m benchmarks.phantom_learned`. In scenario iii no dark image is in training, and
 [phantom_bench.md](phantom_bench.md) asks all methods for dark skin alone: what it shows is training and transfer
 together. Here the same models (draw 0) are asked for types I and II, which they were trained on. The reference is real

@@ -1,6 +1,6 @@
 """The methods' other forms on one draw: a page and a wall of images from a clone in which their grid has run.
 
-./run python -m pipeline_steps.profile phantom_variants && ./run python -m flows.augment
+./run python -m pipeline_steps.configure phantom_variants && ./run python -m flows.augment
 ./run python -m benchmarks.phantom_variants
 """
 
@@ -40,7 +40,7 @@ def main() -> None:
 **Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
 small differences between classifiers mean nothing.
 
-Made by `./run python -m pipeline_steps.profile phantom_variants && ./run python -m flows.augment`, then
+Made by `./run python -m pipeline_steps.configure phantom_variants && ./run python -m flows.augment`, then
 `./run python -m benchmarks.phantom_variants`: {len(f.cells["train_classifier"])} classifiers on draw 0 of scenario iii
 (no dark image in training). The methods as published are in [phantom_bench.md](phantom_bench.md).
 

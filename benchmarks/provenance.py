@@ -23,9 +23,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps.configuration.overlay import overlaid
+from pipeline_steps.configuration.comments import written
+from pipeline_steps.configuration.overlay import merged
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.records.weights import PROVENANCE, weights_digest
+from pipeline_steps.stage.params import PARAMS_FILE, SHIPPED_FILE, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "models/base"
@@ -87,7 +89,9 @@ def short_training(code: Path, model: str) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         (place / "pipeline_steps").symlink_to(code / "pipeline_steps")
-        (place / "params.yaml").write_text(overlaid((code / "params.yaml").read_text("utf-8"), SHORT), "utf-8")
+        file = SHIPPED_FILE if (code / SHIPPED_FILE).exists() else PARAMS_FILE  # where older code has them
+        (place / file).parent.mkdir(exist_ok=True)
+        (place / file).write_text(written(merged(read_yaml(code / file), SHORT), {}), "utf-8")
         base = ["--base", str(MODELS / "phantom-sd")] if model in DERIVED else []
         command = [sys.executable, "-c", _WATCH, _module(model), *base, "--out", "out"]
         subprocess.run(command, cwd=place, check=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
@@ -113,7 +117,7 @@ def prove(model: str, commit: str) -> bool:
 @contextmanager
 def _code_of(commit: str) -> Iterator[Path]:
     """A folder with what a stage needs of ``commit``."""
-    command = ["git", "archive", commit, "pipeline_steps", "params.yaml"]
+    command = ["git", "archive", commit, "pipeline_steps", "params.yaml", "config"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     if done.returncode:
         sys.exit(f"error: no code of {commit} in this clone ({done.stderr.decode().strip()}); git fetch --unshallow")

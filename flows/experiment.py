@@ -34,7 +34,7 @@ def check_request(overrides: Sequence[str], name: str, pool: str) -> None:
     if overrides and pool:
         raise ValueError(
             f"-S changes {PARAMS} in this clone alone, and workers compute what is committed: write the change into "
-            f"{PARAMS}, run 'python -m pipeline_steps.cells', commit, and bring the workers to that commit"
+            f"{PARAMS}, run 'python -m pipeline_steps.configure --cells', commit, and bring the workers to that commit"
         )
     check_overrides(overrides)
     if overrides or name:

@@ -16,7 +16,7 @@ STAMP = Path("runs/cells.stamp")
 
 
 def refresh_cells(*, prune: bool) -> None:
-    """Run ``python -m pipeline_steps.cells`` if ``params.yaml`` or ``cells.yaml`` is not as it was left.
+    """Run ``python -m pipeline_steps.configure --cells`` if ``params.yaml`` or ``cells.yaml`` is not as it was left.
 
     ``prune``: what belongs to cells that left the grid goes, too.
 
@@ -26,7 +26,7 @@ def refresh_cells(*, prune: bool) -> None:
     wanted = _wanted(prune=prune)
     if STAMP.exists() and STAMP.read_text() in (wanted, _wanted(prune=True)):
         return
-    _cells(*([] if prune else ["--keep"]))
+    _cells("--cells", *([] if prune else ["--keep"]))
     STAMP.parent.mkdir(exist_ok=True)
     STAMP.write_text(_wanted(prune=prune))
 
@@ -49,7 +49,7 @@ def absent_data() -> list[Path]:
 
 
 def _cells(*options: str) -> None:
-    command = [sys.executable, "-m", "pipeline_steps.cells", *options]
+    command = [sys.executable, "-m", "pipeline_steps.configure", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ValueError(done.stderr.strip().removeprefix("error: "))

@@ -25,7 +25,7 @@ from flows.slots import machine
 CLONE = "EQUIDERM_CLONE"  # the environment variable in which a worker keeps its clone's folder
 HEARTBEAT_SECONDS = float(os.environ.get("EQUIDERM_HEARTBEAT_SECONDS", "5"))
 # What a run itself rewrites: a clone that differs in these alone still is at its revision.
-_OWN = (":!dvc.lock", ":!metrics/summary.json")
+_OWN = (":!dvc.lock", ":!metrics/summary.json", ":!metrics/compared")
 
 
 class MisfitError(RuntimeError):

@@ -18,7 +18,8 @@ from pipeline_steps.captions.expert import by_concepts
 from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.template import by_template
 from pipeline_steps.items.store import default_store
-from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams
+from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams, worded
+from pipeline_steps.parameters.words import Words
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import watched
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
@@ -68,8 +69,9 @@ def main() -> None:
     for name in ("--captioner", "--tokenizer", "--weights"):
         args_parser.add_argument(name, required=True)
     args = args_parser.parse_args()
-    params = read_tagged(PARAMS, f"captioners.{args.captioner}", "backend")
-    _check_wiring(f"captioners.{args.captioner}", params, args)
+    named = read_tagged(PARAMS, f"captioners.{args.captioner}", "backend")
+    _check_wiring(f"captioners.{args.captioner}", named, args)
+    params = worded(named, read_params(Words, "population.words").value)
     if params.backend in COMPUTES_HERE:
         use_threads(read_params(Threads, "compute").threads)
     table = pd.read_parquet(args.subset)

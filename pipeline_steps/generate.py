@@ -20,12 +20,13 @@ from pipeline_steps.diffusion.paired import image_and_mask
 from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.parameters.augmenters import PARAMS
 from pipeline_steps.parameters.jobs import JobParams
+from pipeline_steps.parameters.population import Group
 from pipeline_steps.recoloring.tone_transfer import recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
 from pipeline_steps.records.jobs import Inputs, Job, Made, aimed, plan_jobs
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.populations import Minority, targets
+from pipeline_steps.records.populations import targets
 from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.remote.edit import remote_edit
@@ -123,7 +124,7 @@ def main() -> None:
     args = arguments.parse_args()
     use_threads(read_params(Threads, "compute").threads)
     inputs = Inputs(args.dataset, args.split, args.captions, args.tokens, args.adapter)
-    minority = read_params(Minority, "subset.minority").types
+    minority = read_params(Group, "population.minority").value
     named = read_tagged(PARAMS, f"augmenters.{args.augmenter}", "mode")
     _check_wiring(f"augmenters.{args.augmenter}", named, inputs, args)
     params = aimed(named, minority)

@@ -29,6 +29,7 @@ from pipeline_steps.stage.params import ParamsError, read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.unchanged import listing, refuse_changed_files
+from pipeline_steps.stage.wiring import MAKER
 
 ADAPTERS: dict[str, Callable[[Sources, Decoding], Source]] = {
     "phantom": lambda s, d: phantom_table1.read(**s.phantom.model_dump(), size=d.size),
@@ -165,7 +166,7 @@ def main() -> None:
         kind = next(k for k in KINDS if named[k] != watched[k])
         raise ParamsError(
             f"adapter {params.adapter} reads {named[kind]} as {kind}, and by cells.yaml DVC watches {watched[kind]}: "
-            "run 'python -m pipeline_steps.cells'"
+            f"run '{MAKER}'"
         )
     before = listing(args.reads)
     source = read_source(params)

@@ -1,6 +1,7 @@
 """Write the report: one self-contained page, the summary metrics, and tables for ``dvc plots``.
 
-Reads: all metrics, generated images, training curves, params.yaml. Writes: ``report/`` and ``metrics/summary.json``.
+Reads: all metrics, generated images, training curves, params.yaml. Writes: ``report/``, ``metrics/summary.json`` (all
+means), and ``metrics/compared``, the few of them that ``dvc metrics`` and ``dvc exp`` show.
 What the page says stands in ``reporting/sections``, a file a section.
 """
 
@@ -9,6 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from pipeline_steps.reporting.compared import compared
 from pipeline_steps.reporting.findings import Findings, read_findings
 from pipeline_steps.reporting.histories import as_one_table, histories
 from pipeline_steps.reporting.html import html
@@ -28,7 +30,7 @@ def page(f: Findings) -> str:
 
 def main() -> None:
     """Command line."""
-    args = parser(__doc__, "--out", "--summary").parse_args()
+    args = parser(__doc__, "--out", "--summary", "--compared").parse_args()
     f = read_findings()
     with whole_folder(args.out) as folder:
         (folder / "index.html").write_text(page(f), "utf-8")
@@ -37,6 +39,9 @@ def main() -> None:
         f.r.segmenters.to_csv(folder / "segmenters.csv", index=False)
         as_one_table(histories(f.cells)).to_csv(folder / "training.csv", index=False)
     write_metrics(args.summary, summary(f.r, f.study.evaluation.minimum_level_images))
+    with whole_folder(args.compared) as folder:
+        for name, numbers in compared(f.r, f.study.minority).items():
+            write_metrics(folder / f"{name}.json", numbers)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from pipeline_steps.features.neighbours import directions, majority_label, neare
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.features.skin_tone import ToneRule, Tones, judge, measure, measured_where
 from pipeline_steps.items.store import default_store
+from pipeline_steps.parameters.population import Check
 from pipeline_steps.parameters.screen import REASONS, ScreenParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
@@ -195,6 +196,13 @@ def tones_of(
     return replace(tones, report={"measured": where, **tones.report})
 
 
+def unchecked(tones: Tones) -> Tones:
+    """What was measured of skin, and nothing rejected for it."""
+    wanted = tones.report["generated_off"]
+    why = dict.fromkeys(wanted, "population.check is null")
+    return Tones(tones.skin, np.zeros_like(tones.wrong), tones.report | {"rejects_nothing_because": why})
+
+
 def _features(e: Extractor, images: npt.NDArray[np.uint8]) -> Features:
     return cached_features(e, images, default_store())[0]
 
@@ -210,6 +218,8 @@ def main() -> None:
     masks = read_masks(args.synthetic, table)
     known = read_partition(args.split, "train", "validation", "reference")
     tones = tones_of((table, images, masks), known, dataset, params)
+    if read_params(Check, "population.check").value is None:
+        tones = unchecked(tones)
     training = train, _features(e, dataset.images(train["image_id"]))
     held_out = validation, _features(e, dataset.images(validation["image_id"])) if len(validation) else training[1][:0]
     generated = table, images, _features(e, images)

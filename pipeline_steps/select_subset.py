@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline_steps.parameters.population import Group, Groups
 from pipeline_steps.parameters.subset import SubsetParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import PRESENT, by_skin_type
@@ -27,7 +28,9 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 
 
-def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+def select(
+    manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams, population: Groups
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of the study (and of the holdout) with ``tone`` (majority or minority), and those dropped with ``because``.
 
     ``fitzpatrick_scale`` of the former holds levels: types, or groups where those are all that is known of some.
@@ -38,7 +41,7 @@ def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -
     _require_conditions(manifest, params)
     table = manifest.merge(groups[["image_id", "group", "duplicate_of", "conflict", "ita"]], on="image_id")
     because = pd.Series("", index=table.index)
-    for reason, applies in (_choice(params) | _POLICIES[params.policy]).items():
+    for reason, applies in (_choice(params, population) | _POLICIES[params.policy]).items():
         because = because.mask((because == "") & applies(table) & _in_reach(table, reason), reason)
     kept, dropped = _levelled(table[because == ""]), table.assign(because=because)[because != ""]
     left = set(kept.loc[kept["role"] == "study", "condition"])
@@ -48,7 +51,7 @@ def select(manifest: pd.DataFrame, groups: pd.DataFrame, params: SubsetParams) -
             f"no image of {', '.join(empty)} is left under policy {params.policy!r}; "
             f"dropped, by reason and skin type: {drops(dropped)['dropped']}"
         )
-    minority = kept["fitzpatrick_scale"].map(lambda level: {*types_of(level)} <= {*params.minority})
+    minority = kept["fitzpatrick_scale"].map(lambda level: {*types_of(level)} <= {*population.minority})
     tone = minority.map({True: "minority", False: "majority"})
     return kept.assign(tone=tone).reset_index(drop=True), dropped.reset_index(drop=True)
 
@@ -59,9 +62,9 @@ _SHOWN = 12  # labels in a message
 Rule = Callable[[pd.DataFrame], pd.Series]
 
 
-def _choice(params: SubsetParams) -> dict[str, Rule]:
-    both = {*params.majority, *params.minority}
-    whole_groups = as_groups(params.majority) and as_groups(params.minority)
+def _choice(params: SubsetParams, population: Groups) -> dict[str, Rule]:
+    both = {*population.majority, *population.minority}
+    whole_groups = as_groups(population.majority) and as_groups(population.minority)
 
     def of_group_alone(t: pd.DataFrame) -> pd.Series:
         return _levels(t).isin(GROUP_LEVELS) & (not whole_groups)
@@ -151,8 +154,12 @@ def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--groups", "--out", "--metrics").parse_args()
     params = read_params(SubsetParams, "subset")
+    population = Groups(
+        majority=read_params(Group, "population.majority").value,
+        minority=read_params(Group, "population.minority").value,
+    )
     manifest = pd.read_parquet(Path(args.dataset) / "manifest.parquet")
-    table, dropped = select(manifest, pd.read_parquet(args.groups), params)
+    table, dropped = select(manifest, pd.read_parquet(args.groups), params, population)
     if table["fitzpatrick_scale"].isin(GROUP_LEVELS).any():
         print("of some images the group of skin types is all that is known: all count by their group")
     with whole_file(args.out) as temporary:

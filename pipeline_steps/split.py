@@ -228,10 +228,10 @@ def unusable(made: pd.DataFrame) -> list[str]:
             )
     train = made[made["partition"].isin(["train", "validation"])]
     remedies = {
-        "train": "the majority has none left; check subset.majority",
+        "train": "the majority has none left; check population.majority",
         "validation": f"no group fits into the share of {len(train)} training images in {train['group'].nunique()} "
         "groups",
-        "test": "the minority has none left; check subset.minority and split.flexible_per_condition",
+        "test": "the minority has none left; check population.minority and split.flexible_per_condition",
     }
     return lines + [f"{p} has no image of any condition: {why}" for p, why in remedies.items() if p not in n.index]
 

@@ -1,5 +1,7 @@
 """Clones of the working tree in which whole pipelines run, and small models built from configs."""
 
+import contextlib
+import copy
 import os
 import re
 import shutil
@@ -11,6 +13,11 @@ from pathlib import Path
 import pytest
 import warm
 from filelock import FileLock
+
+from pipeline_steps.configuration.comments import notes, written
+from pipeline_steps.configuration.overlay import merged
+from pipeline_steps.configuration.profiles import library
+from pipeline_steps.stage.params import parsed
 
 # Nothing here needs the hub; without a network, to ask it for what is missing takes most of a minute.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -46,6 +53,21 @@ def pytest_sessionfinish(session):
     if unexpected := sorted(r for r in reasons if not r.startswith(EXPECTED_SKIPS)):
         reporter.write_line(f"unexpected skips: {'; '.join(unexpected)}", red=True)
         session.exitstatus = 1
+
+
+def whole(profile="default"):
+    """All parameters of a profile, those that its grid does not reach, too; captioners have their words."""
+    with contextlib.chdir(ROOT):
+        params = copy.deepcopy(library(profile).params)
+    for captioner in params["captioners"].values():
+        captioner["tones"] = dict(params["population"]["words"][captioner["tones"]])
+    return params
+
+
+def overlaid(text, overlay):
+    """The text of a parameter file with other values."""
+    head = "".join(line for line in text.splitlines(keepends=True)[:1] if line.startswith("#"))
+    return head + written(merged(parsed(text, Path("params.yaml")), overlay), notes(text))
 
 
 def run(*command, cwd, check=True, env_extra=None, **options):
@@ -91,7 +113,7 @@ def toy(tmp_path_factory):
         if not done.exists():
             shutil.rmtree(clone, ignore_errors=True)
             copy_tree(clone)
-            run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
+            run(sys.executable, "-m", "pipeline_steps.configure", "toy", cwd=clone)
             repro(clone)
             done.touch()
     return clone

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, whole
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
@@ -16,7 +16,6 @@ from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.captioners import ConceptParams, TokenizerParams
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.stage.params import read_yaml
 
 SHIPPED = TokenizerParams(
     location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64, short=None
@@ -133,7 +132,7 @@ def test_captions_of_a_study_and_their_counts(tmp_path):
 
 def test_short_captions_fit_under_every_tone_and_leave_room_for_no_other_name(tmp_path):
     """With the shipped Flux's tokenizers: its CLIP spells the names of conditions, its T5 knows them."""
-    given = read_yaml(ROOT / "params.yaml")["captioners"]["border_and_colour"]
+    given = whole()["captioners"]["border_and_colour"]
     tokenizer = given["tokenizer"] | {"short": {"subfolder": "tokenizer", "max_tokens": 58}}
     texts = {"text": "{token}, {tone}: {concepts}", "plain": "{token}, {tone}"}
     params = ConceptParams.model_validate(given | texts | {"tokenizer": tokenizer})

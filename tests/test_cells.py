@@ -1,9 +1,7 @@
 """The grid's expansion, captions' templates, and what happens to cells that leave."""
 
-import copy
-
 import pytest
-from conftest import ROOT
+from conftest import ROOT, whole
 from ruamel.yaml import YAML
 
 from pipeline_steps.captions.template import Templates, check_template
@@ -15,7 +13,7 @@ from pipeline_steps.stage.params import ParamsError, read_yaml
 
 @pytest.fixture
 def params():
-    return copy.deepcopy(read_yaml(ROOT / "params.yaml"))
+    return whole()
 
 
 def test_real_is_trained_once_whatever_the_augmenters(params):
@@ -53,22 +51,14 @@ def test_the_noise_floor_is_one_cell_whatever_the_augmenters(params):
     assert {cells["train_classifier"][key]["synthetic"] for key in found} == {"models/none"}
 
 
-@pytest.mark.parametrize("profile", [None, *sorted((ROOT / "profiles").glob("*.yaml"))], ids=lambda f: f and f.stem)
+@pytest.mark.parametrize("profile", ["default", *sorted(f.stem for f in (ROOT / "config/profiles").glob("*.yaml"))])
 def test_all_arms_share_a_seed_but_the_noise_floor(profile):
-    text = (ROOT / "params.yaml").read_text()
-    arms = read_yaml(ROOT / "params.yaml")["arms"] if profile is None else _overlaid_arms(text, profile)
+    arms = whole(profile)["arms"]
     floors = {name: arm for name, arm in arms.items() if arm["seed"] != 0}
     assert set(floors) == {"real_again"}
     assert {**floors["real_again"], "seed": 0} == arms["real"]
     pairs = [(name, other) for name in arms for other in arms if name < other and arms[name] == arms[other]]
     assert pairs == [], "two arms of one training measure nothing"
-
-
-def _overlaid_arms(text, profile):
-    arms = YAML(typ="safe").load(text)["arms"]
-    for name, entry in (read_yaml(profile).get("arms") or {}).items():
-        arms[name] = {**arms.get(name, {}), **entry}
-    return arms
 
 
 def test_undefined_names_are_refused(params):

@@ -10,23 +10,37 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, repro, run
+from conftest import ROOT, repro, run, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline_steps import profile
+from pipeline_steps import configure
 from pipeline_steps.configuration import vocabulary
 from pipeline_steps.configuration.check import check, checked_cells
 from pipeline_steps.configuration.fits import autoencoder_factor
-from pipeline_steps.configuration.overlay import changes, difference, overlaid
+from pipeline_steps.configuration.overlay import changes, difference, merged
+from pipeline_steps.configuration.profiles import made, profile_in_use
 from pipeline_steps.configuration.prune import clear, prune
 from pipeline_steps.configuration.sections import NAMED, SECTIONS, TAGGED, section_mistakes
-from pipeline_steps.stage.params import ParamsError, read_yaml
+from pipeline_steps.parameters.base_training import BaseParams
+from pipeline_steps.parameters.captioner_training import CaptionerTraining
+from pipeline_steps.parameters.feature_training import FeatureTraining
+from pipeline_steps.parameters.flux_training import FluxTraining
+from pipeline_steps.parameters.inpaint_training import InpaintTraining
+from pipeline_steps.stage.params import SHIPPED_FILE, ParamsError, read_yaml
 from pipeline_steps.stage.wiring import NOTHING, check_images, check_wiring, on_split
 from pipeline_steps.stage.yaml_mistakes import parse_yaml
 
-DEFAULT = read_yaml(ROOT / "config/base.yaml")
+DEFAULT = whole("endpoints")
+DEFAULT["grid"] = whole()["grid"]
+SHIPPED = {
+    "base_training": BaseParams,
+    "inpaint_training": InpaintTraining,
+    "flux_training": FluxTraining,
+    "captioner_training": CaptionerTraining,
+    "feature_training": FeatureTraining,
+}
 SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "ingest.image_size": (50, r"ingest\.image_size is 50, no multiple of 4 as base model sd .* 48 or 52$"),
     "ingest.resize": ("crop", r"ingest\.resize is 'crop', none of center_crop, .*; did you mean center_crop\?"),
@@ -46,6 +60,13 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "augmenters.majority_to_minority.strength": (1.5, r"majority_to_minority\.strength is 1\.5: .* equal to 1"),
     "augmenters.majority_to_minority.inversion": ("token", r"names inversions\.token,.*; did you mean tokens\?"),
     "augmenters.majority_to_minority.target_types": ([5, 7], r"target_types.* is 7: it should be less than"),
+    "population.column": ("gender", r"population\.column is 'gender': people are divided by fitzpatrick_scale alone"),
+    "population.levels": ([1, 2, 5, 6], r"population\.levels is \[1, 2, 5, 6\]: fitzpatrick_scale has the levels"),
+    "population.check": ("ITA", r"population\.check is 'ITA', none of ita; did you mean ita\?"),
+    "captioners.template.tones": (
+        "persn",
+        r"template\.tones is 'persn', .*; did you mean person\? .*population\.words",
+    ),
     "subset.policy": ("paper", r"subset\.policy is 'paper', .*; did you mean paper_exact\?"),
     "split.sampler": ("per-type", r"split\.sampler .*; did you mean per_type"),
     "split.leakage": ("excluded", r"split\.leakage .*; did you mean exclude\?"),
@@ -59,6 +80,8 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "grid.comparison.architectures": (["resnet_smal"], r"names 'resnet_smal', .*; did you mean resnet_small"),
     "grid.comparison.scenarios": (["iv"], r"grid\.comparison\.scenarios names 'iv', which split\.scenarios does not"),
     "segmenter.encoder": ("resnet-18", r"segmenter\.encoder .*; did you mean resnet18"),
+    "population.words.skin": ({"1": "light"}, r"population: words\.skin has none for level 2, 3, 4, 5, 6"),
+    "population.minority": ([2, 5], r"population: type II can't be in majority and minority"),
     "compute.threads": (0, r"compute\.threads is 0: it should be greater than"),
 }
 
@@ -138,7 +161,7 @@ def test_a_label_that_yaml_takes_for_something_else_is_to_be_quoted(params, valu
     [
         ("screen.mask_area", 0.5, r"screen\.mask_area is 0\.5: it should be a list, such as"),
         ("screen.mask_area", [0.5], r"screen\.mask_area lacks 1|at least 2 values"),
-        ("subset.minority", [], r"subset\.minority is \[\]: it needs at least 1 value, and has 0"),
+        ("population.minority", [], r"population\.minority is \[\]: it needs at least 1 value, and has 0"),
     ],
 )
 def test_a_list_that_is_none_or_too_short_is_told_in_plain_words(params, place, value, said):
@@ -148,14 +171,16 @@ def test_a_list_that_is_none_or_too_short_is_told_in_plain_words(params, place, 
 
 def test_data_that_are_not_there_are_told_when_they_are_named(place, capsys):
     (place / "pipeline_steps").symlink_to(ROOT / "pipeline_steps")
-    profile.apply("default")
+    configure.choose("default")
     assert capsys.readouterr().err == ""
     overlay = "ingest: {adapter: folder, sources: {folder: {csv: gone/labels.csv, images: gone}}}\n"
-    (place / "profiles/mine.yaml").write_text(overlay)
-    profile.apply("mine")
+    (place / "config/profiles/mine.yaml").write_text(overlay)
+    configure.choose("mine")
     said = "warning: ingest.adapter folder reads gone/labels.csv (table), gone (images), and nothing is there"
     assert capsys.readouterr().err.startswith(said)
-    done = run(sys.executable, "-m", "pipeline_steps.cells", cwd=place, env_extra={"PYTHONPATH": str(ROOT)})
+    done = run(
+        sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=place, env_extra={"PYTHONPATH": str(ROOT)}
+    )
     assert done.stderr.startswith(said)
 
 
@@ -170,13 +195,13 @@ def test_a_home_that_only_a_shell_knows_is_refused_with_the_whole_path(params):
 def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(params):
     for name, entry in params["captioners"].items():
         if name == "template":
-            del entry["tones"][3], entry["tones"][5]
+            del entry["tones"]["3"], entry["tones"]["5"]
     assert "captioners.template.tones has no phrase for skin types III, V; add the keys 3, 5" in _mistakes(params)
     params = copy.deepcopy(DEFAULT)
     params["grid"]["comparison"]["augmenters"] = ["tone_transfer"]
-    del params["augmenters"]["tone_transfer"]["ita"][6]
+    del params["augmenters"]["tone_transfer"]["ita"]["6"]
     assert "augmenters.tone_transfer.ita has no range for target type VI; add the key 6" in _mistakes(params)
-    params["subset"]["minority"] = [5]
+    params["population"]["minority"] = [5]
     checked_cells(params)
 
 
@@ -200,19 +225,21 @@ NO_YAML = {
 
 @pytest.mark.parametrize("text", NO_YAML)
 def test_what_is_no_yaml_is_told_with_line_column_and_remedy_in_one_line(place, text):
-    (place / "profiles/mine.yaml").write_text(text)
-    with pytest.raises(ParamsError, match=f"^profiles/mine.yaml, {NO_YAML[text]}") as caught:
-        profile.apply("mine")
+    (place / "config/profiles/mine.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=f"^config/profiles/mine.yaml, {NO_YAML[text]}") as caught:
+        configure.choose("mine")
     assert "\n" not in str(caught.value)
     for file, name in (("params.yaml", "toy"), ("config/base.yaml", "default"), ("config/base.yaml", "toy")):
         kept = Path(file).read_text()
         Path(file).write_text(text)
         with pytest.raises(ParamsError, match=f"{file}, {NO_YAML[text]}"):
-            profile.apply(name)
+            configure.choose(name)
         Path(file).write_text(kept)
     (place / "cells.yaml").write_text(text)
     (place / "pipeline_steps").symlink_to(ROOT / "pipeline_steps")
-    with pytest.raises(ParamsError, match=rf"^cells.yaml, {NO_YAML[text]}.*; run: python -m pipeline_steps\.cells$"):
+    with pytest.raises(
+        ParamsError, match=rf"^cells.yaml, {NO_YAML[text]}.*; run: python -m pipeline_steps\.configure --cells$"
+    ):
         check()
 
 
@@ -265,7 +292,7 @@ def test_a_misspelt_section_is_refused(params, wrong, meant):
 @pytest.mark.parametrize(
     ("section", "wrong", "meant"),
     [
-        ("subset", "majorty", "majority"),
+        ("population", "majorty", "majority"),
         ("classifier", "update", "updates"),
         ("ingest.sources.phantom", "seeds", "seed"),
         ("adapters.lora_tokens.training", "lr_schedule", "schedule"),
@@ -346,6 +373,17 @@ def test_vocabularies_are_those_of_the_libraries():
         assert all(hasattr(diffusers, name) for name in vocabulary.schedulers(family))
 
 
+def _all_entries(params):
+    """Place, model and values of each section and entry, of shipped models' training too."""
+    yield from ((section, model, params[section]) for section, model in SECTIONS.items())
+    yield from ((section, SHIPPED[section], node) for section, node in read_yaml(SHIPPED_FILE).items())
+    for section in (*NAMED, *TAGGED):
+        for name, entry in params[section].items():
+            model = NAMED.get(section) or TAGGED[section][0][entry[TAGGED[section][1]]]
+            if entry:
+                yield f"{section}.{name}", model, entry
+
+
 def test_every_number_has_bounds_and_every_word_of_a_vocabulary_is_closed(params):
     """Not all of a type is right for a parameter: -1e9 is no number of steps, and 'nonsense' no way to resize."""
     free = {
@@ -380,21 +418,16 @@ def test_every_number_has_bounds_and_every_word_of_a_vocabulary_is_closed(params
                     pass
                 node[key] = value
 
-    for section, model in SECTIONS.items():
-        visit(model, params[section], section, params[section])
-    for section in (*NAMED, *TAGGED):
-        for name, entry in params[section].items():
-            if entry:
-                model = NAMED.get(section) or TAGGED[section][0][entry[TAGGED[section][1]]]
-                visit(model, entry, f"{section}.{name}", entry)
-    references = r"\.(base|captioner|inversion|adapter|scheduler|encoder|algorithm_type)$|phrases|tones"
+    for section, model, entry in _all_entries(params):
+        visit(model, entry, section, entry)
+    references = r"\.(base|captioner|inversion|adapter|scheduler|encoder|algorithm_type)$|phrases|tones|\.words\."
     shipped = r"_training\.(autoencoder|text_encoder|unet|scheduler|t5|transformer|vision|text)\."
     open_to_all = [at for at in accepted if not re.search(references, at) and not re.search(shipped, at)]
     assert open_to_all == []
 
 
 def test_the_check_imports_nothing_heavy():
-    ask = "import sys; from pipeline_steps import cells, check_params, profile; print(sorted(sys.modules))"
+    ask = "import sys; from pipeline_steps import check_params, configure; print(sorted(sys.modules))"
     loaded = run(sys.executable, "-c", ask, cwd=ROOT).stdout
     heavy = [
         name for name in ("torch", "diffusers", "timm", "transformers", "pandas", "scipy") if f"'{name}'" in loaded
@@ -415,11 +448,11 @@ def test_cells_that_are_not_what_the_grid_expands_to_are_refused_with_the_comman
     cells = checked_cells(params)
     params["augmenters"]["majority_to_minority"]["adapter"] = "lora_names"
     with pytest.raises(
-        ParamsError, match=r"generate@majority_to_minority-iii-0.*run: python -m pipeline_steps\.cells$"
+        ParamsError, match=r"generate@majority_to_minority-iii-0.*run: python -m pipeline_steps\.configure --cells$"
     ):
         _checked(tmp_path, params, cells)
     (tmp_path / "cells.yaml").write_text("nothing\n")
-    with pytest.raises(ParamsError, match=r"run: python -m pipeline_steps\.cells$"):
+    with pytest.raises(ParamsError, match=r"run: python -m pipeline_steps\.configure --cells$"):
         check(tmp_path / "params.yaml", tmp_path / "cells.yaml")
 
 
@@ -439,21 +472,22 @@ def test_a_stage_refuses_what_its_parameters_do_not_name():
         ("adapter", "a-iii-0"),
     ):
         with pytest.raises(
-            ParamsError, match=rf"augmenters\.x\.{parameter} is .* wired to .*run: python -m pipeline_steps\.cells"
+            ParamsError,
+            match=rf"augmenters\.x\.{parameter} is .* wired to .*run: python -m pipeline_steps\.configure --cells",
         ):
             check_wiring("augmenters.x", {**right, parameter: (said, right[parameter][1])})
     with pytest.raises(ParamsError, match="location"):
         check_wiring("base_models.sd", {"location": ("other/phantom-sd", "models/base/phantom-sd")})
     check_images("arms.syn", "syn", Path("data/synthetic/x-iii-0"))
     for images, path in (("syn", NOTHING), ("real", "data/synthetic/x-iii-0")):
-        with pytest.raises(ParamsError, match=r"arms\.x\.images .*run: python -m pipeline_steps\.cells"):
+        with pytest.raises(ParamsError, match=r"arms\.x\.images .*run: python -m pipeline_steps\.configure --cells"):
             check_images("arms.x", images, Path(path))
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with this project's parameters, to choose profiles in."""
-    for name in ("params.yaml", "cells.yaml", "config", "profiles"):
+    for name in ("params.yaml", "cells.yaml", "config"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     (tmp_path / "models").symlink_to(ROOT / "models")
     monkeypatch.chdir(tmp_path)
@@ -466,14 +500,13 @@ def _both(place):
 
 def test_a_profile_with_mistakes_changes_nothing_and_names_them_all(place):
     before = _both(place)
-    wrong = (
-        "classifer: {updates: 3}\nsubset: {majorty: [1]}\ningest: {resize: crop}\ngrid: {comparison: {draws: [9]}}\n"
-    )
-    (place / "profiles/mine.yaml").write_text(wrong)
+    wrong = "classifer: {updates: 3}\npopulation: {majorty: [1]}\n"
+    wrong += "ingest: {resize: crop}\ngrid: {comparison: {draws: [9]}}\n"
+    (place / "config/profiles/mine.yaml").write_text(wrong)
     with pytest.raises(ParamsError) as caught:
-        profile.apply("mine")
+        configure.choose("mine")
     text = str(caught.value)
-    assert text.startswith("profiles/mine.yaml: 4 mistakes")
+    assert text.startswith("config/profiles/mine.yaml: 4 mistakes")
     said = (
         "did you mean classifier",
         "did you mean majority",
@@ -487,53 +520,53 @@ def test_a_profile_with_mistakes_changes_nothing_and_names_them_all(place):
 @pytest.mark.parametrize("text", ["", "- a\n", "grid: [", "compute: 3\n", "a: 1\na: 2\n"])
 def test_what_is_no_profile_changes_nothing(place, text):
     before = _both(place)
-    (place / "profiles/mine.yaml").write_text(text)
+    (place / "config/profiles/mine.yaml").write_text(text)
     with pytest.raises(ParamsError, match="mine"):
-        profile.apply("mine")
+        configure.choose("mine")
     assert _both(place) == before
 
 
 def test_choosing_a_profile_never_stacks_on_an_earlier_one(place):
     default = _both(place)
-    profile.apply("sagers")
+    configure.choose("sagers")
     run("git", "init", "-q", cwd=place)
     run("git", "add", "params.yaml", "cells.yaml", cwd=place)
     run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "a profile is committed", cwd=place)
-    profile.apply("toy")
+    configure.choose("toy")
     toy = _both(place)
     assert toy[0].startswith("# Profile: toy. ")
-    profile.apply("default")
+    configure.choose("default")
     assert _both(place) == default
-    profile.apply("toy")
+    configure.choose("toy")
     assert _both(place) == toy
 
 
 def test_values_changed_by_hand_are_not_lost(place):
-    profile.apply("toy")
+    configure.choose("toy")
     file = place / "params.yaml"
     file.write_text(file.read_text().replace("updates: 4", "updates: 5") + "# a note\n")
     updates = read_yaml(file)["classifier"]["updates"]
     file.write_text(file.read_text().replace(f"  updates: {updates}", "  updates: 77", 1))
     edited = _both(place)
     with pytest.raises(ParamsError, match=r"(?s)classifier\.updates: .* became 77.*--save NAME.*--discard"):
-        profile.apply("default")
+        configure.choose("default")
     assert _both(place) == edited
     with pytest.raises(ParamsError, match="there already"):
-        profile.apply("default", save="toy")
-    profile.apply("default", save="mine")
-    assert profile.profile_in_use(file.read_text()) == "default"
-    profile.apply("mine")
+        configure.choose("default", keep_as="toy")
+    configure.choose("default", keep_as="mine")
+    assert profile_in_use(file.read_text()) == "default"
+    configure.choose("mine")
     assert list(changes(YAML(typ="safe").load(edited[0]), read_yaml(file))) == []
     file.write_text(file.read_text().replace("  updates: 77", "  updates: 78", 1))
-    profile.apply("default", discard=True)
-    assert read_yaml(file) == DEFAULT
+    configure.choose("default", discard=True)
+    assert read_yaml(file) == made("default").params
 
 
 def test_an_environment_that_has_changed_is_no_hand_edit(place, monkeypatch):
     monkeypatch.setenv("EQUIDERM_FITZPATRICK17K", "/somewhere")
-    profile.apply("paper")
+    configure.choose("paper")
     monkeypatch.delenv("EQUIDERM_FITZPATRICK17K")
-    profile.apply("toy")
+    configure.choose("toy")
 
 
 # Of what ruamel.yaml itself writes back alike: neither 17 digits of a float nor colons and hashes in a flow list.
@@ -549,12 +582,7 @@ SECTIONS_OF = st.fixed_dictionaries({name: st.dictionaries(KEYS, NESTED, max_siz
 @settings(deadline=None, max_examples=200)
 @given(base=SECTIONS_OF, found=SECTIONS_OF)
 def test_what_is_saved_as_a_profile_gives_it_back(base, found):
-    from io import StringIO
-
-    yaml, text = YAML(), StringIO()
-    yaml.dump(base, text)
-    made = YAML(typ="safe").load(overlaid(text.getvalue(), difference(base, found)))
-    assert made == found
+    assert merged(base, difference(base, found)) == found
 
 
 def _lock(place, *cells):
@@ -568,10 +596,10 @@ def _lock(place, *cells):
 def test_going_to_a_profile_and_back_leaves_the_lock_as_it_was(place):
     _lock(place, "majority_to_minority-iii-0", "txt2img_vanilla-iii-0")
     before = (place / "dvc.lock").read_bytes()
-    profile.apply("toy")
+    configure.choose("toy")
     assert not (place / "data/synthetic/txt2img_vanilla-iii-0").exists(), "no report may see what is not in the grid"
     assert (place / "data/synthetic/majority_to_minority-iii-0").exists()
-    profile.apply("default")
+    configure.choose("default")
     assert (place / "dvc.lock").read_bytes() == before
 
 
@@ -581,7 +609,7 @@ def test_what_is_committed_stays_in_the_lock_and_what_was_tried_goes(place):
     run("git", "add", "dvc.lock", cwd=place)
     run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x", cwd=place)
     _lock(place, "txt2img_vanilla-iii-0", "tried-iii-0", "majority_to_minority-iii-0")
-    profile.apply("toy")
+    configure.choose("toy")
     cells = read_yaml(place / "cells.yaml")["cells"]
     assert clear(cells) == ["generate@txt2img_vanilla-iii-0", "generate@tried-iii-0"]
     assert prune(cells) == ["generate@tried-iii-0"]
@@ -597,7 +625,7 @@ def test_a_mistake_stops_all_before_the_first_stage_and_a_match_makes_nothing_st
     assert done.returncode != 0
     assert "error: params.yaml: ingest.resize is 'crop'" in done.stderr
     assert set(re.findall(r"Running stage '([^']+)'", done.stdout)) == {"check_params"}
-    params.write_text(right.replace("timeout_seconds: 120", "timeout_seconds: 121"))  # of a captioner not in the grid
+    params.write_text(right.replace("encoder: resnet18", "encoder: resnet34"))  # no segmenter is in the grid
     assert repro(toy_copy, "screen") == {"check_params"}
 
 
@@ -623,5 +651,5 @@ def test_numbers_are_swept_by_dvc_and_wiring_is_refused(toy_copy):
         )
         assert done.returncode != 0
         assert "cells.yaml is not what the grid" in done.stderr
-        assert "python -m pipeline_steps.cells" in done.stderr
+        assert "python -m pipeline_steps.configure --cells" in done.stderr
         run("git", "checkout", "-q", "params.yaml", "dvc.lock", cwd=toy_copy)

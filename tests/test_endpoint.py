@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, whole
 from PIL import Image
 from pydantic import ValidationError
 from server import until
@@ -33,7 +33,6 @@ from pipeline_steps.items.store import ItemStore, default_store
 from pipeline_steps.parameters.captioners import EndpointParams, LocalParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.images import digest
-from pipeline_steps.stage.params import read_yaml
 
 REPORT = {"asymmetry": "symmetric", "border": "sharp border", "colour": "red"}
 SECRET = "sk-very-secret"
@@ -411,7 +410,7 @@ def test_an_endpoint_on_this_machine_is_asked_directly(tmp_path, serve, monkeypa
 @pytest.mark.slow
 def test_a_server_that_none_of_us_wrote_answers(tmp_path):
     """``transformers serve`` with the shipped captioner: the reports are those of the same model in this process."""
-    given = read_yaml(ROOT / "params.yaml")["captioners"]
+    given = whole()["captioners"]
     folder = ROOT / "models/base/phantom-captioner"
     rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(6)], "row": range(6), "has_mask": False})
     rows["condition"] = "psoriasis"

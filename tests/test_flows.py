@@ -403,8 +403,7 @@ COMMANDS = {
     "flows.augment": ["--dry-run"],
     "flows.serve": [],
     "flows.worker": ["--pool", "lab"],
-    "pipeline_steps.profile": ["toy"],
-    "pipeline_steps.cells": [],
+    "pipeline_steps.configure": ["toy"],
     "pipeline_steps.select_subset": [part for x in ("dataset", "groups", "out", "metrics") for part in (f"--{x}", "x")],
 }
 
@@ -427,9 +426,7 @@ def _said_by(command, folder, root):
     )
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if c not in {"pipeline_steps.cells", "pipeline_steps.profile"}]
-)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "pipeline_steps.configure"])
 def test_an_archive_without_git_is_named_with_the_remedy(archive, command):
     done = _said_by(command, archive, archive)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr

@@ -1,6 +1,5 @@
 """Models in folders and on the hub: which is meant, at which commit, and what is fetched. The hub is a cache folder."""
 
-import copy
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 import torch
-from conftest import ROOT, copy_tree, run
+from conftest import ROOT, copy_tree, run, whole
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
@@ -31,7 +30,7 @@ OLD, NEW = "a" * 40, "b" * 40
 
 @pytest.fixture
 def params():
-    return copy.deepcopy(read_yaml(ROOT / "params.yaml"))
+    return whole()
 
 
 @pytest.fixture
@@ -367,7 +366,7 @@ def test_dvc_pins_once_and_a_moved_pin_makes_stale_what_loads_it(hub, tmp_path):
     (clone / "params.yaml").write_text(text.replace("location: models/base/phantom-sd #", "location: lab/sd.v2 #"))
     environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     assert os.environ.get("HF_HUB_CACHE") is None
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=clone)
     pin = clone / "models/revisions/lab--sd.v2.json"
 
     def repro(*arguments):

@@ -6,17 +6,15 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, whole
 from pydantic import ValidationError
 
 from pipeline_steps import generate, invert_tokens
-from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.jobs import Made, plan_jobs
-from pipeline_steps.stage.params import read_yaml
 
-PARAMS = read_yaml(ROOT / "params.yaml")
+PARAMS = whole()
 TRAIN = pd.DataFrame(
     {
         "image_id": [f"p{i}" for i in range(60)],
@@ -56,7 +54,7 @@ def planned(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("minority", [[4], [3, 4, 5, 6], [1, 2], [5, 6]])
 def test_images_are_made_for_the_minority(planned, minority):
-    params = {**PARAMS, "subset": {**PARAMS["subset"], "minority": minority}}
+    params = {**PARAMS, "population": {**PARAMS["population"], "minority": minority}}
     found = {augmenter: planned(params, augmenter) for augmenter in PARAMS["augmenters"]}
     assert found == {name: set(minority) for name in PARAMS["augmenters"]}
 
@@ -76,15 +74,11 @@ def test_targets_that_are_no_types_are_refused(types):
         JobParams.model_validate({**given, "target_types": types})
 
 
-@pytest.mark.parametrize("profile", sorted(f.stem for f in (ROOT / "profiles").glob("*.yaml")))
+@pytest.mark.parametrize("profile", sorted(f.stem for f in (ROOT / "config/profiles").glob("*.yaml")))
 def test_profiles_name_types_only_where_they_are_not_the_minority(profile):
     """Else changing the minority there would leave the targets behind."""
-    from ruamel.yaml import YAML
-
-    params = YAML(typ="safe").load(
-        overlaid((ROOT / "params.yaml").read_text(), read_yaml(ROOT / "profiles" / f"{profile}.yaml"))
-    )
-    minority = set(params["subset"]["minority"])
+    params = whole(profile)
+    minority = set(params["population"]["minority"])
     repeated = [name for name, a in params["augmenters"].items() if set(a["target_types"]) == minority]
     assert repeated == []
 

@@ -15,6 +15,7 @@ from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.captioners import TemplateParams
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.parameters.jobs import JobParams
+from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.jobs import aimed, plan_jobs
@@ -57,8 +58,8 @@ def _data(levels, each=12):
 
 
 def _select(levels, majority=(1, 2), minority=(5, 6)):
-    params = SubsetParams(conditions=("benign", "malignant"), majority=majority, minority=minority, policy="clean")
-    kept, dropped = select(*_data(levels), params)
+    params = SubsetParams(conditions=("benign", "malignant"), policy="clean")
+    kept, dropped = select(*_data(levels), params, Groups(majority=majority, minority=minority))
     return kept, drops(dropped)["dropped"]
 
 
@@ -110,9 +111,9 @@ def test_groups_that_the_cut_goes_through_are_left_out_and_counted():
 
 @pytest.mark.parametrize("wrong", [{"minority": (2, 5)}, {"minority": ()}, {"majority": (0, 1)}, {"minority": (56,)}])
 def test_groups_of_no_meaning_are_refused(wrong):
-    given = {"conditions": ("a",), "majority": (1, 2), "minority": (5, 6), "policy": "clean"}
+    given = {"majority": (1, 2), "minority": (5, 6)}
     with pytest.raises(ValidationError):
-        SubsetParams.model_validate({**given, **wrong})
+        Groups.model_validate({**given, **wrong})
 
 
 def _captions(folder, rows, tones=TONES):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, whole
 from PIL import Image
 
 from pipeline_steps import train_captioner
@@ -54,7 +54,7 @@ def tiny_vlm(tmp_path_factory):
 
 
 def _params(location, **changes):
-    given = read_yaml(ROOT / "params.yaml")["captioners"]["reports_local"]
+    given = whole()["captioners"]["reports_local"]
     given["tokenizer"]["location"] = str(ROOT / "models/base/phantom-sd")
     fast = {
         "dtype": "float32",
@@ -173,7 +173,11 @@ def test_replies_alone_are_learned(tiny_vlm):
 
 def test_the_captioners_training_is_reproducible_and_can_be_asked(tmp_path):
     tiny = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    how = read_yaml(ROOT / "params.yaml")["captioner_training"] | {"images": 24, "vocabulary": 400, "batch_size": 4}
+    how = read_yaml(ROOT / "config/shipped.yaml")["captioner_training"] | {
+        "images": 24,
+        "vocabulary": 400,
+        "batch_size": 4,
+    }
     how |= {"threads": 1, "vision": how["vision"] | tiny, "text": how["text"] | tiny | {"num_key_value_heads": 2}}
     how["optimisation"] |= {"steps": 3}
     for name in ("one", "two"):

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import copy_of, repro, run
+from conftest import copy_of, overlaid, repro, run
 from diffusers import FluxPipeline
 from PIL import Image
 
-from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.datasets.phantom.marks import COLOURS
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.params import read_yaml
@@ -29,7 +28,14 @@ GRID = {
         "arms": [],
         "segmenters": ["real", "syn"],
     },
-    "ablation": {"augmenters": ["sagers_inpaint", "dermaflux", "lesiongen_reports"]},
+    "looked_at": {
+        "scenarios": ["iii"],
+        "draws": [0],
+        "augmenters": ["sagers_inpaint", "dermaflux", "lesiongen_reports"],
+        "architectures": [],
+        "arms": [],
+        "segmenters": [],
+    },
 }
 
 
@@ -39,7 +45,7 @@ def methods(toy, tmp_path_factory):
     clone = copy_of(toy, tmp_path_factory.mktemp("methods") / "clone")
     params = clone / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"grid": GRID}))
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=clone)
     return clone, repro(clone)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from conftest import ROOT
+from conftest import whole
 from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
 
@@ -16,7 +16,6 @@ from pipeline_steps import train_classifier, train_segmenter
 from pipeline_steps.evaluate import predictions
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset
-from pipeline_steps.stage.params import read_yaml
 from pipeline_steps.vision.loop import snapshot
 from pipeline_steps.vision.networks import SMALL, network_normalisation, new_network
 from pipeline_steps.vision.segmentation import encoder_normalisation, new_segmenter
@@ -132,7 +131,7 @@ def test_an_unknown_encoder_is_refused():
 def trained(tmp_path, monkeypatch):
     """A function that runs a training stage on a few images of 32 px, and returns its config and weights."""
     monkeypatch.chdir(tmp_path)
-    params = read_yaml(ROOT / "params.yaml")
+    params = whole()
     params["compute"]["threads"] = 1
     small = {"updates": 2, "batch_size": 4, "validate_every": 1, "input_size": 32}
     for section in ("classifier", "segmenter"):

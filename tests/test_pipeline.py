@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import copy_tree, repro, run
+from conftest import copy_tree, overlaid, repro, run
 
-from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.jobs import Inputs, aimed, plan_jobs
 from pipeline_steps.stage.params import read_tagged, read_yaml
@@ -25,13 +24,14 @@ ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ
 def test_a_second_run_runs_nothing(toy):
     assert repro(toy) == set()
     changed = {line.split()[-1] for line in run("git", "status", "--porcelain", cwd=toy).stdout.splitlines()}
-    assert changed == {"cells.yaml", "dvc.lock", "metrics/summary.json", "params.yaml"}
+    compared = {file for file in changed if file.startswith("metrics/compared/")}
+    assert changed - compared == {"cells.yaml", "dvc.lock", "metrics/summary.json", "params.yaml"}
 
 
 @pytest.mark.slow
 def test_two_clones_give_equal_digests_by_dvc_and_by_the_flow(toy, tmp_path):
     other = copy_tree(tmp_path / "other")
-    run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=other)
+    run(sys.executable, "-m", "pipeline_steps.configure", "toy", cwd=other)
     run(sys.executable, "-m", "flows.augment", cwd=other, env_extra={"PREFECT_HOME": str(tmp_path / "prefect")})
     first, second = ((clone / "dvc.lock").read_text() for clone in (toy, other))
     assert first == second
@@ -178,9 +178,18 @@ def test_generated_images_load_as_an_image_folder_and_carry_their_origin(toy):
 
 def test_dvc_shows_metrics_plots_and_differences(toy, tmp_path):
     shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=toy).stdout)
-    assert "metrics/summary.json" in shown[""]["data"]
-    difference = json.loads(run("dvc", "params", "diff", "--json", cwd=toy).stdout)
+    contenders = {f"metrics/compared/iii-{arm}.json" for arm in ("real", "syn-majority_to_minority")}
+    assert set(shown[""]["data"]) == contenders
+    assert {"minority", "all", "worst", "gap"} <= set(shown[""]["data"]["metrics/compared/iii-real.json"]["data"])
+    table = run("dvc", "metrics", "show", cwd=toy).stdout.splitlines()
+    assert len(table) <= 10
+    assert max(map(len, table)) <= 120
+    done = run("dvc", "params", "diff", "--deps", "--json", cwd=toy)
+    assert done.stderr == "", "keys that are numbers are an error there"
+    difference = json.loads(done.stdout)
+    assert set(difference) == {"params.yaml"}, "neither all cells nor how shipped models were trained"
     assert difference["params.yaml"]["classifier.updates"]["new"] == 6
+    assert not [key for key in difference["params.yaml"] if key.startswith(("grid", "segmenter"))], "no stage reads it"
     run("dvc", "plots", "show", "-o", str(tmp_path), cwd=toy)
     page = (tmp_path / "index.html").read_text()
     assert "Fitzpatrick type" in page
@@ -289,7 +298,7 @@ def test_a_hub_layout_base_and_an_adapter_for_each_condition(toy_copy, tiny_sd):
     params["adapters"]["lora_tokens"]["joint"] = False
     params["adapters"]["lora_tokens"]["training"].update(snr_gamma=5.0, ema_decay=0.5)
     yaml.dump(params, toy_copy / "params.yaml")
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=toy_copy)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=toy_copy)
     assert "ingest" not in repro(toy_copy, "generate")
     adapters = toy_copy / "models/adapters/lora_tokens-iii-0"
     assert len(list(adapters.glob("*/pytorch_lora_weights.safetensors"))) == 7

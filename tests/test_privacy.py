@@ -5,14 +5,13 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, overlaid
 from PIL import Image
 
 from pipeline_steps import generate
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
-from pipeline_steps.profile import overlaid
 from pipeline_steps.recoloring.tone_transfer import ToneTransferParams
 from pipeline_steps.records.cards import adapter_card, images_card
 from pipeline_steps.records.errors import DataError

@@ -12,7 +12,8 @@ from benchmarks.provenance import short_training
 def _code(to: Path, old: str, new: str) -> Path:
     """Today's code with one change in the stage of the feature network."""
     shutil.copytree(ROOT / "pipeline_steps", to / "pipeline_steps", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "params.yaml", to)
+    (to / "config").mkdir()
+    shutil.copy(ROOT / "config/shipped.yaml", to / "config")
     stage = to / "pipeline_steps/train_features.py"
     text = stage.read_text("utf-8")
     assert text.count(old) == 1

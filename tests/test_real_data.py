@@ -20,7 +20,7 @@ D = Decoding(32, "center_crop", 100_000_000)
 def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
     monkeypatch.setenv("EQUIDERM_REAL_DATA", str(real_data))
     clone = copy_tree(tmp_path / "clone")
-    run(sys.executable, "-m", "pipeline_steps.profile", "fitzpatrick17k_table1", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "fitzpatrick17k_table1", cwd=clone)
     repro(clone, "select_subset", "split")
     counts = read_json(clone / "metrics/subset.json")["counts"]
     published = {c: dict(zip(("1", "2", "5", "6"), n, strict=True)) for c, n in TABLE_1.items()}

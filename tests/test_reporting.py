@@ -314,7 +314,7 @@ def page(tmp_path, monkeypatch):
     def render(data, skin, conditions, levels):
         params = read_yaml(ROOT / "params.yaml")
         params["ingest"]["adapter"] = data["adapter"]
-        params["subset"] |= {"majority": skin[0], "minority": skin[1]}
+        params["population"] |= {"majority": skin[0], "minority": skin[1]}
         write("params.yaml", params)
         write("metrics/ingest.json", {"images": {"present": 1, "missing": 0, "quarantined": 0}})
         write("metrics/audit.json", {"missing_facts": MISSING_FACTS})

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pipeline_steps import select_subset
 from pipeline_steps import split as split_stage
+from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
@@ -118,8 +119,9 @@ def _manifest():
 
 
 def test_policies():
-    params = SubsetParams(conditions=("a", "b"), majority=(1, 2), minority=(5, 6), policy="clean")
-    cleaned, dropped = select(*_manifest(), params)
+    params = SubsetParams(conditions=("a", "b"), policy="clean")
+    groups = Groups(majority=(1, 2), minority=(5, 6))
+    cleaned, dropped = select(*_manifest(), params, groups)
     dropped = drops(dropped)
     assert dropped["dropped"] == {
         "no pixels": {"1": 1},
@@ -127,7 +129,7 @@ def test_policies():
         "near-duplicates with different labels": {"1": 1},
     }
     assert dropped["dropped_by_condition"] == {reason: {"a": 1} for reason in dropped["dropped"]}
-    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}))
+    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}), groups)
     assert (len(cleaned), len(exact), len(none)) == (61, 64, 0)
     assert counts(exact)["a"] == {"1": 8, "2": 8, "5": 8, "6": 8}
 
@@ -141,8 +143,9 @@ def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     manifest.to_parquet("manifest.parquet")
     groups.to_parquet("groups.parquet")
-    subset = {"conditions": ["a", "b"], "majority": [1, 2], "minority": [5, 6], "policy": "clean"}
-    Path("params.yaml").write_text(json.dumps({"subset": subset}))
+    subset = {"conditions": ["a", "b"], "policy": "clean"}
+    population = {"majority": [1, 2], "minority": [5, 6]}
+    Path("params.yaml").write_text(json.dumps({"subset": subset, "population": population}))
     arguments = "--dataset . --groups groups.parquet --out subset.parquet --metrics subset.json"
     monkeypatch.setattr("sys.argv", ["select_subset", *arguments.split()])
     select_subset.main()
@@ -160,10 +163,10 @@ def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypa
 
 
 def test_unknown_condition_suggests():
-    params = SubsetParams(conditions=("psoriasi",), majority=(1,), minority=(6,), policy="clean")
+    params = SubsetParams(conditions=("psoriasi",), policy="clean")
     manifest, groups = _manifest()
     with pytest.raises(DataError, match="did you mean 'psoriasis'"):
-        select(manifest.assign(condition="psoriasis"), groups, params)
+        select(manifest.assign(condition="psoriasis"), groups, params, Groups(majority=(1,), minority=(6,)))
 
 
 def test_conditions_are_compared_where_they_are_chosen(monkeypatch):

@@ -275,7 +275,7 @@ def test_ingest_refuses_what_dvc_does_not_watch(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin"},
     )  # fmt: skip
     assert ran.returncode == 1
-    assert ran.stderr.strip().endswith("run 'python -m pipeline_steps.cells'")
+    assert ran.stderr.strip().endswith("run 'python -m pipeline_steps.configure --cells'")
     assert not (tmp_path / "o").exists()
 
 

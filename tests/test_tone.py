@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, overlaid
 from PIL import Image
 from scipy.stats import beta
 
@@ -15,7 +15,6 @@ from pipeline_steps.datasets import pad_ufes_20
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.table import Decoding
 from pipeline_steps.features.skin_tone import ToneRule, judge, measure, measured_where
-from pipeline_steps.profile import overlaid
 from pipeline_steps.records.groups import largest_share
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES

@@ -8,11 +8,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import copy_tree, repro, run
+from conftest import copy_tree, overlaid, repro, run
 from PIL import Image
 
 from pipeline_steps.datasets import phantom_table1
-from pipeline_steps.profile import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 SECRET = "MERIDIAN"  # in every id, and in the folder's name
@@ -45,13 +44,13 @@ def study(tmp_path_factory):
     photographs = base / SECRET / "photographs"
     _own_set(photographs)
     clone = copy_tree(base / "clone")
-    run(sys.executable, "-m", "pipeline_steps.profile", "toy", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "toy", cwd=clone)
     places = {"csv": str(photographs / "labels.csv"), "images": str(photographs), "masks": str(photographs)}
     columns = {"condition": "condition", "skin_type": "fitzpatrick_scale", "patient_id": "patient"}
     ingest = {"adapter": "folder", "sources": {"folder": {**places, **columns}}}
     params = clone / "params.yaml"
     params.write_text(overlaid(params.read_text(), {"ingest": ingest}))
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=clone)
     repro(clone)
     return clone, photographs
 
@@ -89,7 +88,7 @@ def test_a_withdrawn_photograph_leaves_what_was_derived_from_it(study, tmp_path)
     shutil.copytree(photographs, own)
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace(str(photographs), str(own)))
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=clone)
     run("dvc", "commit", "--force", "ingest", cwd=clone)  # the same photographs, elsewhere
 
     def status():

@@ -14,11 +14,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import copy_tree, run
+from conftest import copy_tree, overlaid, run
 from server import Server, living_stages, small_clone, until
 
 from flows.server import is_free
-from pipeline_steps.configuration.overlay import overlaid
 from pipeline_steps.stage.params import read_yaml
 
 pytestmark = pytest.mark.slow
@@ -242,13 +241,13 @@ def test_a_worker_that_does_not_fit_says_so(lab, server, tmp_path):
 def _grid(folder):
     """The whole pipeline over two scenarios and two draws, at toy scale or as ``EQUIDERM_GRID_PROFILE`` says."""
     clone = copy_tree(folder)
-    run(sys.executable, "-m", "pipeline_steps.profile", GRID_PROFILE, cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", GRID_PROFILE, cwd=clone)
     params = clone / "params.yaml"
     cells = {"scenarios": ["ii", "iii"], "draws": [0, 1]}
-    grid = {"comparison": {**cells, "arms": ["syn"]}, "ablation": {"augmenters": []}}
+    grid = {"comparison": {**cells, "arms": ["syn"]}}
     changes = {"grid": grid, "split": cells, "compute": {"threads": 1}}  # one thread: four workers share this machine
     params.write_text(overlaid(params.read_text(), changes))
-    run(sys.executable, "-m", "pipeline_steps.cells", cwd=clone)
+    run(sys.executable, "-m", "pipeline_steps.configure", "--cells", cwd=clone)
     return clone
 
 

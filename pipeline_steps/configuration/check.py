@@ -1,28 +1,33 @@
 """Whether params.yaml is right in itself, and cells.yaml what its grid expands to: all mistakes, before any work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
+
+from ruamel.yaml import YAML
 
 from pipeline_steps.configuration.fits import LOOKS
 from pipeline_steps.configuration.grid import Cells, partly_expanded
 from pipeline_steps.configuration.sections import section_mistakes
 from pipeline_steps.stage.mistakes import listed
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
-from pipeline_steps.stage.wiring import REMEDY
+from pipeline_steps.stage.wiring import MAKER, REMEDY
 
 CELLS_FILE = Path("cells.yaml")
 T = TypeVar("T")
 _BROKEN = (KeyError, TypeError, AttributeError, ValueError, ArithmeticError)  # what wrong parameters raise
 
 
-def checked_cells(params: Any, what: object = PARAMS_FILE) -> Cells:
+def checked_cells(params: Any, what: object = PARAMS_FILE, found: Sequence[str] | None = None) -> Cells:
     """What the grid of ``params`` expands to; errors call the parameters ``what``.
+
+    ``found``: mistakes in its sections, where they have been looked for.
 
     Raises:
         ParamsError: with every mistake that can be found.
     """
-    lines = section_mistakes(params)
+    lines = section_mistakes(params) if found is None else [*found]
     nothing: tuple[Cells, list[str]] = ({}, [])
     cells, wrong = _as_far_as_it_goes(lambda: partly_expanded(params), nothing, lines)
     lines += [line for line in wrong if line not in lines]
@@ -31,6 +36,14 @@ def checked_cells(params: Any, what: object = PARAMS_FILE) -> Cells:
     if lines:
         raise ParamsError(listed(lines, what))
     return cells
+
+
+def cells_text(cells: Cells) -> str:
+    """The text of ``cells.yaml``."""
+    yaml, stream = YAML(), StringIO()
+    yaml.default_flow_style = False
+    yaml.dump({"made_by": MAKER, "cells": cells}, stream)
+    return "# Made from grid in params.yaml. DVC shows made_by where it would show all cells.\n" + stream.getvalue()
 
 
 def _as_far_as_it_goes(step: Callable[[], T], otherwise: T, mistakes: list[str]) -> T:

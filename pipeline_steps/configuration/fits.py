@@ -95,6 +95,13 @@ def _patch(name: str, size: int) -> int:
     return int(found[1]) if found else 1
 
 
+def _words(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
+    sets = params["population"]["words"]
+    for name, captioner in params["captioners"].items():
+        if isinstance(captioner["tones"], str) and captioner["tones"] not in sets:
+            yield f"{none_of(f'captioners.{name}.tones', captioner['tones'], [*sets])} (the sets of population.words)"
+
+
 def _schedulers(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
     for name, a in params["augmenters"].items():
         if "scheduler" in a:
@@ -175,14 +182,15 @@ def _homes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
 def _skin(params: dict[str, Any], cells: Cells) -> Iterator[str]:
     """Captions name every type, and a recolouring needs a range of colours for each type that it is aimed at."""
     for name in sorted(cells["caption"]):
-        known = {int(level) for level in params["captioners"][name]["tones"]}
+        tones = params["captioners"][name]["tones"]
+        known = {int(level) for level in (FITZPATRICK_TYPES if isinstance(tones, str) else tones)}
         if lacking := [t for t in FITZPATRICK_TYPES if t not in known]:
             yield f"captioners.{name}.tones has no phrase for skin {levels_name(lacking)}; add {_keys(lacking)}"
     for name in sorted({cell["augmenter"] for cell in cells["generate"].values()}):
         a = params["augmenters"][name]
         if a["mode"] == "tone_transfer":
             known = {int(t) for t in a["ita"]}
-            wanted = targets(a["target_types"], params["subset"]["minority"])
+            wanted = targets(a["target_types"], params["population"]["minority"])
             if lacking := [t for t in wanted if t not in known]:
                 yield f"augmenters.{name}.ita has no range for target {levels_name(lacking)}; add {_keys(lacking)}"
 
@@ -192,4 +200,4 @@ def _keys(types: Sequence[int]) -> str:
 
 
 # Each gives a line for whatever can be told to go wrong in a later stage.
-LOOKS = (_sizes, _names, _input_sizes, _schedulers, _learned, _classes, _pairs, _skin, _homes)
+LOOKS = (_sizes, _names, _input_sizes, _words, _schedulers, _learned, _classes, _pairs, _skin, _homes)

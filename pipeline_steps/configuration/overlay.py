@@ -1,84 +1,40 @@
-"""Lay a profile's values over the default's, comments kept; and say in a profile what differs from the default.
+"""Lay one set of parameters over another, and say what differs between two.
 
-An overlay holds only what differs: mappings merge, everything else (lists too) replaces, and so does a mapping with
-``__replace__``. ``${NAME:-fallback}`` in its text is taken from the environment.
+An overlay holds only what differs: models merge deeply; lists, values and maps of free keys replace, and so does a map
+with ``__replace__``. ``${NAME:-fallback}`` in its text is taken from the environment.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterator
-from io import StringIO
 from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.nodes import ScalarNode
 
 from pipeline_steps.stage.params import ParamsError
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-_REPLACE = "__replace__"
+REPLACE = "__replace__"
 ANYTHING = "\u2026any\u2026"  # stands for a variable's value where that does not matter
+# Maps whose keys are a person's own: half of one and half of another would mean neither. And what lies within one.
+OPEN = frozenset({"phrases", "scheduler_options", "condition_templates", "extra_body", "ita", "tones"})
+OPEN_WITHIN = frozenset({"words"})
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+Variable = Callable[[re.Match[str]], str | None]
 
 
-def _from_environment(match: re.Match[str]) -> str | None:
+def from_environment(match: re.Match[str]) -> str | None:
+    """What ``${NAME:-fallback}`` stands for now; None where it stands for nothing."""
     return os.environ.get(match[1], match[2])
 
 
-def overlaid(default: str, overlay: Any, variable: Callable[[re.Match[str]], str | None] = _from_environment) -> str:
-    """The default's text with the overlay's values; ``variable`` gives what stands for ``${NAME:-fallback}``.
+def resolved(value: Any, variable: Variable = from_environment, where: str = "") -> Any:
+    """``value`` with what ``variable`` gives for each ``${NAME:-fallback}``, and all keys as text, as DVC wants them.
 
     Raises:
-        ParamsError: the overlay replaces a mapping by something else, or the other way round.
+        ParamsError: a variable stands for nothing.
     """
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.preserve_quotes = True
-    yaml.representer.add_representer(type(None), _null)
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(default)
-    if not isinstance(overlay, dict):
-        raise ParamsError("a profile holds sections of parameters, and this one holds none")
-    _merge(document, _resolved(overlay, "", variable), "")
-    stream = StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()
-
-
-def _null(representer: Any, _none: None) -> ScalarNode:
-    node: ScalarNode = representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    return node
-
-
-def _merge(target: Any, overlay: dict[str, Any], place: str) -> None:
-    for key, value in overlay.items():
-        where = f"{place}.{key}".lstrip(".")
-        known = target.get(key)
-        if isinstance(value, dict) and _REPLACE in value:
-            target[key] = {k: v for k, v in value.items() if k != _REPLACE}
-        elif isinstance(value, dict) and isinstance(known, dict):
-            _merge(known, value, where)
-        elif known is not None and isinstance(value, dict) != isinstance(known, dict):
-            raise ParamsError(f"overlay value {where} and the default's are not of one kind")
-        else:
-            target[key] = _like(known, value)
-
-
-def _like(known: Any, value: Any) -> Any:
-    """Lists are written the way the default writes them: in one line, or a line an entry."""
-    if not isinstance(value, list):
-        return value
-    made = CommentedSeq(value)
-    if not isinstance(known, CommentedSeq) or known.fa.flow_style():
-        made.fa.set_flow_style()
-    return made
-
-
-def _resolved(value: Any, where: str, variable: Callable[[re.Match[str]], str | None]) -> Any:
     if isinstance(value, dict):
-        return {k: _resolved(v, f"{where}.{k}".lstrip("."), variable) for k, v in value.items()}
+        return {str(k): resolved(v, variable, f"{where}.{k}".lstrip(".")) for k, v in value.items()}
     if isinstance(value, list):
-        return [_resolved(v, where, variable) for v in value]
+        return [resolved(v, variable, where) for v in value]
     if not isinstance(value, str):
         return value
 
@@ -91,26 +47,54 @@ def _resolved(value: Any, where: str, variable: Callable[[re.Match[str]], str | 
     return _VARIABLE.sub(found, value)
 
 
-def difference(base: Any, found: Any) -> Any:
-    """The overlay that makes ``found`` of ``base``, two parsed parameter files."""
-    if any(_is_no_overlay(base, found, key) for key in base.keys() | found.keys()):
-        return {_REPLACE: True, **found}
+def merged(base: dict[str, Any], overlay: dict[str, Any], place: str = "", *, marked: bool = False) -> dict[str, Any]:
+    """``base`` with the values of ``overlay``; ``marked``: an overlay of both, in which ``__replace__`` still stands.
+
+    Raises:
+        ParamsError: the overlay says a value where the base has a map, or the other way round.
+    """
+    made = dict(base)
+    for key, value in overlay.items():
+        where, known = f"{place}.{key}".lstrip("."), made.get(key)
+        if isinstance(value, dict) and REPLACE in value:
+            made[key] = value if marked else {k: v for k, v in value.items() if k != REPLACE}
+        elif _is_open(key, place):
+            made[key] = value
+        elif isinstance(value, dict) and isinstance(known, dict):
+            made[key] = merged(known, value, where, marked=marked)
+        elif known is not None and value is not None and isinstance(value, dict) != isinstance(known, dict):
+            raise ParamsError(f"{where} of the overlay and of what it lies over are not of one kind")
+        else:
+            made[key] = value
+    return made
+
+
+def _is_open(key: str, place: str) -> bool:
+    return key in OPEN or place.rpartition(".")[2] in OPEN_WITHIN
+
+
+def difference(base: Any, found: Any, place: str = "") -> Any:
+    """The overlay that makes ``found`` of ``base``."""
+    if any(_is_no_overlay(base, found, key, place) for key in base.keys() | found.keys()):
+        return {REPLACE: True, **found}
     made = {}
     for key, value in found.items():
-        old = base.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            if inner := difference(old, value):
+        old, where = base.get(key), f"{place}.{key}".lstrip(".")
+        if isinstance(old, dict) and isinstance(value, dict) and not _is_open(key, place):
+            if inner := difference(old, value, where):
                 made[key] = inner
         elif key not in base or old != value or isinstance(old, bool) != isinstance(value, bool):
             made[key] = value
     return made
 
 
-def _is_no_overlay(base: Any, found: Any, key: Any) -> bool:
-    """Whether what became of a key can't be said by merging: it is gone, or no mapping any more, or one only now."""
-    return key not in found or (
-        base.get(key) is not None and isinstance(base[key], dict) != isinstance(found[key], dict)
-    )
+def _is_no_overlay(base: Any, found: Any, key: Any, place: str) -> bool:
+    """Whether what became of a key can't be said by merging: it is gone, or a map where a value was, or a value now."""
+    if key not in found:
+        return True
+    old, new = base.get(key), found[key]
+    one_kind = old is None or new is None or isinstance(old, dict) == isinstance(new, dict)
+    return not one_kind and not _is_open(key, place)
 
 
 def changes(made: Any, found: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:

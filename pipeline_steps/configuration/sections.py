@@ -4,22 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline_steps.configuration.grid import NO_MODEL
+from pipeline_steps.configuration.population import PopulationParams
 from pipeline_steps.parameters import augmenters, captioners
 from pipeline_steps.parameters.adapters import AdapterParams
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.audit import AuditParams
 from pipeline_steps.parameters.base_models import BaseModelParams
-from pipeline_steps.parameters.base_training import BaseParams
-from pipeline_steps.parameters.captioner_training import CaptionerTraining
 from pipeline_steps.parameters.classifier import ClassifierParams
 from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.parameters.feature_training import FeatureTraining
 from pipeline_steps.parameters.features import FeatureParams
 from pipeline_steps.parameters.fid import FidParams
-from pipeline_steps.parameters.flux_training import FluxTraining
 from pipeline_steps.parameters.grid import Block
 from pipeline_steps.parameters.ingest import IngestParams
-from pipeline_steps.parameters.inpaint_training import InpaintTraining
 from pipeline_steps.parameters.inversions import InversionParams
 from pipeline_steps.parameters.report import ReportParams
 from pipeline_steps.parameters.screen import ScreenParams
@@ -36,6 +32,7 @@ SECTIONS: dict[str, type[Params]] = {
     "ingest": IngestParams,
     "features": FeatureParams,
     "audit": AuditParams,
+    "population": PopulationParams,
     "subset": SubsetParams,
     "split": SplitParams,
     "screen": ScreenParams,
@@ -44,11 +41,6 @@ SECTIONS: dict[str, type[Params]] = {
     "segmenter": SegmenterParams,
     "evaluation": EvaluationParams,
     "report": ReportParams,
-    "base_training": BaseParams,
-    "inpaint_training": InpaintTraining,
-    "flux_training": FluxTraining,
-    "captioner_training": CaptionerTraining,
-    "feature_training": FeatureTraining,
 }
 # Sections of named entries.
 NAMED: dict[str, type[Params]] = {

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from pipeline_steps.parameters.bounds import Fraction, NonEmpty
+from pipeline_steps.parameters.bounds import Fraction, NonEmpty, number
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.sampler import Sampler, Strength
 from pipeline_steps.records.populations import Type
@@ -75,7 +75,7 @@ class ToneTransferParams(JobParams):
     mode: Literal["tone_transfer"]
     region: Literal["outside_mask", "everywhere"]
     feather: NonNegativeFloat
-    ita: dict[Type, tuple[Degrees, Degrees]]
+    ita: dict[Annotated[Type, BeforeValidator(number)], tuple[Degrees, Degrees]]
 
 
 class EditBudget(Params):

@@ -1,10 +1,13 @@
 """How the shipped base model is trained."""
 
+from pathlib import Path
+from typing import ClassVar
+
 from pydantic import PositiveInt
 
 from pipeline_steps.parameters.bounds import Fraction, ImageSize, Seed, Threads
 from pipeline_steps.parameters.optimised import Training
-from pipeline_steps.stage.params import Params
+from pipeline_steps.stage.params import SHIPPED_FILE, Params
 
 
 class Round(Training):
@@ -14,7 +17,9 @@ class Round(Training):
 
 
 class BaseParams(Params):
-    """``base_training`` in params.yaml."""
+    """``base_training`` in config/shipped.yaml."""
+
+    read_from: ClassVar[Path] = SHIPPED_FILE
 
     seed: Seed
     threads: Threads

@@ -1,12 +1,13 @@
 """How the shipped captioner is trained."""
 
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline_steps.parameters.bounds import Seed, Threads
 from pipeline_steps.parameters.optimised import EmaDecay
-from pipeline_steps.stage.params import Params
+from pipeline_steps.stage.params import SHIPPED_FILE, Params
 
 
 class OptimisationParams(Params):
@@ -23,7 +24,9 @@ class OptimisationParams(Params):
 
 
 class CaptionerTraining(Params):
-    """``captioner_training`` in params.yaml."""
+    """``captioner_training`` in config/shipped.yaml."""
+
+    read_from: ClassVar[Path] = SHIPPED_FILE
 
     threads: Threads
     images: PositiveInt

@@ -1,6 +1,7 @@
 """How images are captioned: a model of parameters for each backend."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -10,13 +11,15 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
 )
 
 from pipeline_steps.parameters.bounds import Dtype, Fraction, NonEmpty, Seed
+from pipeline_steps.parameters.words import Phrases
 from pipeline_steps.stage.params import Params
 
-Level = Literal[1, 2, 3, 4, 5, 6, 12, 34, 56]  # of skin: a type or a group (``records.skin_types``)
 TOKEN, TONE, CONCEPTS = "{token}", "{tone}", "{concepts}"
 _OWN_FIELDS = {"model", "messages", "temperature", "max_tokens", "seed", "response_format", "stream", "n"}
 
@@ -38,14 +41,28 @@ def _text(text: str) -> str:
 Template = Annotated[str, AfterValidator(_template)]
 
 
-class CaptionerParams(Params):
-    """What every entry of ``captioners`` in params.yaml says: the backend, and a phrase for each skin type.
+def _name_or_phrases(value: Any, phrases: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, str) and value else phrases(value)
 
-    ``tones`` may have phrases for the groups 12, 34 and 56, too; else they take that of type 2, 4 or 5.
+
+class CaptionerParams(Params):
+    """What every entry of ``captioners`` in params.yaml says: the backend, and what it calls each skin type.
+
+    ``tones`` names a set of ``population.words``, which ``worded`` replaces by the set; or it is one: a phrase a type,
+    and for the groups 12, 34 and 56, too, where they do not take that of type 2, 4 or 5.
     """
 
     backend: str
-    tones: dict[Level, str]
+    tones: Annotated[Phrases, WrapValidator(_name_or_phrases)]
+
+
+C = TypeVar("C", bound=CaptionerParams)
+
+
+def worded(params: C, words: Mapping[str, Phrases]) -> C:
+    """``params`` whose ``tones`` are phrases: those of the set in ``words`` that they name."""
+    named: Any = params.tones
+    return params.model_copy(update={"tones": words[named]}) if isinstance(named, str) else params
 
 
 class TemplateParams(CaptionerParams):

@@ -8,7 +8,7 @@ from pipeline_steps.parameters.optimised import Derivation
 
 
 class FluxTraining(Derivation):
-    """``flux_training`` in params.yaml; ``vocabulary`` and ``max_tokens`` are those of the T5 tokenizer."""
+    """``flux_training`` in config/shipped.yaml; ``vocabulary`` and ``max_tokens`` are those of the T5 tokenizer."""
 
     vocabulary: PositiveInt
     max_tokens: PositiveInt

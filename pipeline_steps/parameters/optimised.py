@@ -1,11 +1,12 @@
 """How the training of a denoiser is optimised, as every stage that trains one reads it."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline_steps.parameters.bounds import Fraction, ImageSize, Seed, Threads
-from pipeline_steps.stage.params import Params
+from pipeline_steps.stage.params import SHIPPED_FILE, Params
 
 EmaDecay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -42,6 +43,8 @@ class Derivation(Optimised):
 
     The learning rate falls along a cosine.
     """
+
+    read_from: ClassVar[Path] = SHIPPED_FILE
 
     threads: Threads
     image_size: ImageSize

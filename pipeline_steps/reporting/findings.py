@@ -52,7 +52,7 @@ def read_findings() -> Findings:
 def findings(r: Results, study: Study, cells: Mapping[str, Any]) -> Findings:
     """Of results, with what params.yaml adds."""
     params = read_yaml(PARAMS_FILE)
-    minority = params["subset"]["minority"]
+    minority = params["population"]["minority"]
     settings = {
         name: a | {"target_types": targets(a["target_types"], minority)} for name, a in params["augmenters"].items()
     }

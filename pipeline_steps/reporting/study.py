@@ -63,7 +63,7 @@ class Study:
 def read_study(splits: Sizes, cells: Mapping[str, Any]) -> Study:
     """From params.yaml, metrics/subset.json, the manifest, and metrics/split.json and cells.yaml, parsed."""
     params, counts = read_yaml(PARAMS_FILE), read_json(METRICS / "subset.json")["counts"]
-    majority, minority = (tuple(sorted(params["subset"][group])) for group in ("majority", "minority"))
+    majority, minority = (tuple(sorted(params["population"][group])) for group in ("majority", "minority"))
     return Study(
         majority=majority,
         minority=minority,

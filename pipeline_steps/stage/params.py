@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -12,6 +12,7 @@ from pipeline_steps.stage.mistakes import did_you_mean, in_words, listed, none_o
 from pipeline_steps.stage.yaml_mistakes import parse_yaml
 
 PARAMS_FILE = Path("params.yaml")
+SHIPPED_FILE = Path("config/shipped.yaml")  # how the models that ship with the project were trained
 
 
 class ParamsError(ValueError):
@@ -19,8 +20,9 @@ class ParamsError(ValueError):
 
 
 class Params(BaseModel):
-    """Base of every stage's parameters: immutable, complete, nothing extra."""
+    """Base of every stage's parameters: immutable, complete, nothing extra. ``read_from``: their file."""
 
+    read_from: ClassVar[Path] = PARAMS_FILE
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -74,12 +76,13 @@ def parsed(text: str, path: Path) -> Any:
         raise ParamsError(f"{path}, {error}") from None
 
 
-def read_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
-    """Validate the dotted ``section`` of ``path`` against ``model``.
+def read_params(model: type[P], section: str, path: Path | None = None) -> P:
+    """Validate the dotted ``section`` of ``path`` (else of the model's own file) against ``model``.
 
     Raises:
         ParamsError: the section is missing, or a value in it is wrong; every wrong value is named.
     """
+    path = path or model.read_from
     node = _section(path, section)
     _READ[path, section] = node
     try:

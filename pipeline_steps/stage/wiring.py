@@ -7,7 +7,8 @@ from pipeline_steps.stage.params import ParamsError
 
 NOTHING = "models/none"  # the path of what a cell does not need
 SYNTHETIC = ("syn", "real_syn")  # mixtures that need an augmenter's images
-REMEDY = "run: python -m pipeline_steps.cells"
+MAKER = "python -m pipeline_steps.configure --cells"
+REMEDY = f"run: {MAKER}"
 
 
 def check_wiring(entry: str, wired: Mapping[str, tuple[str | None, object]]) -> None:
