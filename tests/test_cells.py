@@ -21,26 +21,28 @@ def test_real_is_trained_once_whatever_the_augmenters(params):
         "b": {
             "scenarios": ["i"],
             "draws": [0, 1],
-            "augmenters": ["majority_to_minority", "img2img_vanilla"],
+            "augmenters": ["majority_to_minority", "img2img_tokens_lora_untrained"],
             "architectures": ["vgg_small"],
             "arms": ["real", "syn"],
             "segmenters": ["real", "real_syn"],
+            "untrained": False,
         }
     }
     cells = expand(params)
     assert sum(c["arm"] == "real" for c in cells["train_classifier"].values()) == 2
     assert sum(c["arm"] == "syn" for c in cells["train_classifier"].values()) == 4
     assert sum(c["arm"] == "real" for c in cells["train_segmenter"].values()) == 2
-    assert cells["judge_masks"]["img2img_vanilla-i-1"] == {"split": "i-1"}
-    assert cells["train_segmenter"]["real_syn-img2img_vanilla-i-1"]["synthetic"] == "data/synthetic/img2img_vanilla-i-1"
+    assert cells["judge_masks"]["img2img_tokens_lora_untrained-i-1"] == {"split": "i-1"}
+    segmenter = cells["train_segmenter"]["real_syn-img2img_tokens_lora_untrained-i-1"]
+    assert segmenter["synthetic"] == "data/synthetic/img2img_tokens_lora_untrained-i-1"
     assert set(cells["invert_tokens"]) == {"tokens-i-0", "tokens-i-1"}
-    assert cells["generate"]["img2img_vanilla-i-0"]["tokens"] == "models/none"
+    assert cells["generate"]["img2img_tokens_lora_untrained-i-0"]["tokens"] == "models/none"
 
 
 def test_the_noise_floor_is_one_cell_whatever_the_augmenters(params):
     """What repeats real images alone needs none of them: a split and an architecture have one of it."""
     names = list(params["augmenters"])[:3]
-    block = {"scenarios": ["i"], "draws": [0, 1], "augmenters": names, "segmenters": ["real_again"]}
+    block = {"scenarios": ["i"], "draws": [0, 1], "augmenters": names, "segmenters": ["real_again"], "untrained": False}
     params["grid"] = {
         "b": {**block, "architectures": ["vgg_small", "vit_small"], "arms": ["real", "real_again", "syn"]}
     }
@@ -72,12 +74,13 @@ def test_undefined_names_are_refused(params):
     [
         ("inversions.tokens", {"base": "flux"}),
         ("adapters.lora_flux", {"inversion": "tokens"}),
-        ("augmenters.flux_vanilla", {"inversion": "tokens"}),
+        ("augmenters.txt2img_of_flux", {"inversion": "tokens"}),
     ],
 )
 def test_textual_inversion_with_flux_is_refused_before_anything_runs(params, entry, changes):
     """Whether its tokens would be learned there, or learned elsewhere and used there."""
-    block = dict(params["grid"]["comparison"], augmenters=["majority_to_minority", "flux_vanilla", "dermaflux"])
+    params["augmenters"]["txt2img_of_flux"] = params["augmenters"]["dermaflux"] | {"adapter": None}
+    block = dict(params["grid"]["comparison"], augmenters=["majority_to_minority", "txt2img_of_flux", "dermaflux"])
     params["grid"] = {"b": block}
     expand(params)
     section, name = entry.split(".")

@@ -34,6 +34,7 @@ from pipeline_steps.stage.yaml_mistakes import parse_yaml
 
 DEFAULT = whole("endpoints")
 DEFAULT["grid"] = whole()["grid"]
+DEFAULT["augmenters"] = whole()["augmenters"] | DEFAULT["augmenters"]
 SHIPPED = {
     "base_training": BaseParams,
     "inpaint_training": InpaintTraining,
@@ -314,12 +315,13 @@ def test_a_size_must_fit_every_base_model_of_the_grid_and_no_other(params):
 @pytest.mark.parametrize(("family", "sizes"), [("stable_diffusion", (504, 500)), ("flux", (1008, 1000))])
 def test_a_hub_model_that_is_not_here_is_taken_to_be_like_all_of_its_family(params, family, sizes):
     params["base_models"]["sd"] = {"family": family, "location": "nobody/nothing", "revision": None, "dtype": "float32"}
-    block = params["grid"]["comparison"] | {"augmenters": ["img2img_vanilla"], "architectures": [], "arms": []}
+    plain = "img2img_tokens_lora_untrained"
+    block = params["grid"]["comparison"] | {"augmenters": [plain], "architectures": [], "arms": []}
     params["grid"] = {"b": block}
-    params["augmenters"] = {"img2img_vanilla": params["augmenters"]["img2img_vanilla"]}
+    params["augmenters"] = {plain: params["augmenters"][plain]}
     if family == "flux":
         flow = {"scheduler": "FlowMatchEulerDiscreteScheduler", "scheduler_options": {}}
-        params["augmenters"]["img2img_vanilla"] |= flow
+        params["augmenters"][plain] |= flow
     params["ingest"]["image_size"] = sizes[0]
     checked_cells(params)
     params["ingest"]["image_size"] = sizes[1]
@@ -594,27 +596,29 @@ def _lock(place, *cells):
 
 
 def test_going_to_a_profile_and_back_leaves_the_lock_as_it_was(place):
-    _lock(place, "majority_to_minority-iii-0", "txt2img_vanilla-iii-0")
+    _lock(place, "majority_to_minority-iii-0", "txt2img_tokens_lora_untrained-iii-0")
     before = (place / "dvc.lock").read_bytes()
     configure.choose("toy")
-    assert not (place / "data/synthetic/txt2img_vanilla-iii-0").exists(), "no report may see what is not in the grid"
+    assert not (place / "data/synthetic/txt2img_tokens_lora_untrained-iii-0").exists(), (
+        "no report may see what is not in the grid"
+    )
     assert (place / "data/synthetic/majority_to_minority-iii-0").exists()
     configure.choose("default")
     assert (place / "dvc.lock").read_bytes() == before
 
 
 def test_what_is_committed_stays_in_the_lock_and_what_was_tried_goes(place):
-    _lock(place, "txt2img_vanilla-iii-0")
+    _lock(place, "txt2img_tokens_lora_untrained-iii-0")
     run("git", "init", "-q", cwd=place)
     run("git", "add", "dvc.lock", cwd=place)
     run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x", cwd=place)
-    _lock(place, "txt2img_vanilla-iii-0", "tried-iii-0", "majority_to_minority-iii-0")
+    _lock(place, "txt2img_tokens_lora_untrained-iii-0", "tried-iii-0", "majority_to_minority-iii-0")
     configure.choose("toy")
     cells = read_yaml(place / "cells.yaml")["cells"]
-    assert clear(cells) == ["generate@txt2img_vanilla-iii-0", "generate@tried-iii-0"]
+    assert clear(cells) == ["generate@txt2img_tokens_lora_untrained-iii-0", "generate@tried-iii-0"]
     assert prune(cells) == ["generate@tried-iii-0"]
     kept = read_yaml(place / "dvc.lock")["stages"]
-    assert set(kept) == {"generate@txt2img_vanilla-iii-0", "generate@majority_to_minority-iii-0", "split"}
+    assert set(kept) == {"generate@txt2img_tokens_lora_untrained-iii-0", "generate@majority_to_minority-iii-0", "split"}
 
 
 def test_a_mistake_stops_all_before_the_first_stage_and_a_match_makes_nothing_stale(toy_copy):

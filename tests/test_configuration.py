@@ -246,7 +246,7 @@ def test_a_saved_profile_gives_back_what_was_held_whatever_takes_from_what(profi
 def test_a_difference_is_shown_and_changes_nothing(monkeypatch, tmp_path):
     shown = configure.shown_difference("phantom_bench")
     assert "+ adapters.lora_flux (28 values)" in shown
-    assert "- grid.ablation (6 values)" in shown
+    assert "- grid.ablation (7 values)" in shown
     assert "  compute.threads: 2 → 1" in shown
     assert configure.shown_difference("default") == []
 
@@ -262,11 +262,40 @@ def test_the_command_lists_the_profiles_with_a_sentence_each():
 
 def test_a_value_lost_with_its_whole_entry_is_refused(tmp_path, monkeypatch):
     """The next profile has no such entry: the edit is no less lost."""
-    text = _edited(made("default").text, augmenters__img2img_vanilla__seed=4)
+    text = _edited(made("default").text, augmenters__img2img_tokens_lora_untrained__seed=4)
     (tmp_path / "params.yaml").write_text(text)
     (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / "models").symlink_to(ROOT / "models")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ParamsError, match=r"augmenters\.img2img_vanilla\.seed: 0 became 4"):
+    with pytest.raises(ParamsError, match=r"augmenters\.img2img_tokens_lora_untrained\.seed: 0 became 4"):
         configure.choose("toy")
-    assert read_yaml(tmp_path / "params.yaml")["augmenters"]["img2img_vanilla"]["seed"] == 4
+    assert read_yaml(tmp_path / "params.yaml")["augmenters"]["img2img_tokens_lora_untrained"]["seed"] == 4
+
+
+def test_base_models_as_they_came_have_the_settings_of_what_was_learned_on_them():
+    params = made("phantom_bench").params
+    blocks = {name: block for name, block in params["grid"].items() if block["untrained"]}
+    assert list(blocks) == ["untrained"]
+    for name in blocks["untrained"]["augmenters"]:
+        tuned, plain = params["augmenters"][name], params["augmenters"][f"{name}_untrained"]
+        assert (plain["inversion"], plain["adapter"]) == (None, None)
+        learned = {"inversion", "adapter", *({"mode", "threshold", "strength"} if name == "skindualgen" else ())}
+        assert {k: v for k, v in plain.items() if k not in learned} == {
+            k: v for k, v in tuned.items() if k not in learned
+        }
+    assert params["augmenters"]["skindualgen_untrained"]["mode"] == "txt2img", "the base model makes no masks"
+    for file in (BASE, *PROFILES.glob("*.yaml")):
+        assert "_untrained:" not in file.read_text(), "nobody writes them"
+
+
+def test_what_has_no_base_model_has_none_as_it_came(monkeypatch, tmp_path):
+    text = "grid: {untrained: {augmenters: [tone_transfer]}}\n"
+    said = "\n".join(_with_overlay(monkeypatch, tmp_path, text))
+    assert "grid.untrained.augmenters names tone_transfer, which has no base model, and untrained is true" in said
+
+
+def test_an_edited_block_gets_its_base_models_as_they_came():
+    text = _edited(made("toy").text, grid__comparison__untrained=True)
+    _, params = completed(text)
+    assert list(params["augmenters"]) == ["majority_to_minority_untrained"]
+    assert params["adapters"] == params["inversions"] == {}

@@ -126,9 +126,9 @@ def test_a_cell_asks_for_a_gpu_if_its_backend_or_mode_uses_the_device():
     params = whole("endpoints")
     augmenters, captioners = params["augmenters"], params["captioners"]
     for name in captioners:
-        augmenters[f"by {name}"] = augmenters["txt2img_vanilla"] | {"captioner": name}
+        augmenters[f"by {name}"] = augmenters["txt2img_tokens_lora"] | {"captioner": name}
     every = {"scenarios": ["iii"], "draws": [0], "augmenters": list(augmenters)}
-    params["grid"] = {"all": {**every, "architectures": [], "arms": [], "segmenters": []}}
+    params["grid"] = {"all": {**every, "architectures": [], "arms": [], "segmenters": [], "untrained": False}}
     cells = expand(params)
     asked = {(captioners[c["captioner"]]["backend"], c["gpus"]) for c in cells["caption"].values()}
     backends = {name: _uses_the_device(say.__module__) for name, say in caption.BACKENDS.items()}

@@ -27,6 +27,7 @@ GRID = {
         "architectures": [],
         "arms": [],
         "segmenters": ["real", "syn"],
+        "untrained": False,
     },
     "looked_at": {
         "scenarios": ["iii"],
@@ -35,6 +36,7 @@ GRID = {
         "architectures": [],
         "arms": [],
         "segmenters": [],
+        "untrained": False,
     },
 }
 

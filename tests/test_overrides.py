@@ -140,7 +140,7 @@ def test_a_dry_run_plans_with_the_overridden_parameters(here):
 
 
 def test_a_dry_run_plans_another_wiring_and_drops_no_cell(here):
-    override = "grid.comparison.augmenters=[img2img_vanilla]"
+    override = "grid.comparison.augmenters=[img2img_tokens_lora_untrained]"
     usual = run(*FLOW, "--dry-run", cwd=here).stdout.splitlines()[-1]
     planned = run(*FLOW, "--dry-run", "-S", override, cwd=here).stdout.splitlines()[-1]
     assert (usual, planned) == ("0 of 5 stages may run", "0 of 4 stages may run")

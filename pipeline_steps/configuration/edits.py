@@ -19,6 +19,7 @@ from pipeline_steps.configuration.profiles import (
 )
 from pipeline_steps.configuration.reach import names_in, names_reached, only
 from pipeline_steps.configuration.sections import NAMED, TAGGED
+from pipeline_steps.configuration.untrained import with_counterparts
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, parsed
 
@@ -111,7 +112,7 @@ def completed(text: str) -> tuple[str, dict[str, Any]]:
     held = held_params(text)
     try:
         whole = library(profile_in_use(text)).params
-        union = _together(whole, held)
+        union, _ = with_counterparts(_together(whole, held))
         cells, wrong = partly_expanded(union)
         names = names_reached(union, cells)
     except (ParamsError, *_BROKEN):

@@ -75,7 +75,7 @@ def _add_block(
 ) -> None:
     """All cells of one block on one split; what can't be made of it goes into ``wrong``."""
     name, block = named
-    for augmenter in block.augmenters:
+    for augmenter in block.made_by:
         with _noting(wrong):
             _add_augmenter(cells, params, (f"grid.{name}.augmenters", augmenter), split)
         if block.architectures or block.segmenters:
@@ -228,7 +228,7 @@ def _add_segmenters(cells: Cells, params: dict[str, Any], named: tuple[str, Bloc
             augmenter, split
         )
     if "real" in block.segmenters:
-        for augmenter in block.augmenters:
+        for augmenter in block.made_by:
             cells["judge_masks"][f"{augmenter}-{split}"] = {"split": split}
 
 
@@ -237,7 +237,7 @@ def _arms(params: dict[str, Any], named: tuple[str, Block], key: str) -> list[tu
     name, block = named
     arms: tuple[str, ...] = getattr(block, key)
     needs = {arm: _entry(params, "arms", arm, f"grid.{name}.{key}")["images"] in SYNTHETIC for arm in arms}
-    return [(arm, augmenter) for arm in arms for augmenter in (block.augmenters if needs[arm] else ("",))]
+    return [(arm, augmenter) for arm in arms for augmenter in (block.made_by if needs[arm] else ("",))]
 
 
 def _images_of(augmenter: str, split: str) -> dict[str, str]:

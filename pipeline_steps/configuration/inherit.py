@@ -10,7 +10,9 @@ from typing import Any, get_args
 
 from pipeline_steps.configuration.overlay import merged
 from pipeline_steps.configuration.sections import NAMED, TAGGED
+from pipeline_steps.configuration.untrained import with_counterparts
 from pipeline_steps.parameters.adapters import AdapterParams
+from pipeline_steps.parameters.grid import untrained_name
 from pipeline_steps.stage.mistakes import did_you_mean
 from pipeline_steps.stage.params import ParamsError
 
@@ -64,7 +66,13 @@ def expanded(source: Mapping[str, Any]) -> Expanded:
         node = source.get(section)
         if isinstance(node, dict):
             made.params[section] = _section(section, {k: v for k, v in node.items() if v is not None}, made)
-    return made
+    params, wrong = with_counterparts(made.params)
+    twins = {f"augmenters.{untrained_name(name)}": said for name, said in _of_augmenters(made.origins)}
+    return Expanded(params, twins | made.origins, [*made.mistakes, *wrong])
+
+
+def _of_augmenters(origins: Mapping[str, Said]) -> list[tuple[str, Said]]:
+    return [(place.partition(".")[2], said) for place, said in origins.items() if place.startswith("augmenters.")]
 
 
 def _section(section: str, node: dict[str, Any], made: Expanded) -> dict[str, Any]:

@@ -24,9 +24,9 @@ TABLE_2 = {
 
 # augmenter: (light, dark); ablation with VGG-16 on synthetic images alone, scenario i.
 ABLATION = {
-    "txt2img_vanilla": (18.80, 21.22),
+    "txt2img_tokens_lora_untrained": (18.80, 21.22),
     "txt2img_tokens": (35.36, 44.64),
-    "img2img_vanilla": (48.21, 69.64),
+    "img2img_tokens_lora_untrained": (48.21, 69.64),
     "img2img_tokens": (46.43, 71.43),
     "img2img_lora": (52.00, 73.21),
     "majority_to_minority": (53.57, 79.57),
