@@ -1,5 +1,6 @@
 """Blocks as Markdown: one function a kind of block. Pictures become files beside the page."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def _table(block: Table, _page: Path = Path()) -> str:
 
 
 def _figure(block: Figure, page: Path) -> str:
-    file = page.with_name(f"{page.stem}_{block.name}.png" if block.name else f"{page.stem}.png")
+    name = re.sub(r"[^\w.-]+", "_", block.name)
+    file = page.with_name(f"{page.stem}_{name}.png" if name else f"{page.stem}.png")
     file.write_bytes(block.png)
     picture = f"![{block.title}]({file.name})"
     return f"{picture}\n\n{block.caption}" if block.caption else picture
