@@ -23,7 +23,16 @@ OF_CLASSIFIERS = '''
 
 from pipeline_steps.measures.classifiers.overall import OfClassifier, accuracy
 
-TOY = OfClassifier("toy_error", "toy error", lambda p: 1 - accuracy(p), (0, 1), "lower", leaderboard=True, summary=True)
+TOY = OfClassifier(
+    name="toy_error",
+    heading="toy error",
+    of=lambda p: 1 - accuracy(p),
+    bounds=(0, 1),
+    better="lower",
+    leaderboard=True,
+    summary=True,
+    compared="toy",
+)
 '''
 OF_IMAGES = '''
 """How far the centres of features are apart."""
@@ -89,6 +98,9 @@ def test_a_file_and_a_row_are_a_section_and_a_measure(toy_copy):
     summary = json.loads((toy_copy / "metrics/summary.json").read_text())
     assert next(iter(summary["images"].values()))["toy_shift"] == scored["toy_shift"]
     assert set(summary["toy_error"]) == set(summary["accuracy"])
+    compared = [json.loads(file.read_text()) for file in (toy_copy / "metrics/compared").glob("*.json")]
+    assert compared
+    assert all(abs(found["toy"] - (1 - found["all"])) < 2e-6 for found in compared)
     assert "toy_error" in pd.read_csv(toy_copy / "report/accuracy.csv")
     assert {"toy_shift", "toy_shift_low"} <= set(pd.read_csv(toy_copy / "report/images.csv"))
 

@@ -17,7 +17,8 @@ class Measure(Generic[Function]):
     are cut. ``better``: the direction. ``unit``: ``%`` or ``points`` of a share, which is multiplied by 100 to be
     printed; empty for any other number. ``digits``: how many are printed in the leaderboard.
 
-    ``leaderboard``: whether methods are compared by it; ``summary``: whether it stands in ``metrics/summary.json``.
+    ``leaderboard``: whether methods are compared by it; ``summary``: whether it stands in ``metrics/summary.json``;
+    ``compared``: its short name among the few numbers in ``metrics/compared``, if it is one of them.
 
     What the three tables need beside that:
 
@@ -37,6 +38,7 @@ class Measure(Generic[Function]):
     digits: int = 1
     leaderboard: bool = False
     summary: bool = False
+    compared: str = ""
     interval: Callable[..., tuple[float, float]] | None = None
     each_level: bool = False
     between_levels: bool = False

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
+from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.reporting.comparisons import contenders
+from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS
 from pipeline_steps.reporting.results import Results
 
 PARTITIONS = ("holdout", "test")  # the first of these that there is
-MEASURES = {"minority": "minority", "all": "accuracy", "worst": "worst_accuracy", "gap": "gap"}
+MEASURES = {m.compared: m.name for m in BOARD_CLASSIFIERS if m.compared}
+OF_IMAGES = {m.compared: m.name for m in DISTANCES if m.compared}
 
 
 def compared(r: Results, minority: Sequence[int]) -> dict[str, dict[str, float]]:
-    """By scenario and contender: accuracy on the minority, on all, on the worst type, and the gap between types.
+    """By scenario and contender: the measures that have a name here, such as the gap between types.
 
     Means over architectures, then over draws, on the holdout where there is one, else on the test split. Beside them
-    the Fréchet distance of an augmenter's images to reference images, mean over draws.
+    the distances of an augmenter's images to reference images, mean over draws.
     """
     tables = next((found for p in PARTITIONS if (found := contenders(r, p, minority))), {})
     made: dict[str, dict[str, float]] = {}
@@ -23,13 +26,14 @@ def compared(r: Results, minority: Sequence[int]) -> dict[str, dict[str, float]]
         for scenario, rows in by_draw.groupby(level="scenario"):
             means = {measure: float(rows[column].mean()) for measure, column in MEASURES.items()}
             key = "-".join(part for part in (str(scenario), arm, augmenter) if part)
-            made[key] = means | _distance(r, str(scenario), augmenter)
+            made[key] = means | _distances(r, str(scenario), augmenter)
     return made
 
 
-def _distance(r: Results, scenario: str, augmenter: str) -> dict[str, float]:
+def _distances(r: Results, scenario: str, augmenter: str) -> dict[str, float]:
     if not augmenter or not len(r.images):
         return {}
     of_scenario = r.images["split"].str.rsplit("-", n=1).str[0] == scenario
-    known = r.images[(r.images["augmenter"] == augmenter) & of_scenario]["frechet_distance"].astype(float).dropna()
-    return {"distance": float(known.mean())} if len(known) else {}
+    mine = r.images[(r.images["augmenter"] == augmenter) & of_scenario]
+    known = {name: mine[column].astype(float).dropna() for name, column in OF_IMAGES.items()}
+    return {name: float(values.mean()) for name, values in known.items() if len(values)}

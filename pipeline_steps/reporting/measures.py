@@ -19,6 +19,7 @@ MINORITY = Measure(  # the report's own: who the minority is, ``evaluate`` doesn
     bounds=(0, 1),
     better="higher",
     leaderboard=True,
+    compared="minority",
 )
 BOARD_CLASSIFIERS: tuple[Measure[Any], ...] = (MINORITY, *(m for m in CLASSIFIERS if m.leaderboard))
 _OF_IMAGES: tuple[Measure[Any], ...] = (*DISTANCES, *COUNTED)

@@ -74,9 +74,18 @@ def _worst_difference(p: Predictions, difference: Any) -> float:
 
 
 WORST_ACCURACY = OfClassifier(
-    "worst_accuracy", "worst type", worst_accuracy, (0, 1), "higher", leaderboard=True, between_levels=True
+    "worst_accuracy",
+    "worst type",
+    worst_accuracy,
+    (0, 1),
+    "higher",
+    leaderboard=True,
+    compared="worst",
+    between_levels=True,
 )
-GAP = OfClassifier("gap", "gap", gap, (0, 1), "lower", unit="points", leaderboard=True, between_levels=True)
+GAP = OfClassifier(
+    "gap", "gap", gap, (0, 1), "lower", unit="points", leaderboard=True, compared="gap", between_levels=True
+)
 EQUAL_OPPORTUNITY = OfClassifier(
     "equal_opportunity_difference",
     "equal-opportunity difference",

@@ -49,6 +49,7 @@ ACCURACY = OfClassifier(
     better="higher",
     leaderboard=True,
     summary=True,
+    compared="all",
     interval=accuracy_interval,
     each_level=True,
 )

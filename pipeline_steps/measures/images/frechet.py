@@ -63,6 +63,7 @@ FRECHET = Distance(
     unit="",
     leaderboard=True,
     summary=True,
+    compared="distance",
     of_rows=frechet_of,
     in_inception="FID",
 )
