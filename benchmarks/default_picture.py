@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.reporting.figures import accuracy_by_type, read_image
+from pipeline_steps.reporting.figures import accuracy_by_level, read_image
 from pipeline_steps.reporting.intervals import accuracy_points
 from pipeline_steps.reporting.study import read_study
 from pipeline_steps.stage.params import read_yaml
@@ -51,7 +51,9 @@ def main() -> None:
     study = read_study(json.loads(Path("metrics/split.json").read_text()), read_yaml(Path("cells.yaml"))["cells"])
     points = accuracy_points(rows, float("nan"), study.evaluation.minimum_level_images)  # one draw: nothing to correct
     title = "Accuracy on the phantom holdout (phantom results)"
-    chart = Image.open(io.BytesIO(accuracy_by_type(points, title, study.conditions, study.floors)))
+    chart = Image.open(
+        io.BytesIO(accuracy_by_level(points, title, study.conditions, study.floors, study.names, study.noun))
+    )
     top = pairs()
     top = top.resize((WIDTH, round(top.height * WIDTH / top.width)), Image.Resampling.LANCZOS)
     bottom = chart.convert("RGB").resize((WIDTH * 3 // 4, round(chart.height * WIDTH * 3 / 4 / chart.width)))

@@ -5,6 +5,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.statistics.draws import corrected_paired_test
 
 PAGE = Path("docs/phantom_full.md")
-MINORITY = ("5", "6")
+MINORITY, ALL = ("5", "6"), tuple(map(str, FITZPATRICK_TYPES))
 MEASURES = {"V and VI, holdout": "minority", "own test split": "test"}
 PAIRS = {
     "syn - real": ("syn", "real"),
@@ -33,7 +34,7 @@ PAIRS = {
     "real+syn - real": ("real_syn", "real"),
     "real again - real (ResNet): the noise floor": ("real_again", "real"),
 }
-STRATEGIES = ("vanilla", "tokens", "lora", "tokens_lora")
+STRATEGIES = ("tokens_lora_untrained", "tokens", "lora", "tokens_lora")
 ALONE = ("tokens", "lora")
 
 
@@ -105,14 +106,14 @@ def strategies(images: pd.DataFrame) -> tuple[list[list[Cell]], list[list[Cell]]
     right = {f"{mode}_{s}": _right(f"{mode}_{s}") for mode in ("txt2img", "img2img") for s in STRATEGIES}
     rows: list[list[Cell]] = []
     for name, tested in right.items():
-        dark = tested[tested["fitzpatrick_scale"].isin([5, 6])]["right"].mean()
+        dark = tested[tested["level"].isin(MINORITY)]["right"].mean()
         distance = or_why_not(images.set_index("augmenter").loc[name].to_dict(), FRECHET, 3)
         rows.append([name, f"{tested['right'].mean():.1%}", f"{dark:.1%}", distance])
     pairs = [(f"{mode}_tokens_lora", f"{mode}_{one}") for mode in ("txt2img", "img2img") for one in ALONE]
     pairs += [(f"img2img_{s}", f"txt2img_{s}") for s in STRATEGIES]
     tests = []
     for one, other in pairs:
-        for words, types in (("V and VI, holdout", [5, 6]), ("all types, holdout", list(FITZPATRICK_TYPES))):
+        for words, types in (("V and VI, holdout", MINORITY), ("all types, holdout", ALL)):
             tests.append(line(f"{one} - {other}", words, _over_images(right[one], right[other], types)))
     return rows, tests
 
@@ -123,8 +124,8 @@ def _right(strategy: str) -> pd.DataFrame:
     return table.assign(right=(table["predicted"] == table["condition"]).astype(float))
 
 
-def _over_images(one: pd.DataFrame, other: pd.DataFrame, types: list[int]) -> dict[str, float]:
-    kept = one["fitzpatrick_scale"].isin(types).to_numpy()
+def _over_images(one: pd.DataFrame, other: pd.DataFrame, types: Sequence[str]) -> dict[str, float]:
+    kept = one["level"].isin(types).to_numpy()
     gap = (one["right"] - other["right"]).to_numpy()[kept]
     how, groups = read_params(EvaluationParams, "evaluation"), list(one["group"][kept])
     low, high = cluster_interval(lambda rows: float(gap[rows].mean()), groups, how.bootstrap_draws, how.seed)

@@ -6,8 +6,9 @@ short_caption for a second text encoder that holds less; ``tones.json``: the phr
 groups that have one of their own), ``metrics/captions/<captioner>.json``.
 """
 
+import json
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,10 +20,10 @@ from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.template import by_template
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams, worded
+from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.parameters.words import Words
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.locations import watched
-from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged
@@ -41,14 +42,14 @@ BACKENDS: dict[str, Say] = {
 COMPUTES_HERE = ("local",)  # backends whose numbers depend on this process's threads; the others load no torch
 
 
-def caption(params: CaptionerParams, study: Study) -> Captioned:
-    """Captions of all study images.
+def caption(params: CaptionerParams, study: Study, levels: Sequence[str]) -> Captioned:
+    """Captions of all study images; ``levels``: of the population.
 
     Raises:
-        DataError: a skin type has no phrase, or the backend can't caption.
+        DataError: a level has no phrase, or the backend can't caption.
     """
-    if lacking := [t for t in FITZPATRICK_TYPES if t not in params.tones]:
-        raise DataError(f"captioner has no tone phrase for skin type {lacking}; add it under tones")
+    if lacking := [level for level in levels if level not in params.tones]:
+        raise DataError(f"captioner has no words for level {', '.join(lacking)}; add them under tones")
     return BACKENDS[params.backend](params, study)
 
 
@@ -61,6 +62,12 @@ def _check_wiring(entry: str, params: CaptionerParams, args: Namespace) -> None:
     for place, (model, given) in models.items():
         named = watched(model.location, model.revision) if hasattr(model, "location") else None
         check_wiring(place, {"location": (named, given)})
+
+
+def _beside(column: str, attributes: str) -> str:
+    """An image's attributes but for the one that divides people: that is said of whom the image is to show."""
+    said = json.loads(attributes or "{}")
+    return json.dumps({name: value for name, value in said.items() if name != column}) if column in said else attributes
 
 
 def main() -> None:
@@ -76,12 +83,14 @@ def main() -> None:
         use_threads(read_params(Threads, "compute").threads)
     table = pd.read_parquet(args.subset)
     rows = table[table["role"] == "study"].reset_index(drop=True)
-    made = caption(params, Study(rows, args.dataset, default_store()))
+    levels = read_params(Group, "population.levels").value
+    rows["attributes"] = [_beside(read_params(Column, "population.column").value, text) for text in rows["attributes"]]
+    made = caption(params, Study(rows, args.dataset, default_store()), levels)
     print(f"captions: {made.use.computed} computed, {made.use.reused} reused")
     with whole_folder(args.out) as out:
         said = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
         pd.DataFrame(said).to_parquet(out / "captions.parquet", index=False)
-        write_metrics(out / "tones.json", {str(level): phrase for level, phrase in sorted(params.tones.items())})
+        write_metrics(out / "tones.json", dict(sorted(params.tones.items())))
     shared = {"captions": len(rows), "distinct": len(set(made.captions)), "backend": params.backend}
     write_metrics(args.metrics, {**shared, **made.counts})
 

@@ -1,4 +1,4 @@
-"""Open the test split, and measure a classifier or a segmenter per skin type. No other stage opens it.
+"""Open the test split, and measure a classifier or a segmenter per level. No other stage opens it.
 
 Reads: data set, split, a trained network. Writes: ``data/predictions/<cell>.parquet`` and
 ``metrics/classification/<cell>.json``, or of a segmenter ``data/overlaps/<cell>.parquet`` and
@@ -52,12 +52,12 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict
 def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     """All measures of one test partition, with cluster-bootstrap intervals of those that have one.
 
-    ``by_type``: what is measured of each skin type, and what compares types. Types with fewer than
+    ``by_type``: what is measured of each level, and what compares levels. Levels with fewer than
     ``minimum_level_images`` images have an accuracy and an ``n``, but are not ``compared``.
     """
     columns = [c for c in table.columns if c.startswith(_PROBABILITY)]
     probabilities = table[columns].rename(columns=lambda c: c.removeprefix(_PROBABILITY))
-    levels, minimum = table["fitzpatrick_scale"], params.minimum_level_images
+    levels, minimum = table["level"], params.minimum_level_images
     p = Predictions(table["condition"], table["predicted"], probabilities, levels, table["group"], minimum)
     n = levels.value_counts().sort_index()
     parts = {str(t): p.of_level(t) for t in n.index}
@@ -115,14 +115,14 @@ def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[st
 
 
 def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
-    """The mean of each measure over one test partition, over all and per skin type, with cluster-bootstrap intervals.
+    """The mean of each measure over one test partition, over all and per level, with cluster-bootstrap intervals.
 
     ``n`` images have a mask that marks something, ``without_mask`` images have none, ``empty_mask`` images one in which
     nothing is marked; ``few``: fewer than a skin type must have for its number to mean anything.
     """
     known = table[table["mask"] == "marked"]
-    few = known["fitzpatrick_scale"].value_counts() < params.minimum_level_images
-    by_type = {str(t): {**_overlap(r, params), "few": bool(few[t])} for t, r in known.groupby("fitzpatrick_scale")}
+    few = known["level"].value_counts() < params.minimum_level_images
+    by_type = {str(t): {**_overlap(r, params), "few": bool(few[t])} for t, r in known.groupby("level")}
     return {
         **_overlap(known, params),
         **_left_out(table, "none", "without_mask"),
@@ -132,8 +132,8 @@ def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, A
 
 
 def _left_out(table: pd.DataFrame, kind: str, name: str) -> dict[str, Any]:
-    """How many images have such a mask, over all and by skin type."""
-    types = table["fitzpatrick_scale"][table["mask"] == kind].value_counts().sort_index()
+    """How many images have such a mask, over all and by level."""
+    types = table["level"][table["mask"] == kind].value_counts().sort_index()
     return {name: int(types.sum()), f"{name}_by_type": {str(t): int(n) for t, n in types.items()}}
 
 

@@ -142,10 +142,8 @@ def _fit(m: Material, rows: pd.DataFrame, params: AdapterParams) -> tuple[Fit, l
     if len(rows) and (params.task != "image" or params.lesion_weight != 1):
         fit = replace(fit, **_with_masks(m, params.task, images, rows, latents), mask_terms=_terms(params))
     said = [
-        m.captions.prompt(image_id, m.tokens.name(condition), int(skin_type))
-        for image_id, condition, skin_type in zip(
-            rows["image_id"], rows["condition"], rows["fitzpatrick_scale"], strict=True
-        )
+        m.captions.prompt(image_id, m.tokens.name(condition), level)
+        for image_id, condition, level in zip(rows["image_id"], rows["condition"], rows["level"], strict=True)
     ]
     return fit, said, embed_prompts(m.f, m.c, m.tokens, said, store)
 

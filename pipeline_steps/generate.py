@@ -1,4 +1,4 @@
-"""Generate images of the conditions on the wanted skin types.
+"""Generate images of the conditions of the wanted levels: skin types, or whatever divides the population.
 
 Reads: data set, split, and what the augmenter's mode needs: base model, captions, tokens, adapter. Writes:
 ``data/synthetic/<cell>``: PNG files and ``metadata.csv`` in the layout of ``datasets.load_dataset("imagefolder")``.
@@ -20,14 +20,13 @@ from pipeline_steps.diffusion.paired import image_and_mask
 from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.parameters.augmenters import PARAMS
 from pipeline_steps.parameters.jobs import JobParams
-from pipeline_steps.parameters.population import Group
+from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.recoloring.tone_transfer import recolor
 from pipeline_steps.records.cards import images_card
 from pipeline_steps.records.images import with_text
 from pipeline_steps.records.jobs import Inputs, Job, Made, aimed, plan_jobs
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.populations import targets
-from pipeline_steps.records.skin_types import levels_name
+from pipeline_steps.records.populations import levels_name, targets
 from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.remote.edit import remote_edit
 from pipeline_steps.stage import pictures
@@ -129,7 +128,9 @@ def main() -> None:
     _check_wiring(f"augmenters.{args.augmenter}", named, inputs, args)
     params = aimed(named, minority)
     if beyond := set(targets(named.target_types, minority)) - set(minority):
-        print(f"augmenters.{args.augmenter} asks for {levels_name(beyond)}, the minority is {levels_name(minority)}")
+        column = read_params(Column, "population.column").value
+        asked, whom = levels_name(column, beyond), levels_name(column, minority)
+        print(f"augmenters.{args.augmenter} asks for {asked}, the minority is {whom}")
     made = generate(params, inputs, args.out)
     print(f"images: {made.computed} computed, {made.reused} reused")
 

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
-from pipeline_steps.datasets.source import Loaded, Source
+from pipeline_steps.datasets.source import OF_MASK, Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.parameters.ingest import KINDS, IngestParams, Sources
 from pipeline_steps.records.errors import BadImageError, DataError
-from pipeline_steps.records.images import MACHINES, digest
+from pipeline_steps.records.images import INVERTED, MACHINES, digest
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
 from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
@@ -60,6 +60,17 @@ def read_source(params: IngestParams) -> Source:
     return source
 
 
+def _refuse_inverted(outcomes: list[Loaded | str]) -> None:
+    """Masks of a set are of one kind: where most seem inverted, so are those that touch their images' edges."""
+    inverted = sum(outcome == f"{OF_MASK}{INVERTED}" for outcome in outcomes)
+    read = sum(not isinstance(outcome, str) and outcome.mask is not None for outcome in outcomes)
+    if inverted > read + 1:
+        raise DataError(
+            f"{inverted} of {inverted + read} masks are marked along their whole edge and not within: they seem to be "
+            "inverted, all of them; save lesions in white on black"
+        )
+
+
 def _no_image(_position: int) -> Loaded:
     raise FileNotFoundError
 
@@ -69,6 +80,7 @@ def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
     with ThreadPoolExecutor(source.threads) as pool:
         jobs = pool.map(lambda i: _try(source, i), range(len(source.table)))
         outcomes = list(Track(jobs, "ingest", len(source.table)))
+    _refuse_inverted(outcomes)
     loaded = [o for o in outcomes if not isinstance(o, str)]
     pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (len(loaded), size, size, 3))
     masks = np.lib.format.open_memmap(out / "masks.npy", "w+", np.bool_, (len(loaded), size, size))

@@ -23,7 +23,8 @@ from pipeline_steps.parameters.inversions import InversionParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.skin_types import levels_name, types_of
+from pipeline_steps.records.populations import MAJORITY
+from pipeline_steps.records.skin_types import GROUPS, types_of
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
@@ -63,19 +64,20 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
 
 
 def check_templates(params: InversionParams, train: pd.DataFrame, name: str) -> None:
-    """Whether the templates of inversion ``name`` speak of skin that the majority of ``train`` has.
+    """Whether the templates of inversion ``name`` speak of people that the majority of ``train`` has.
 
     Else the tokens would learn what the words get wrong: dark skin, from captions that call it light.
 
     Raises:
-        DataError: they speak of none of its types.
+        DataError: they speak of none of its levels.
     """
-    levels = set(train.loc[train["tone"] == "majority", "fitzpatrick_scale"]) or set(train["fitzpatrick_scale"])
-    shown = {t for level in levels for t in types_of(level)}
+    levels = set(train.loc[train["population"] == MAJORITY, "level"]) or set(train["level"])
+    shown = levels | {t for group in levels & {*GROUPS} for t in map(str, types_of(group))}
     if params.skin_types and not shown & set(params.skin_types):
         raise DataError(
-            f"inversion {name}: its templates speak of {levels_name(params.skin_types)}, and the majority's training "
-            f"images are of {levels_name(levels)}; write templates for these (or of no skin at all), and set skin_types"
+            f"inversion {name}: its templates speak of level {', '.join(params.skin_types)}, and the majority's "
+            f"training images are of {', '.join(sorted(levels))}; write templates for these (or of none), and set "
+            "skin_types"
         )
 
 

@@ -1,7 +1,7 @@
 """Whether generated masks fit their images: how a segmenter trained on real images alone sees them.
 
 Reads: a segmenter of the arm ``real``, generated and screened images. Writes: ``metrics/masks/<cell>.json``: Dice of
-its mask and the generated one, over all accepted images and per wanted skin type. Where neither marks anything there is
+its mask and the generated one, over all accepted images and per wanted level. Where neither marks anything there is
 no Dice: such images are counted.
 """
 
@@ -21,8 +21,8 @@ from pipeline_steps.vision.segmentation import load_segmenter, segment
 from pipeline_steps.vision.views import recorded_normalisation
 
 
-def agreement(overlap: npt.NDArray[np.float64], types: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Mean Dice and number of images, over all and by skin type; pairs in which neither marks anything are counted."""
+def agreement(overlap: npt.NDArray[np.float64], types: npt.NDArray[np.str_]) -> dict[str, Any]:
+    """Mean Dice and number of images, over all and by level; pairs in which neither marks anything are counted."""
     by_type = {str(t): _mean(overlap[types == t]) for t in np.unique(types)}
     return {**_mean(overlap), "by_type": by_type}
 
@@ -44,7 +44,7 @@ def main() -> None:
         return
     config = json.loads((args.model / "config.json").read_text())
     found = segment(load_segmenter(args.model), images, config["input_size"], recorded_normalisation(config))
-    write_metrics(args.metrics, agreement(dice(found, masks), table["target_type"].to_numpy()))
+    write_metrics(args.metrics, agreement(dice(found, masks), table["target_type"].to_numpy(str)))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
         as_one_table(histories(f.cells)).to_csv(folder / "training.csv", index=False)
     write_metrics(args.summary, summary(f.r, f.study.evaluation.minimum_level_images))
     with whole_folder(args.compared) as folder:
-        for name, numbers in compared(f.r, f.study.minority).items():
+        for name, numbers in compared(f.r, f.study.minority_levels).items():
             write_metrics(folder / f"{name}.json", numbers)
 
 

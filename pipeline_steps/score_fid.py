@@ -27,10 +27,12 @@ from pipeline_steps.measures.images.intervals import Halves, distance_intervals
 from pipeline_steps.measures.images.sides import Features, Sides
 from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.parameters.fid import FidParams
+from pipeline_steps.parameters.population import Column
 from pipeline_steps.records.groups import share_interval
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.skin_types import GROUP_LEVELS, group_level
+from pipeline_steps.records.populations import MAJORITY, SKIN_TYPE
+from pipeline_steps.records.skin_types import GROUPS, group_of
 from pipeline_steps.records.synthetic import read_accepted, source_groups
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import read_params
@@ -42,9 +44,9 @@ COVERS = "images of the same counts drawn anew by whole groups; neither the bias
 
 @dataclass(frozen=True)
 class Images:
-    """Of each image its ``condition``, ``skin_type`` and ``group`` (columns of ``rows``), and its features (n, D).
+    """Of each image its ``condition``, ``level`` and ``group`` (columns of ``rows``), and its features (n, D).
 
-    ``skin_type`` is the level of the skin, of a generated image that which it was made for; ``group`` its source's.
+    ``level``: of a generated image that which it was made for; ``group`` its source's.
     """
 
     rows: pd.DataFrame
@@ -54,13 +56,13 @@ class Images:
         """The ``chosen`` ones."""
         return Images(self.rows[chosen].reset_index(drop=True), self.features[chosen])
 
-    def of(self, condition: str | None = None, skin_type: int | None = None) -> "Images":
-        """Those of a condition, a skin type, or both."""
+    def of(self, condition: str | None = None, level: str | None = None) -> "Images":
+        """Those of a condition, a level, or both."""
         chosen = np.ones(len(self.rows), bool)
         if condition is not None:
             chosen &= (self.rows["condition"] == condition).to_numpy()
-        if skin_type is not None:
-            chosen &= (self.rows["skin_type"] == skin_type).to_numpy()
+        if level is not None:
+            chosen &= (self.rows["level"] == level).to_numpy()
         return self.where(chosen)
 
 
@@ -80,7 +82,7 @@ def compare(real: Images, made: Images, params: FidParams, draws: int) -> dict[s
 
 
 def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
-    """Concept accuracy of generated images, over all and by skin type; intervals resample sources' groups whole.
+    """Concept accuracy of generated images, over all and by level; intervals resample sources' groups whole.
 
     ``judge`` is the same of the reference images themselves, each among those of other groups: what can be reached.
     Intervals hold the reference images fixed: two augmenters are judged by the same ones. Nothing is said of fewer than
@@ -105,8 +107,8 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
         counts = {"images": len(rows), "groups": rows["group"].nunique()}
         return {"accuracy": float(hits.mean()), "accuracy_interval": interval, **counts}
 
-    hits, types = right(made), made.rows["skin_type"].to_numpy()
-    counts = made.rows["skin_type"].value_counts()
+    hits, types = right(made), made.rows["level"].to_numpy()
+    counts = made.rows["level"].value_counts()
     known = [t for t in sorted(set(types)) if counts[t] >= params.minimum_images]
     by_type = {str(t): share(hits[types == t], made.rows[types == t]) for t in known}
     judge = right(real)
@@ -120,11 +122,11 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
 
 def score(real: Images, made: Images, majority: Images, params: FidParams) -> dict[str, Any]:
     """Distances over the generated types, for each type, each condition, and each condition x type."""
-    types, conditions = sorted(set(made.rows["skin_type"])), sorted(set(made.rows["condition"]))
-    same_skin = real.where(real.rows["skin_type"].isin(types).to_numpy())
+    types, conditions = sorted(set(made.rows["level"])), sorted(set(made.rows["condition"]))
+    same_skin = real.where(real.rows["level"].isin(types).to_numpy())
 
-    def part(condition: str | None, skin_type: int | None) -> dict[str, Any]:
-        sides = same_skin.of(condition, skin_type), made.of(condition, skin_type)
+    def part(condition: str | None, level: str | None) -> dict[str, Any]:
+        sides = same_skin.of(condition, level), made.of(condition, level)
         return compare(*sides, params, params.part_interval_draws)
 
     return {
@@ -138,11 +140,16 @@ def score(real: Images, made: Images, majority: Images, params: FidParams) -> di
     }
 
 
-def made_images(table: pd.DataFrame, train: pd.DataFrame, features: Features) -> Images:
-    """Generated images, whose level is that of their wanted type in the study that ``train`` is of."""
-    groups_alone = train["fitzpatrick_scale"].isin(GROUP_LEVELS).any()
-    levels = [group_level(t) if groups_alone else t for t in table["target_type"]]
-    return Images(table.assign(skin_type=levels, group=source_groups(table["source_id"], train)), features)
+def wanted_levels(table: pd.DataFrame, train: pd.DataFrame, column: str) -> list[str]:
+    """The levels that images were made for; their groups', where the study knows groups of skin types alone."""
+    groups_alone = column == SKIN_TYPE and train["level"].isin(GROUPS).any()
+    return [group_of(level) if groups_alone else level for level in table["target_type"]]
+
+
+def made_images(table: pd.DataFrame, train: pd.DataFrame, features: Features, column: str) -> Images:
+    """Generated images, whose level is that of the wanted one in the study that ``train`` is of."""
+    levels = wanted_levels(table, train, column)
+    return Images(table.assign(level=levels, group=source_groups(table["source_id"], train)), features)
 
 
 def main() -> None:
@@ -157,12 +164,13 @@ def main() -> None:
 
     def real(rows: pd.DataFrame) -> Images:
         pixels = dataset.images(rows["image_id"]) if len(rows) else np.empty((0, 1, 1, 3), np.uint8)
-        return Images(rows.rename(columns={"fitzpatrick_scale": "skin_type"}), features(pixels))
+        return Images(rows, features(pixels))
 
     reference, train = read_partition(args.split, "reference"), read_partition(args.split, "train")
     table, pixels = read_accepted(Path(args.synthetic), args.screened)
-    majority = real(train[train["tone"] == "majority"].reset_index(drop=True))
-    scores = score(real(reference), made_images(table, train, features(pixels)), majority, params)
+    majority = real(train[train["population"] == MAJORITY].reset_index(drop=True))
+    made = made_images(table, train, features(pixels), read_params(Column, "population.column").value)
+    scores = score(real(reference), made, majority, params)
     write_metrics(args.metrics, {"features": e.name, **scores})
 
 

@@ -18,6 +18,7 @@ error on the latter, and a reason to reject only where that error is known and s
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +29,13 @@ from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.memorisation import Limit, memorisation_limit
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
-from pipeline_steps.features.skin_tone import ToneRule, Tones, judge, measure, measured_where
+from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, judge, measure, measured_where
 from pipeline_steps.items.store import default_store
-from pipeline_steps.parameters.population import Check
+from pipeline_steps.parameters.population import Check, Column
 from pipeline_steps.parameters.screen import REASONS, ScreenParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
 from pipeline_steps.stage.metrics import write_metrics
@@ -191,16 +193,15 @@ def tones_of(
     drawn = None if masks is None else dataset.known_masks(known["image_id"])
     real = measure(dataset.images(known["image_id"]), drawn)
     rule = ToneRule(params.tone_tolerance, params.tone_largest_error)
-    tones = judge(table["target_type"].to_numpy(np.int64), measure(images, masks), known, real, rule)
+    tones = judge(table["target_type"].to_numpy().astype(np.int64), measure(images, masks), known, real, rule)
     where = {"generated": measured_where(len(images), masks), "real": measured_where(len(known), drawn)}
     return replace(tones, report={"measured": where, **tones.report})
 
 
-def unchecked(tones: Tones) -> Tones:
-    """What was measured of skin, and nothing rejected for it."""
-    wanted = tones.report["generated_off"]
-    why = dict.fromkeys(wanted, "population.check is null")
-    return Tones(tones.skin, np.zeros_like(tones.wrong), tones.report | {"rejects_nothing_because": why})
+def unchecked(wanted: pd.Series, skin: Skin, report: dict[str, Any]) -> Tones:
+    """What was measured of the ``skin`` of images for the levels ``wanted``, and nothing rejected for it."""
+    why = dict.fromkeys(sorted(set(wanted)), "population.check is null")
+    return Tones(skin, np.zeros(len(wanted), bool), report | {"rejects_nothing_because": why})
 
 
 def _features(e: Extractor, images: npt.NDArray[np.uint8]) -> Features:
@@ -217,9 +218,12 @@ def main() -> None:
     table, images = read_synthetic(Path(args.synthetic))
     masks = read_masks(args.synthetic, table)
     known = read_partition(args.split, "train", "validation", "reference")
-    tones = tones_of((table, images, masks), known, dataset, params)
+    if read_params(Column, "population.column").value == SKIN_TYPE:
+        tones = tones_of((table, images, masks), known, dataset, params)
+    else:  # what is measured of skin then says nothing of the level
+        tones = unchecked(table["target_type"], measure(images, masks), {})
     if read_params(Check, "population.check").value is None:
-        tones = unchecked(tones)
+        tones = unchecked(table["target_type"], tones.skin, tones.report)
     training = train, _features(e, dataset.images(train["image_id"]))
     held_out = validation, _features(e, dataset.images(validation["image_id"])) if len(validation) else training[1][:0]
     generated = table, images, _features(e, images)
@@ -231,7 +235,7 @@ def main() -> None:
         groups = list(validation["group"]), list(train["group"])
         similarity = similarity_to_others(held_out[1], training[1], *groups)
         judged = majority_label(similarity, train["condition"].to_numpy(str), params.judge_neighbours)
-        counts["class_consistency_of_real_validation"] = consistency(validation, judged, "fitzpatrick_scale")
+        counts["class_consistency_of_real_validation"] = consistency(validation, judged, "level")
     write_metrics(args.metrics, counts)
 
 

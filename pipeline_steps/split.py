@@ -3,11 +3,11 @@
 Reads: ``data/subset.parquet``. Writes: ``data/splits/<scenario>-<draw>.parquet`` and ``metrics/split.json``.
 
 A draw is one redrawn "flexible subset": ``flexible_per_condition`` images of each condition from each end of the
-skin-type scale. Scenario i trains on everything else and tests on the flexible dark images; ii trains on light and
+range of levels. Scenario i trains on everything else and tests on the flexible dark images; ii trains on light and
 flexible dark, tests on the other dark; iii trains on light alone, tests on the other dark. Partitions: train,
 validation, test, test_light (scenario i: the flexible light images, Table 5), reference (real images that train
 nothing and test nothing), holdout (phantom only), excluded (would carry a group across, or beyond the dose; counted by
-reason and skin type).
+reason and level).
 
 Before anything is written all scenarios and draws are looked through for what a later stage could not use: a classifier
 knows the conditions it trained on and is chosen on validation, and the minority is tested on. Every mistake is named.
@@ -25,7 +25,7 @@ import pandas as pd
 
 from pipeline_steps.parameters.split import SplitParams, would_do
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.skin_types import levels_name
+from pipeline_steps.records.populations import MAJORITY, MINORITY
 from pipeline_steps.records.split_sizes import TESTS, leakage, sizes
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
@@ -45,32 +45,35 @@ _NO_VALIDATION = "validation has no image"
 def flexible(table: pd.DataFrame, params: SplitParams, draw: int) -> set[str]:
     """Ids of both ends' flexible subsets.
 
-    ``per_condition`` draws from all types of an end together, ``per_type`` as many from each of them.
+    ``per_condition`` draws from all levels of an end together, ``per_type`` as many from each of them.
 
     Raises:
         DataError: some conditions have too few images, a line each.
     """
     chosen: set[str] = set()
-    few: list[str] = []
-    for end, tone in enumerate(("majority", "minority")):
-        for number, (condition, rows) in enumerate(table[table["tone"] == tone].groupby("condition", sort=True)):
-            by_type = {
-                levels_name(pool["fitzpatrick_scale"].head(1)): pool for _, pool in rows.groupby("fitzpatrick_scale")
-            }
-            pools = {f"the {tone}": rows} if params.sampler == "per_condition" else by_type
+    few: dict[str, int] = {}  # what is wrong, and the largest number that would do
+    for end, whom in enumerate((MAJORITY, MINORITY)):
+        for number, (condition, rows) in enumerate(table[table["population"] == whom].groupby("condition", sort=True)):
+            each = {f"level {level}": pool for level, pool in rows.groupby("level")}
+            pools = {f"the {whom}": rows} if params.sampler == "per_condition" else each
             share = params.flexible_per_condition // len(pools)
             rng = np.random.default_rng([params.seed, draw, number, end])
-            for skin, pool in pools.items():
+            for words, pool in pools.items():
                 if len(pool) > share:
                     chosen |= set(rng.choice(sorted(pool["image_id"]), share, replace=False))
                     continue
-                few.append(
-                    f"{condition} has {len(pool)} images of {skin}, the flexible subset takes {share} and must leave "
-                    f"some; lower split.flexible_per_condition to {max(len(pool) - 1, 0) * len(pools)}"
-                )
+                line = f"{condition} has {len(pool)} images of {words}, the flexible subset takes {share}"
+                few[f"{line} and must leave some"] = (len(pool) - 1) * len(pools)
     if few:
-        raise DataError("\n".join(few))
+        raise DataError("\n".join(f"{line}; {_smaller(min(few.values()), params)}" for line in few))
     return chosen
+
+
+def _smaller(most: int, params: SplitParams) -> str:
+    """The remedy of too few images: the largest flexible subset that all conditions and levels allow."""
+    if most > 0:
+        return f"lower split.flexible_per_condition to {most}"
+    return "add images" + (", or set split.sampler to per_condition" if params.sampler == "per_type" else "")
 
 
 def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) -> pd.DataFrame:
@@ -83,7 +86,7 @@ def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) ->
     study = table[table["role"] == "study"]
     picked = flexible(study, params, draw)
     plan = SCENARIOS[name]
-    position = 2 * (study["tone"] == "minority") + ~study["image_id"].isin(picked)
+    position = 2 * (study["population"] == MINORITY) + ~study["image_id"].isin(picked)
     partition = pd.Series([plan[p] for p in position], index=study.index)
     if params.leakage == "exclude":
         partition = _exclude_crossing(partition, study["group"])
@@ -118,9 +121,7 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
             for line in found:
                 wrong.setdefault(line, {}).setdefault(scenario, []).append(draw)
     if wrong:
-        empty = {
-            (s, d) for line in wrong if line.startswith(_NO_VALIDATION) for s in wrong[line] for d in wrong[line][s]
-        }
+        empty = {(s, wrong[line][s][0]) for line in wrong if line.startswith(_NO_VALIDATION) for s in wrong[line]}
         remedy = f"; {_would_do(table, params, empty)}" if empty else ""
         lines = [
             _places(line, where) + (remedy if line.startswith(_NO_VALIDATION) else "") for line, where in wrong.items()
@@ -131,17 +132,18 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
 
 
 def _would_do(table: pd.DataFrame, params: SplitParams, empty: set[tuple[str, int]]) -> str:
-    """The remedy of empty validation sets, tried on all scenarios and draws that have one."""
+    """The remedy of ``empty`` validation sets, one a scenario: tried on these, and then on all scenarios and draws."""
+    whole = {(scenario, draw) for scenario in params.scenarios for draw in params.draws}
 
-    def found(by: SplitParams) -> set[str]:
-        made = [split(table, scenario, draw, by) for scenario, draw in sorted(empty)]
+    def found(by: SplitParams, which: set[tuple[str, int]]) -> set[str]:
+        made = (split(table, scenario, draw, by) for scenario, draw in sorted(which))
         return {wrong.split(",")[0].split(":")[0] for rows in made for wrong in unusable(rows)}
 
-    others = {wrong for wrong in found(params) if not wrong.startswith(_NO_VALIDATION)}
+    others = {wrong for wrong in found(params, whole) if not wrong.startswith(_NO_VALIDATION)}
 
     def fits(other: SplitParams) -> bool:
         try:
-            return found(other) <= others
+            return found(other, empty) <= others and found(other, whole) <= others
         except DataError:
             return False
 
@@ -251,8 +253,7 @@ def main() -> None:
 
 
 def _columns(made: pd.DataFrame) -> pd.DataFrame:
-    wanted = ("image_id", "condition", "fitzpatrick_scale", "tone", "group", "sha256", "partition")
-    return made[list(wanted)].assign(fitzpatrick_scale=made["fitzpatrick_scale"].astype("int64"))
+    return made[["image_id", "condition", "level", "population", "group", "sha256", "partition"]]
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def real_pairs(dataset: Dataset, rows: pd.DataFrame, what: str) -> Labelled:
 
 
 def _without_mask(dataset: Dataset, rows: pd.DataFrame) -> dict[str, int]:
-    """Images that have no mask, by skin type."""
-    missing = rows["fitzpatrick_scale"][~dataset.with_mask(rows["image_id"])]
+    """Images that have no mask, by level."""
+    missing = rows["level"][~dataset.with_mask(rows["image_id"])]
     return {str(t): int(n) for t, n in missing.value_counts().sort_index().items()}
 
 

@@ -61,7 +61,7 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "augmenters.majority_to_minority.strength": (1.5, r"majority_to_minority\.strength is 1\.5: .* equal to 1"),
     "augmenters.majority_to_minority.inversion": ("token", r"names inversions\.token,.*; did you mean tokens\?"),
     "augmenters.majority_to_minority.target_types": ([5, 7], r"target_types.* is 7: it should be less than"),
-    "population.column": ("gender", r"population\.column is 'gender': people are divided by fitzpatrick_scale alone"),
+    "population.column": ("gender", r"population\.? ?.*check is ita, which tells skin types; gender has no check"),
     "population.levels": ([1, 2, 5, 6], r"population\.levels is \[1, 2, 5, 6\]: fitzpatrick_scale has the levels"),
     "population.check": ("ITA", r"population\.check is 'ITA', none of ita; did you mean ita\?"),
     "captioners.template.tones": (
@@ -201,7 +201,7 @@ def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(pa
     params = copy.deepcopy(DEFAULT)
     params["grid"]["comparison"]["augmenters"] = ["tone_transfer"]
     del params["augmenters"]["tone_transfer"]["ita"]["6"]
-    assert "augmenters.tone_transfer.ita has no range for target type VI; add the key 6" in _mistakes(params)
+    assert "augmenters.tone_transfer.ita has no range for skin type VI; add the key 6" in _mistakes(params)
     params["population"]["minority"] = [5]
     checked_cells(params)
 

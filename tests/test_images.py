@@ -395,8 +395,19 @@ def _as_jpeg(image):
     return np.asarray(Image.open(buffer))
 
 
+def _folder(place, name):
+    (place / name).mkdir()
+    return place / name
+
+
+def _disc(x, y, radius):
+    """Where a disc lies on 64 pixels a side."""
+    rows, columns = np.mgrid[:64, :64]
+    return (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+
+
 def _photo():
-    """Skin with a lesion and a sensor's noise, 64 pixels; as another file, and in grey, it is no mask, either."""
+    """Skin with a lesion and a sensor's noise; as another file, and in grey, it is no mask, either."""
     noise = np.random.default_rng(0).normal(0, 4, (64, 64, 3))
     return np.clip(np.where(_ring(1, 0)[..., None], [120, 60, 50], [210, 170, 150]) + noise, 0, 255).astype(np.uint8)
 
@@ -426,6 +437,23 @@ def test_a_mask_in_greys_of_a_scale_is_read_between_its_own_two_levels(tmp_path)
     assert 0.2 < manifest["mask"]["a"].mean() < 0.3
 
 
+def test_what_vocs_palette_calls_undecided_alone_is_the_lesion(tmp_path):
+    mask = _palette(_ring(255, 0), {255: (224, 224, 192)})
+    _, manifest, _ = _ingested(tmp_path, {"a": _file(_photo())}, {"a": _file(mask)})
+    assert 0.2 < manifest["mask"]["a"].mean() < 0.3
+
+
+def test_inverted_masks_that_touch_the_edge_are_known_by_the_others(tmp_path):
+    """One file cannot tell: a disc at the edge, inverted, is marked along most of the edge, as a large lesion is."""
+    at_the_edge = 255 - np.where(_disc(0, 32, 16), 255, 0).astype(np.uint8)
+    photographs = {name: _file(_photo()) for name in "abcd"}
+    _, _, report = _ingested(_folder(tmp_path, "one"), {"a": photographs["a"]}, {"a": _file(at_the_edge)})
+    assert report["notes"] == {"mask: most of the image's edge is marked": 1}
+    masks = {name: _file(255 - _ring(255, 0)) for name in "abc"} | {"d": _file(at_the_edge)}
+    with pytest.raises(DataError, match=r"3 of 4 masks .* inverted, all of them; save"):
+        _ingested(_folder(tmp_path, "all"), photographs, masks)
+
+
 UNCLEAR = {
     "a ring of void around labels of 1": _ring(1, 255),
     "a wide ring of void around labels of 1": _ring(1, 255, 8),
@@ -435,6 +463,10 @@ UNCLEAR = {
     "a photograph": _photo(),
     "a photograph in grey": _photo()[..., 1],
     "a photograph with a JPEG's noise": _as_jpeg(_photo()),
+    "a small part beside a large one": np.where(_disc(10, 10, 4), 127, np.where(np.arange(64) < 32, 0, 255)),
+    "an outline": np.where(_disc(32, 32, 16) & ~_disc(32, 32, 14), 255, 0),
+    "a cut-out on black": np.where(_disc(32, 32, 16)[..., None], _photo(), 0),
+    "dermoscopy": np.where(_disc(32, 32, 28)[..., None], _photo(), 5),
     "inverted": 255 - _ring(255, 0),
     "inverted with a JPEG's noise": _as_jpeg(255 - _ring(255, 0)),
     "labels of 1 to 3": np.resize(np.arange(4, dtype=np.uint8), (SIDE, SIDE)),
@@ -449,6 +481,7 @@ UNCLEAR = {
 def test_a_mask_that_may_mean_anything_is_refused(tmp_path, what):
     image = UNCLEAR[what]
     kind = "TIFF" if getattr(image, "dtype", None) == np.float32 else "PNG"
+    image = image.astype(np.uint8) if getattr(image, "dtype", None) == np.int64 else image
     _, manifest, _ = _ingested(tmp_path, {"a": _file(_patches())}, {"a": _file(image, kind)})
     assert manifest.loc["a", "image_status"] == "quarantined"
     assert manifest.loc["a", "reason"].startswith("mask: ")

@@ -20,7 +20,7 @@ TRAIN = pd.DataFrame(
         "image_id": [f"p{i}" for i in range(60)],
         "sha256": [f"{i}" for i in range(60)],
         "condition": ["psoriasis", "folliculitis", "basal cell carcinoma"] * 20,
-        "fitzpatrick_scale": [1, 2] * 30,
+        "level": ["1", "2"] * 30,
     }
 )
 
@@ -56,19 +56,19 @@ def planned(tmp_path, monkeypatch):
 def test_images_are_made_for_the_minority(planned, minority):
     params = {**PARAMS, "population": {**PARAMS["population"], "minority": minority}}
     found = {augmenter: planned(params, augmenter) for augmenter in PARAMS["augmenters"]}
-    assert found == {name: set(minority) for name in PARAMS["augmenters"]}
+    assert found == {name: {*map(str, minority)} for name in PARAMS["augmenters"]}
 
 
 def test_named_types_are_made_and_it_says_so_where_they_are_not_the_minoritys(planned, capsys):
     settings = {**PARAMS["augmenters"]["lesiongen"], "target_types": [2, 3]}
-    assert planned({**PARAMS, "augmenters": {"mine": settings}}, "mine") == {2, 3}
-    assert "augmenters.mine asks for types II, III, the minority is types V, VI" in capsys.readouterr().out
+    assert planned({**PARAMS, "augmenters": {"mine": settings}}, "mine") == {"2", "3"}
+    assert "augmenters.mine asks for skin types II, III, the minority is skin types V, VI" in capsys.readouterr().out
     planned(PARAMS, "lesiongen")
     assert "asks for" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("types", [[], [7], [0, 5], [56], "majority", "5"])
-def test_targets_that_are_no_types_are_refused(types):
+@pytest.mark.parametrize("types", [[], [True], [5.0], [None], "majority", "5"])
+def test_targets_that_are_no_levels_are_refused(types):
     given = {"mode": "any", "images_per_source": 1, "max_sources": 0, "type_choice": "random", "seed": 0}
     with pytest.raises(ValidationError):
         JobParams.model_validate({**given, "target_types": types})
@@ -87,9 +87,9 @@ def test_a_source_known_by_its_group_alone_gets_a_type_by_choice():
     params = JobParams(
         mode="any", images_per_source=4, max_sources=0, target_types=(5, 6), type_choice="balanced", seed=0
     )
-    jobs = plan_jobs(TRAIN.assign(fitzpatrick_scale=[12, 56] * 30), params)
+    jobs = plan_jobs(TRAIN.assign(level=["12", "56"] * 30), params)
     counted = pd.Series([(job.source_type, job.target_type) for job in jobs]).value_counts().to_dict()
-    assert counted == {(12, 5): 60, (12, 6): 60, (56, 5): 60, (56, 6): 60}
+    assert counted == {(group, level): 60 for group in ("12", "56") for level in "56"}
 
 
 class _ModelLoadedError(Exception):
@@ -97,7 +97,8 @@ class _ModelLoadedError(Exception):
 
 
 @pytest.mark.parametrize(
-    ("levels", "refused"), [([5, 6], True), ([56], True), ([1, 2], False), ([2, 3], False), ([12], False)]
+    ("levels", "refused"),
+    [(["5", "6"], True), (["56"], True), (["female"], True), (["1", "2"], False), (["2", "3"], False), (["12"], False)],
 )
 def test_templates_that_speak_of_light_skin_teach_no_tokens_of_dark_images(levels, refused, tmp_path, monkeypatch):
     """Else a token would learn to darken what the words call light."""
@@ -105,13 +106,13 @@ def test_templates_that_speak_of_light_skin_teach_no_tokens_of_dark_images(level
     def load(_base):
         raise _ModelLoadedError
 
-    train = TRAIN.assign(fitzpatrick_scale=levels * (60 // len(levels)), tone="majority", partition="train")
+    train = TRAIN.assign(level=levels * (60 // len(levels)), population="majority", partition="train")
     train.to_parquet(tmp_path / "iii-0.parquet")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(invert_tokens, "family", lambda _base: SimpleNamespace(load=load))
     params = invert_tokens.InversionParams.model_validate(PARAMS["inversions"]["tokens"])
     wanted = (
-        (DataError, "templates speak of types I, II, .* images are of types V")
+        (DataError, "templates speak of level 1, 2, .* images are of (5|female)")
         if refused
         else (_ModelLoadedError, None)
     )

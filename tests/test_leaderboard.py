@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from pipeline_steps.parameters.evaluation import EvaluationParams
+from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.figures import _cliques, critical_difference
@@ -18,8 +19,10 @@ SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
     "i": {str(d): {"train": 1400, "test": 56, "test_light": 28} for d in range(5)},
 }
 STUDY = Study(
-    majority=(1, 2),
-    minority=(5, 6),
+    column=SKIN_TYPE,
+    levels=tuple("123456"),
+    majority=("1", "2"),
+    minority=("5", "6"),
     levelled=False,
     rendered=True,
     papers=True,
@@ -187,7 +190,7 @@ def test_an_augmenter_without_a_model_is_a_baseline():
 
 
 def test_minority_accuracy_counts_images_not_types():
-    scores = contenders(_results(draws=(0,)), "holdout", [1, 6])
+    scores = contenders(_results(draws=(0,)), "holdout", ["1", "6"])
     assert scores["real"]["minority"].iloc[0] == pytest.approx((0.8 * 100 + 0.3 * 100) / 200)
 
 

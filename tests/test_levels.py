@@ -17,15 +17,15 @@ from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.captioned import read_captions
-from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.jobs import aimed, plan_jobs
-from pipeline_steps.records.skin_types import as_groups, group_level, level_name, levels_name, levels_within
+from pipeline_steps.records.populations import SKIN_TYPE, level_name, levels_name
+from pipeline_steps.records.skin_types import as_groups, group_of, levels_within
 from pipeline_steps.score_fid import FidParams, Images, made_images, score
 from pipeline_steps.screen import consistency
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
 from pipeline_steps.split import SplitParams, split
 
-TONES = {1: "very light", 2: "light", 3: "light brown", 4: "brown", 5: "dark", 6: "very dark"}
+TONES = {"1": "very light", "2": "light", "3": "light brown", "4": "brown", "5": "dark", "6": "very dark"}
 FID = FidParams(
     interval_draws=100,
     part_interval_draws=0,
@@ -44,7 +44,7 @@ def _data(levels, each=12):
         {
             "condition": condition,
             "fitzpatrick_scale": int(level) if len(level) == 1 else None,
-            "skin_group": level if len(level) == 2 else str(group_level(int(level))) if level else "",
+            "skin_group": level if len(level) == 2 else group_of(level) if level else "",
         }
         for condition in ("benign", "malignant")
         for level in levels
@@ -59,7 +59,9 @@ def _data(levels, each=12):
 
 def _select(levels, majority=(1, 2), minority=(5, 6)):
     params = SubsetParams(conditions=("benign", "malignant"), policy="clean")
-    kept, dropped = select(*_data(levels), params, Groups(majority=majority, minority=minority))
+    kept, dropped = select(
+        *_data(levels), params, Groups(column="fitzpatrick_scale", majority=majority, minority=minority)
+    )
     return kept, drops(dropped)["dropped"]
 
 
@@ -80,9 +82,9 @@ def test_groups_are_used_where_majority_and_minority_are_whole_groups():
     kept, dropped = _select(["12", "34", "56", ""])
     assert dropped == {"skin type outside both groups": {"34": 24}, "skin type unknown": {"unknown": 24}}
     assert counts(kept) == {c: {"12": 12, "56": 12} for c in ("benign", "malignant")}
-    assert kept.groupby("tone")["fitzpatrick_scale"].unique().map(list).to_dict() == {
-        "majority": [12],
-        "minority": [56],
+    assert kept.groupby("population")["level"].unique().map(list).to_dict() == {
+        "majority": ["12"],
+        "minority": ["56"],
     }
 
 
@@ -90,7 +92,7 @@ def test_types_beside_groups_count_by_their_group():
     kept, dropped = _select(["1", "2", "12", "5", "6", "56", "34"], minority=(3, 4, 5, 6))
     assert dropped == {}
     assert counts(kept)["benign"] == {"12": 36, "34": 12, "56": 36}
-    assert set(kept.loc[kept["tone"] == "minority", "fitzpatrick_scale"]) == {34, 56}
+    assert set(kept.loc[kept["population"] == "minority", "level"]) == {"34", "56"}
 
 
 def test_types_stay_types_where_all_are_known():
@@ -120,10 +122,10 @@ def _captions(folder, rows, tones=TONES):
     params = TemplateParams(
         backend="template", tones=tones, templates=("{token} on {tone} skin",), condition_templates={}
     )
-    made = caption.caption(params, Study(rows, folder, ItemStore(folder / "items")))
+    made = caption.caption(params, Study(rows, folder, ItemStore(folder / "items")), list(TONES))
     table = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
     pd.DataFrame(table).to_parquet(folder / "captions.parquet")
-    (folder / "tones.json").write_text(json.dumps({str(level): words for level, words in params.tones.items()}))
+    (folder / "tones.json").write_text(json.dumps(params.tones))
     return read_captions(folder)
 
 
@@ -139,22 +141,20 @@ def _said(captions, train):
         patch.setattr(finetune, "embed_prompts", lambda _f, _c, _t, said, _s: seen.extend(said))
         training = SimpleNamespace(batch_size=1, snr_gamma=0)
         finetune._fit(m, train, SimpleNamespace(training=training, lesion_weight=1, task="image"))
-    return {(level, p.text.split(" on ")[1]) for level, p in zip(train["fitzpatrick_scale"], seen, strict=True)}
+    return {(level, p.text.split(" on ")[1]) for level, p in zip(train["level"], seen, strict=True)}
 
 
 def test_a_group_has_words_of_its_own_or_those_of_one_of_its_types(tmp_path):
     rows = _split(_select(["12", "34", "56"], minority=(3, 4, 5, 6))[0], "i").query("partition == 'train'")
-    assert _said(_captions(tmp_path, rows), rows) == {(12, "light skin"), (34, "brown skin"), (56, "dark skin")}
-    named = _captions(tmp_path, rows, {**TONES, 56: "dark to very dark"})
-    assert _said(named, rows) == {(12, "light skin"), (34, "brown skin"), (56, "dark to very dark skin")}
-    with pytest.raises(ValidationError, match="tones"):
-        TemplateParams(backend="template", tones={**TONES, 45: "?"}, templates=(), condition_templates={})
+    assert _said(_captions(tmp_path, rows), rows) == {("12", "light skin"), ("34", "brown skin"), ("56", "dark skin")}
+    named = _captions(tmp_path, rows, {**TONES, "56": "dark to very dark"})
+    assert _said(named, rows) == {("12", "light skin"), ("34", "brown skin"), ("56", "dark to very dark skin")}
 
 
 def _features(rows, seed):
     """Features of whose first number the level's group decides."""
     noise = np.random.default_rng(seed).normal(size=(len(rows), 4)).astype(np.float32)
-    noise[:, 0] += 20 * np.array([group_level(int(level)) for level in rows])
+    noise[:, 0] += 20 * np.array([int(group_of(level)) for level in rows])
     return noise
 
 
@@ -163,26 +163,23 @@ def test_generated_images_are_measured_against_the_group_that_they_were_made_for
     params = JobParams(
         mode="any", images_per_source=4, max_sources=0, target_types="minority", type_choice="balanced", seed=0
     )
-    jobs = pd.DataFrame(plan_jobs(parts["train"], aimed(params, (3, 4, 5, 6))))
-    assert set(jobs["source_type"]) == {12}
-    assert set(jobs["target_type"]) == {3, 4, 5, 6}, "words and colours are of types"
-    real = Images(
-        parts["reference"].rename(columns={"fitzpatrick_scale": "skin_type"}),
-        _features(parts["reference"]["fitzpatrick_scale"], 0),
-    )
-    made = made_images(jobs, parts["train"], _features(jobs["target_type"], 1))
-    found = score(real, made, real.of(skin_type=12), FID)
+    jobs = pd.DataFrame(plan_jobs(parts["train"], aimed(params, ("3", "4", "5", "6"))))
+    assert set(jobs["source_type"]) == {"12"}
+    assert set(jobs["target_type"]) == {"3", "4", "5", "6"}, "words and colours are of types"
+    real = Images(parts["reference"], _features(parts["reference"]["level"], 0))
+    made = made_images(jobs, parts["train"], _features(jobs["target_type"], 1), SKIN_TYPE)
+    found = score(real, made, real.of(level="12"), FID)
     assert set(found["by_type"]) == {"34", "56"}
     for level, mine in found["by_type"].items():
-        assert mine["real"] == (real.rows["skin_type"] == int(level)).sum() > 0
+        assert mine["real"] == (real.rows["level"] == level).sum() > 0
         assert mine["generated"] == len(jobs) / 2
         assert mine["frechet_distance"] < 20, "of the other group it would be 440² away"
 
 
 def test_generated_images_of_a_study_of_types_stay_apart_by_type():
-    train = pd.DataFrame({"image_id": ["a"], "sha256": ["0"], "group": ["g"], "fitzpatrick_scale": [1]})
-    table = pd.DataFrame({"source_id": ["a", "a"], "target_type": [5, 6]})
-    assert list(made_images(table, train, np.zeros((2, 1), np.float32)).rows["skin_type"]) == [5, 6]
+    train = pd.DataFrame({"image_id": ["a"], "sha256": ["0"], "group": ["g"], "level": ["1"]})
+    table = pd.DataFrame({"source_id": ["a", "a"], "target_type": ["5", "6"]})
+    assert list(made_images(table, train, np.zeros((2, 1), np.float32), SKIN_TYPE).rows["level"]) == ["5", "6"]
 
 
 def test_tests_are_scored_by_group():
@@ -194,16 +191,22 @@ def test_tests_are_scored_by_group():
     assert found["compared"] == ["34", "56"]
     assert found["accuracy"] == {"34": 0.5, "56": 0.5}
     assert set(found["accuracy_interval"]) == {"34", "56"}
-    assert set(consistency(tests, tests["condition"].to_numpy(str), "fitzpatrick_scale")) == {"34", "56"}
-
-
-def test_cards_name_groups():
-    rows = pd.DataFrame({"condition": "benign", "fitzpatrick_scale": [12, 12]})
-    assert "| benign | I-II | 2 |" in adapter_card("base", "0", {}, rows, "iii-0")
+    assert set(consistency(tests, tests["condition"].to_numpy(str), "level")) == {"34", "56"}
 
 
 def test_names_of_levels():
-    assert [level_name(level) for level in (1, 4, 12, 34, 56)] == ["I", "IV", "I-II", "III-IV", "V-VI"]
-    assert (levels_name([4]), levels_name([6, 5]), levels_name([56])) == ("type IV", "types V, VI", "types V-VI")
-    assert levels_within((3, 4, 5)) == (3, 4, 5, 34)
-    assert (as_groups((1, 2)), as_groups((3, 4, 5, 6)), as_groups((4, 5, 6))) == ((12,), (34, 56), None)
+    assert [level_name(SKIN_TYPE, level) for level in ("1", "4", "12", "34", "56")] == [
+        "I",
+        "IV",
+        "I-II",
+        "III-IV",
+        "V-VI",
+    ]
+    assert levels_name(SKIN_TYPE, ["4"]) == "skin type IV"
+    assert levels_name(SKIN_TYPE, ["6", "5"]) == "skin types V, VI"
+    assert levels_name(SKIN_TYPE, ["56"]) == "skin types V-VI"
+    assert levels_name("sex", ["female"]) == "sex female"
+    assert levels_within(("3", "4", "5")) == ("3", "4", "5", "34")
+    assert as_groups(("1", "2")) == ("12",)
+    assert as_groups(("3", "4", "5", "6")) == ("34", "56")
+    assert as_groups(("4", "5", "6")) is None

@@ -12,6 +12,7 @@ from pipeline_steps.measures.images.kernel import KERNEL
 from pipeline_steps.measures.images.manifold import PRECISION, RECALL
 from pipeline_steps.measures.images.table import COUNTED, DISTANCES
 from pipeline_steps.measures.segmenters.table import SEGMENTERS
+from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting.blocks import Measured
 from pipeline_steps.reporting.measures import named
 from pipeline_steps.reporting.results import _by_type, _rests_on, gather
@@ -84,7 +85,7 @@ def cell(tmp_path):
         (tmp_path / "fid/one-iii-0.json").write_text(json.dumps(scored))
         cells = {k: {} for k in ("train_classifier", "train_segmenter", "judge_masks")}
         made = {"one-iii-0": {"augmenter": "one", "split": "iii-0"}}
-        return gather({**cells, "generate": made, "screen": made}, tmp_path)
+        return gather({**cells, "generate": made, "screen": made}, tmp_path, SKIN_TYPE)
 
     return write
 
@@ -106,7 +107,7 @@ def test_distances_are_read_with_their_features_and_intervals(cell):
 
 
 def test_what_few_images_say_is_told_in_counts():
-    assert _by_type(SCREENED["class_consistency"]) == "V: 2 of 3, VI: 0 of 1"
+    assert _by_type(SCREENED["class_consistency"], SKIN_TYPE) == "V: 2 of 3, VI: 0 of 1"
     limit = SCREENED["memorisation"]
     assert _rests_on(limit) == "7 held-out images of 5 groups, too few for 1 %"
     assert _rests_on({**limit, "images": 400, "groups": 300, "too_few": False}) == "400 held-out images of 300 groups"

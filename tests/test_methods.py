@@ -104,7 +104,7 @@ def test_images_come_with_masks_that_segmenters_learn_from(methods):
     rows = pd.read_parquet(clone / "data/overlaps/syn-skindualgen-iii-0.parquet").query("partition == 'holdout'")
     assert np.allclose(rows["dice"], 2 * rows["iou"] / (1 + rows["iou"])), "Dice is a function of IoU"
     assert overlap["dice"] == pytest.approx(rows["dice"].mean(), abs=1e-5)
-    of_types = rows.groupby("fitzpatrick_scale")["dice"].mean()
+    of_types = rows.groupby("level")["dice"].mean()
     assert {t: s["dice"] for t, s in overlap["by_type"].items()} == pytest.approx(
         {str(t): value for t, value in of_types.items()}, abs=1e-5
     )

@@ -144,7 +144,7 @@ def trained(tmp_path, monkeypatch):
     np.save(tmp_path / "dataset/pixels.npy", rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8))
     np.save(tmp_path / "dataset/masks.npy", rng.random((12, 32, 32)) < 0.5)
     parts = ["train"] * 8 + ["validation"] * 4
-    split = {"image_id": ids, "condition": list("ab") * 6, "fitzpatrick_scale": 1, "partition": parts}
+    split = {"image_id": ids, "condition": list("ab") * 6, "level": "1", "partition": parts}
     pd.DataFrame(split).to_parquet(tmp_path / "iii-0.parquet")
 
     def train(stage, arm, *flags):

@@ -162,7 +162,7 @@ def test_generated_images_load_as_an_image_folder_and_carry_their_origin(toy):
     assert len(loaded) == 14
     assert loaded[0]["is_synthetic"]
     assert loaded[0]["image"].size == (64, 64)
-    assert set(loaded["target_type"]) <= {5, 6}
+    assert set(loaded["target_type"].astype(str)) <= {"5", "6"}
     table = pd.read_csv(folder / "metadata.csv")
     from PIL import Image
 

@@ -54,9 +54,11 @@ def test_generated_files_their_metadata_and_text_carry_public_ids_alone(own_set,
     monkeypatch.chdir(tmp_path)
     dataset, _ = own_set
     manifest = open_dataset(dataset).manifest.query("image_status == 'present'")
-    manifest.assign(tone="majority", group="g", partition="train").to_parquet(tmp_path / "split.parquet")
+    manifest.assign(population="majority", level="1", group="g", partition="train").to_parquet(
+        tmp_path / "split.parquet"
+    )
     params = ToneTransferParams(
-        mode="tone_transfer", images_per_source=2, max_sources=0, target_types=(5, 6), type_choice="random", seed=0,
+        mode="tone_transfer", images_per_source=2, max_sources=0, target_types=("5", "6"), type_choice="random", seed=0,
         region="everywhere", feather=0.0, ita={5: (-20.0, 0.0), 6: (-60.0, -40.0)},
     )  # fmt: skip
     out = tmp_path / "data/synthetic/cell"
@@ -116,7 +118,7 @@ def test_a_collision_of_public_ids_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_cards_and_the_reports_parameters_show_no_place(path):
-    train = pd.DataFrame({"condition": ["psoriasis"], "fitzpatrick_scale": [1], "target_type": [5]})
+    train = pd.DataFrame({"condition": ["psoriasis"], "level": ["1"], "target_type": ["5"]})
     settings = {"captioner": "template", "weights": path, "nested": {"deep": [path]}, "note": f"from {path}"}
     if " " in path:
         settings["note"] = f"from '{path}'"

@@ -22,7 +22,7 @@ def _params(**changes):
     values = {
         "images_per_source": 2,
         "max_sources": 0,
-        "target_types": (5, 6),
+        "target_types": ("5", "6"),
         "type_choice": "random",
         "seed": 0,
         "feather": 1.0,
@@ -38,7 +38,7 @@ def _dataset(folder: Path, *, has_mask: bool = True):
     manifest.to_parquet(folder / "manifest.parquet")
     np.save(folder / "pixels.npy", np.stack([d.image for d in drawn]))
     np.save(folder / "masks.npy", np.stack([d.mask for d in drawn]))
-    train = manifest.assign(condition="psoriasis", fitzpatrick_scale=[1 + i % 2 for i in range(6)])
+    train = manifest.assign(condition="psoriasis", level=[str(1 + i % 2) for i in range(6)])
     return drawn, train.assign(sha256=[str(i) for i in range(6)]), Inputs(*[folder] * 5)
 
 
@@ -62,7 +62,7 @@ def test_images_show_their_target_type_and_keep_the_lesion(tmp_path):
     kept = [np.array_equal(i[m], drawn[int(j.source_id[1:])].image[m]) for i, j, m in _with_masks(images, jobs, drawn)]
     assert all(kept)
     shown = np.array([type_from_ita(float(v)) for v in border_ita(images)])
-    wanted = np.array([j.target_type for j in jobs])
+    wanted = np.array([int(j.target_type) for j in jobs])
     assert (np.abs(shown - wanted) <= 1).all()
     assert {5, 6} == set(wanted)
 
@@ -86,7 +86,7 @@ def test_without_masks_it_says_so_or_recolours_everything(tmp_path):
 def test_a_target_type_needs_a_range(tmp_path):
     _, train, inputs = _dataset(tmp_path)
     lacking = _params(ita={5: (-30, 10)})
-    with pytest.raises(DataError, match=r"skin type \[6\]"):
+    with pytest.raises(DataError, match="no ita range for level 6"):
         recolor(lacking, inputs, plan_jobs(train, lacking), train)
 
 
@@ -98,5 +98,5 @@ def test_target_types_are_drawn_or_taken_in_turn(tmp_path):
     assert len({j.target_type for j in balanced if j.copy == 0}) == 2, "sources begin with different types"
     drawn = plan_jobs(train, _params(images_per_source=4))
     assert [j.seed for j in drawn] == [j.seed for j in balanced], "the noise does not depend on the choice"
-    own = train.assign(fitzpatrick_scale=6)
-    assert {j.target_type for j in plan_jobs(own, _params(type_choice="balanced"))} == {6}
+    own = train.assign(level="6")
+    assert {j.target_type for j in plan_jobs(own, _params(type_choice="balanced"))} == {"6"}

@@ -86,7 +86,7 @@ def study(tmp_path, monkeypatch):
     captions = pd.DataFrame({"image_id": manifest["image_id"], **said})
     captions.to_parquet(tmp_path / "captions.parquet")
     (tmp_path / "tones.json").write_text(json.dumps({str(t): f"tone {t}" for t in range(1, 7)}))
-    train = manifest.assign(condition="psoriasis", fitzpatrick_scale=1, sha256=[str(i) for i in range(3)])
+    train = manifest.assign(condition="psoriasis", level="1", sha256=[str(i) for i in range(3)])
     return images, masks, train, Inputs(*[tmp_path] * 5)
 
 
@@ -96,7 +96,7 @@ def _params(url, **changes):
         "captioner": "template",
         "images_per_source": 1,
         "max_sources": 0,
-        "target_types": (6,),
+        "target_types": ("6",),
         "type_choice": "random",
         "seed": 0,
         "region": "surroundings",

@@ -21,6 +21,7 @@ from pipeline_steps.measures.images.kernel import KERNEL
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
+from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting import figures, plates, shown
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
 from pipeline_steps.reporting.blocks import Measured
@@ -40,8 +41,10 @@ from pipeline_steps.stage.params import read_yaml
 
 EVALUATION = EvaluationParams(bootstrap_draws=300, seed=4, minimum_level_images=10)
 STUDY = Study(
-    majority=(1, 2),
-    minority=(5, 6),
+    column=SKIN_TYPE,
+    levels=tuple("123456"),
+    majority=("1", "2"),
+    minority=("5", "6"),
     levelled=False,
     rendered=True,
     papers=True,
@@ -95,7 +98,7 @@ def drawn(monkeypatch):
 
 def _axes(drawn, *rows, conditions=3):
     points = accuracy_points(pd.DataFrame(rows), 0.25, 10)
-    figures.accuracy_by_type(points, "title", conditions, STUDY.floors)
+    figures.accuracy_by_level(points, "title", conditions, STUDY.floors, STUDY.names, STUDY.noun)
     return drawn[-1].axes[0]
 
 
@@ -127,7 +130,7 @@ def test_the_caption_says_what_the_figure_cannot():
     (plate,) = plates.accuracy_plates(_results(*rows), STUDY)
     assert plate.caption.startswith("57 images, 1 draw(s); bars: 95 % over test images")
     assert "each of the 3 conditions equally often" in plate.caption
-    assert "fewer than 10 images (type VI)" in plate.caption
+    assert "fewer than 10 images (skin type VI)" in plate.caption
     assert "Dotted: real, second seed, the noise floor" in plate.caption
 
 
@@ -329,7 +332,7 @@ def page(tmp_path, monkeypatch):
         for name in ("pixels", "masks"):
             np.save(f"data/dataset/{name}.npy", np.zeros((1, 8, 8, 3), np.uint8))
         study = read_study({"i": {"0": dict.fromkeys(PARTITIONS, 40)}}, CELLS)
-        text = report.page(findings(gather(CELLS, METRICS), study, CELLS))
+        text = report.page(findings(gather(CELLS, METRICS, SKIN_TYPE), study, CELLS))
         return html.unescape(text).split("</style>")[1].split("<h2>Parameters</h2>")[0]
 
     return render
@@ -338,8 +341,8 @@ def page(tmp_path, monkeypatch):
 def test_photographs_are_no_phantoms_and_their_levels_are_named_as_asked_for(page):
     text = page(PHOTOGRAPHS, ([1, 2], [3, 4, 5]), ["nevus", "psoriasis"], "12345")
     assert not re.findall(r"\b(?:phantom|rendered|paper|dark|light)\b", text, re.IGNORECASE)
-    assert "test, types III, IV, V (minority)" in text
-    assert "test, types I, II (majority)" in text
+    assert "test, skin types III, IV, V (minority)" in text
+    assert "test, skin types I, II (majority)" in text
 
 
 @pytest.mark.parametrize(
@@ -360,16 +363,16 @@ def test_the_papers_figures_stand_beside_its_own_study_alone(page, data, minorit
 
 def test_a_study_of_groups_names_them(page, drawn):
     text = page(PHOTOGRAPHS, ([1, 2], [3, 4, 5, 6]), ["nevus", "psoriasis"], ["12", "34", "56"])
-    assert "minority: types III-IV, V-VI" in text
-    assert "test, types III-IV, V-VI (minority)" in text
+    assert "minority: skin types III-IV, V-VI" in text
+    assert "test, skin types III-IV, V-VI (minority)" in text
     assert "<th>I-II</th><th>III-IV</th><th>V-VI</th>" in text
     assert "no pixels 5 (I-II: 1, III-IV: 1, V-VI: 1, unknown: 2)" in text
     ticks = [t.get_text() for t in drawn[0].axes[0].get_xticklabels()]
     assert ticks == ["I-II\nn 40", "III-IV\nn 40", "V-VI\nn 40"]
-    measured = contenders(gather(CELLS, METRICS), "test", (3, 4, 5, 6))["real"]
+    measured = contenders(gather(CELLS, METRICS, SKIN_TYPE), "test", ("3", "4", "5", "6", "34", "56"))["real"]
     assert list(measured["minority_images"]) == [80]
 
 
 def test_other_targets_than_the_minoritys_are_said():
     study = dataclasses.replace(STUDY, minority=(3, 4))
-    assert beyond(study, {"other": (1, 4), "own": (3, 4)}) == ["other: type I"]
+    assert beyond(study, {"other": (1, 4), "own": (3, 4)}) == ["other: skin type I"]

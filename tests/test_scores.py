@@ -28,9 +28,7 @@ def _table(*levels):
         for k in range(n):
             predicted = condition if k < right else other
             group = f"{skin_type}{condition}{k}"
-            rows.append(
-                {"fitzpatrick_scale": skin_type, "condition": condition, "predicted": predicted, "group": group}
-            )
+            rows.append({"level": skin_type, "condition": condition, "predicted": predicted, "group": group})
     table = pd.DataFrame(rows)
     return table.assign(**{f"p:{c}": (table["predicted"] == c).astype(float) for c in "ab"})
 
@@ -43,7 +41,7 @@ def _by_type(*levels, minimum=10):
 def _scored(truth, predicted, skin_type):
     """Of classes, one image a group."""
     classes = {f"p:{c}": (predicted == c).astype(float) for c in sorted(set(truth) | set(predicted))}
-    names = {"condition": truth, "predicted": predicted, "fitzpatrick_scale": skin_type}
+    names = {"condition": truth, "predicted": predicted, "level": skin_type}
     return score(pd.DataFrame({**names, "group": [str(k) for k in range(len(truth))], **classes}), HOW)
 
 
@@ -53,7 +51,7 @@ def test_scores_agree_with_sklearn():
     truth = pd.Series(rng.choice(classes, 60))
     probabilities = pd.DataFrame(rng.dirichlet(np.ones(3), 60), columns=classes)
     predicted = probabilities.idxmax(axis=1)
-    table = pd.DataFrame({"condition": truth, "predicted": predicted, "fitzpatrick_scale": 1, "group": predicted})
+    table = pd.DataFrame({"condition": truth, "predicted": predicted, "level": "1", "group": predicted})
     scores = score(table.join(probabilities.add_prefix("p:")), HOW)
     assert scores["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
     assert scores["f1"] == pytest.approx(f1_score(truth, probabilities.idxmax(axis=1), average="macro"))

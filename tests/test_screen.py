@@ -37,7 +37,7 @@ def _features(n, seed, d=16):
 
 def _generated(features, sources, images=None, starts_from_source=True):
     n = len(features)
-    table = {"file_name": [f"{i}.png" for i in range(n)], "condition": "psoriasis", "target_type": 6}
+    table = {"file_name": [f"{i}.png" for i in range(n)], "condition": "psoriasis", "target_type": "6"}
     table["starts_from_source"] = starts_from_source
     pixels = np.resize(DARK, (n, *DARK.shape[1:])) if images is None else images
     told = public_ids(pd.DataFrame({"image_id": sources, "sha256": sources}))
@@ -49,7 +49,7 @@ def _told(image_id):
     return public_ids(pd.DataFrame({"image_id": [image_id], "sha256": [image_id]}))[0]
 
 
-KNOWN = pd.DataFrame({"fitzpatrick_scale": [1] * 4 + [6] * 4, "tone": ["majority"] * 4 + ["minority"] * 4})
+KNOWN = pd.DataFrame({"level": ["1"] * 4 + ["6"] * 4, "population": ["majority"] * 4 + ["minority"] * 4})
 REAL = np.stack([render_condition("psoriasis", t, 50 + i).image for t in (1, 6) for i in range(4)])
 
 
@@ -58,7 +58,7 @@ def _screen(generated, training, validation):
     table, images, _ = generated
     rows = KNOWN.assign(group=[str(i) for i in range(8)])
     rule = ToneRule(PARAMS.tone_tolerance, largest_error=0.6)
-    tones = judge(table["target_type"].to_numpy(np.int64), measure(images, None), rows, measure(REAL, None), rule)
+    tones = judge(np.array(table["target_type"], np.int64), measure(images, None), rows, measure(REAL, None), rule)
     return *screen(generated, training, validation, PARAMS, tones=tones), tones
 
 
@@ -188,6 +188,6 @@ def test_as_many_new_real_images_as_it_says_are_nearer(n):
 
 
 def test_class_consistency_is_told_by_type():
-    table = pd.DataFrame({"condition": ["a", "b", "b"], "target_type": [5, 5, 6]})
+    table = pd.DataFrame({"condition": ["a", "b", "b"], "target_type": list("556")})
     found = consistency(table, np.array(["a", "a", "b"]), "target_type")
     assert found == {"5": {"agrees": 0.5, "images": 2}, "6": {"agrees": 1.0, "images": 1}}

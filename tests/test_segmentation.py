@@ -91,7 +91,7 @@ def test_overlaps_are_reported_by_type_with_intervals():
             "mask": [*["marked"] * 5, "none", "none", "empty"],
             "dice": [0.2, 0.4, 0.6, 0.8, 0.5, np.nan, np.nan, np.nan],
             "iou": [0.1, 0.2, 0.3, 0.4, 0.3, np.nan, np.nan, np.nan],
-            "fitzpatrick_scale": [1, 1, 6, 6, 5, 5, 4, 6],
+            "level": list("11665546"),
             "group": list("abcdefgh"),
         }
     )
@@ -109,14 +109,14 @@ def test_overlaps_are_reported_by_type_with_intervals():
 
 
 def test_agreement_is_told_by_type():
-    found = agreement(np.array([0.2, 0.4, 0.9, np.nan]), np.array([1, 1, 6, 6]))
+    found = agreement(np.array([0.2, 0.4, 0.9, np.nan]), np.array(list("1166")))
     assert found["by_type"]["1"] == {"dice": pytest.approx(0.3), "images": 2, "nothing_marked": 0}
     assert found["by_type"]["6"] == {"dice": pytest.approx(0.9), "images": 1, "nothing_marked": 1}
 
 
 def test_two_empty_masks_are_no_agreement(monkeypatch):
     """A data set whose masks were all read as empty had a Dice of 1."""
-    empty, tests = np.zeros((2, 8, 8), bool), pd.DataFrame({"image_id": ["a", "b"], "fitzpatrick_scale": 5})
+    empty, tests = np.zeros((2, 8, 8), bool), pd.DataFrame({"image_id": ["a", "b"], "level": "5"})
     manifest = pd.DataFrame({"image_id": ["a", "b"], "row": [0, 1], "has_mask": True})
     table = overlaps(Dataset(manifest, np.zeros((2, 8, 8, 3), np.uint8), empty), tests, Path("none"), {})
     assert list(table["mask"]) == ["empty", "empty"]

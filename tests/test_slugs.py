@@ -87,8 +87,10 @@ def test_two_conditions_of_one_name_are_refused(monkeypatch):
 
 
 def _jobs(conditions):
-    rows = {"image_id": [f"p{i}" for i in range(len(conditions))], "condition": conditions, "fitzpatrick_scale": 1}
-    params = JobParams(mode="any", images_per_source=1, max_sources=0, target_types=(5,), type_choice="random", seed=0)
+    rows = {"image_id": [f"p{i}" for i in range(len(conditions))], "condition": conditions, "level": "1"}
+    params = JobParams(
+        mode="any", images_per_source=1, max_sources=0, target_types=("5",), type_choice="random", seed=0
+    )
     return plan_jobs(pd.DataFrame(rows).assign(sha256=rows["image_id"]), params)
 
 

@@ -29,9 +29,12 @@ PARAMS = SplitParams(
 )
 
 
+SKIN = Groups(column="fitzpatrick_scale", majority=(1, 2), minority=(5, 6))
+
+
 def _table(group_of):
     rows = [
-        {"condition": c, "fitzpatrick_scale": t, "tone": "majority" if t < 3 else "minority", "role": "study"}
+        {"condition": c, "level": str(t), "population": "majority" if t < 3 else "minority", "role": "study"}
         for c in ("a", "b")
         for t in (1, 2, 5, 6)
         for _ in range(8)
@@ -70,16 +73,16 @@ def test_flexible_subsets_are_balanced_and_redrawn(sampler):
     for t in tests:
         assert (t.groupby("condition").size() == 2).all()
         if sampler == "per_type":
-            assert (t.groupby(["condition", "fitzpatrick_scale"]).size() == 1).all()
+            assert (t.groupby(["condition", "level"]).size() == 1).all()
     assert len({tuple(t["image_id"]) for t in tests}) > 1
 
 
 def test_scenarios_differ_as_the_paper_says():
     made = {s: split(_table(str), s, 0, PARAMS) for s in ("i", "ii", "iii")}
     trained = {s: m[m["partition"].isin(["train", "validation"])] for s, m in made.items()}
-    assert set(trained["iii"]["tone"]) == {"majority"}
-    assert (trained["ii"]["tone"] == "minority").sum() == 4
-    assert (trained["i"]["tone"] == "minority").sum() == 28
+    assert set(trained["iii"]["population"]) == {"majority"}
+    assert (trained["ii"]["population"] == "minority").sum() == 4
+    assert (trained["i"]["population"] == "minority").sum() == 28
     assert set(made["ii"].query("partition == 'test'")["image_id"]) == set(
         made["iii"].query("partition == 'test'")["image_id"]
     )
@@ -97,19 +100,19 @@ def test_the_test_split_is_refused(tmp_path):
         read_partition(tmp_path / "s.parquet", "train", "test")
 
 
-def test_exclusions_are_counted_by_reason_and_skin_type():
+def test_exclusions_are_counted_by_reason_and_level():
     crossing = split(_table(lambda i: f"g{i % 4}"), "i", 0, PARAMS)
     dosed = split(_table(str), "iii_n3", 0, PARAMS)
     for made, reason in ((crossing, "its group is in another partition"), (dosed, "beyond the dose")):
         excluded = made[made["partition"] == "excluded"]
-        by_type = {str(t): n for t, n in excluded["fitzpatrick_scale"].value_counts().sort_index().items()}
+        by_type = {str(t): n for t, n in excluded["level"].value_counts().sort_index().items()}
         assert by_type
-        assert sizes(made).get("excluded_by_skin_type") == {reason: by_type}
+        assert sizes(made).get("excluded_by_level") == {reason: by_type}
     assert (dosed.query("partition != 'excluded'")["because"] == "").all()
 
 
 def _manifest():
-    table = _table(str).drop(columns=["tone", "group"])
+    table = _table(str).drop(columns=["population", "group"]).rename(columns={"level": "fitzpatrick_scale"})
     table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
     table["image_status"] = ["missing", *["present"] * 63]
     groups = pd.DataFrame({"image_id": table["image_id"], "group": table["image_id"], "ita": 0.0})
@@ -120,8 +123,7 @@ def _manifest():
 
 def test_policies():
     params = SubsetParams(conditions=("a", "b"), policy="clean")
-    groups = Groups(majority=(1, 2), minority=(5, 6))
-    cleaned, dropped = select(*_manifest(), params, groups)
+    cleaned, dropped = select(*_manifest(), params, SKIN)
     dropped = drops(dropped)
     assert dropped["dropped"] == {
         "no pixels": {"1": 1},
@@ -129,7 +131,7 @@ def test_policies():
         "near-duplicates with different labels": {"1": 1},
     }
     assert dropped["dropped_by_condition"] == {reason: {"a": 1} for reason in dropped["dropped"]}
-    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}), groups)
+    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}), SKIN)
     assert (len(cleaned), len(exact), len(none)) == (61, 64, 0)
     assert counts(exact)["a"] == {"1": 8, "2": 8, "5": 8, "6": 8}
 
@@ -144,7 +146,7 @@ def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypa
     manifest.to_parquet("manifest.parquet")
     groups.to_parquet("groups.parquet")
     subset = {"conditions": ["a", "b"], "policy": "clean"}
-    population = {"majority": [1, 2], "minority": [5, 6]}
+    population = {"column": "fitzpatrick_scale", "majority": [1, 2], "minority": [5, 6]}
     Path("params.yaml").write_text(json.dumps({"subset": subset, "population": population}))
     arguments = "--dataset . --groups groups.parquet --out subset.parquet --metrics subset.json"
     monkeypatch.setattr("sys.argv", ["select_subset", *arguments.split()])
@@ -166,16 +168,16 @@ def test_unknown_condition_suggests():
     params = SubsetParams(conditions=("psoriasi",), policy="clean")
     manifest, groups = _manifest()
     with pytest.raises(DataError, match="did you mean 'psoriasis'"):
-        select(manifest.assign(condition="psoriasis"), groups, params, Groups(majority=(1,), minority=(6,)))
+        select(manifest.assign(condition="psoriasis"), groups, params, SKIN)
 
 
 def test_conditions_are_compared_where_they_are_chosen(monkeypatch):
     """Before anything is trained: two labels of one name overwrote each other's files."""
-    params = SubsetParams(conditions=("a", "b"), majority=(1, 2), minority=(5, 6), policy="clean")
-    select(*_manifest(), params)
+    params = SubsetParams(conditions=("a", "b"), policy="clean")
+    select(*_manifest(), params, SKIN)
     monkeypatch.setattr("pipeline_steps.records.slugs.slug", lambda _label: "same")
     with pytest.raises(DataError, match="'a' and 'b', which would share the file name same"):
-        select(*_manifest(), params)
+        select(*_manifest(), params, SKIN)
 
 
 def test_doses_are_nested_and_change_nothing_but_training():
@@ -224,7 +226,7 @@ def stage(tmp_path, monkeypatch):
 
 def _only(table, condition, tones):
     """``table`` without the condition's images of other tones."""
-    return table[(table["condition"] != condition) | table["tone"].isin(tones)].reset_index(drop=True)
+    return table[(table["condition"] != condition) | table["population"].isin(tones)].reset_index(drop=True)
 
 
 def test_a_condition_on_dark_skin_alone_is_refused_where_nothing_could_learn_it(stage):
@@ -236,7 +238,7 @@ def test_a_condition_on_dark_skin_alone_is_refused_where_nothing_could_learn_it(
 def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
     """Two patients have all light images: scenario iii can't give one of them to validation."""
     table = _table(str)
-    light = table["tone"] == "majority"
+    light = table["population"] == "majority"
     table.loc[light, "group"] = [f"p{i % 2}" for i in range(light.sum())]
     table = _only(table, "b", ["minority"])
     lines = stage(table, leakage="report")
@@ -245,7 +247,7 @@ def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
     assert "validation has no image of any condition: no group fits into the share of 14 training" in lines[1]
     assert lines[-1].endswith("in 2 groups; raise split.validation_fraction to 0.5")
     once = _table(str)
-    once.loc[once["tone"] == "majority", "group"] = "p"
+    once.loc[once["population"] == "majority", "group"] = "p"
     assert stage(once, leakage="report", scenarios=["iii"])[-1].endswith(
         "no other share or smaller flexible subset does: add patients"
     )
@@ -255,7 +257,7 @@ def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
 @given(patients=st.integers(2, 12), fraction=st.sampled_from([0.0, 0.02, 0.1]), flexible=st.integers(1, 9))
 def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, flexible):
     table = _table(str)
-    table["group"] = [f"{tone}{i % patients}" for i, tone in enumerate(table["tone"])]
+    table["group"] = [f"{tone}{i % patients}" for i, tone in enumerate(table["population"])]
     changes = {"validation_fraction": fraction, "flexible_per_condition": flexible, "scenarios": ("iii",)}
     params = PARAMS.model_copy(update={**changes, "leakage": "report"})
     try:
@@ -271,13 +273,13 @@ def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, fl
 
 def test_without_a_minority_or_a_majority_there_is_nothing_to_test_or_to_train_on(stage):
     table = _table(str)
-    assert "test has no image of any condition" in stage(table[table["tone"] == "majority"])[-1]
-    (line, *_) = stage(table[table["tone"] == "minority"], scenarios=["iii"])
+    assert "test has no image of any condition" in stage(table[table["population"] == "majority"])[-1]
+    (line, *_) = stage(table[table["population"] == "minority"], scenarios=["iii"])
     assert "train has no image of 'a', but test has 14" in line
 
 
 def test_all_conditions_with_too_few_images_are_named_at_once(stage):
-    table = _table(str).groupby(["condition", "tone"]).head(3).reset_index(drop=True)
+    table = _table(str).groupby(["condition", "population"]).head(3).reset_index(drop=True)
     lines = stage(table, flexible_per_condition=3)
     wanted = [(condition, tone) for tone in ("majority", "minority") for condition in "ab"]
     assert [line.split(", the flexible")[0] for line in lines] == [
@@ -288,9 +290,9 @@ def test_all_conditions_with_too_few_images_are_named_at_once(stage):
 def test_validation_never_holds_what_training_has_not(stage):
     """A group that holds images of two conditions may take all of the rarer one with it."""
     table = _table(str)
-    rare = table[(table["condition"] == "b") & (table["tone"] == "majority")].index
+    rare = table[(table["condition"] == "b") & (table["population"] == "majority")].index
     table = table.drop(rare[3:]).reset_index(drop=True)
-    shared = table[(table["tone"] == "majority")].groupby("condition").head(3).index
+    shared = table[(table["population"] == "majority")].groupby("condition").head(3).index
     table.loc[shared, "group"] = "one patient"
     found = [
         unusable(split(table, "iii", draw, PARAMS.model_copy(update={"validation_fraction": 0.6})))

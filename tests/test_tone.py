@@ -69,7 +69,9 @@ def test_an_image_without_skin_has_no_tone_and_no_verdict():
 def _rows(types, group=str):
     """Rows of a split: images of known types."""
     tone = ["majority" if t in SIDES.majority else "minority" for t in types]
-    return pd.DataFrame({"fitzpatrick_scale": types, "tone": tone, "group": [group(i) for i in range(len(types))]})
+    return pd.DataFrame(
+        {"level": list(map(str, types)), "population": tone, "group": [group(i) for i in range(len(types))]}
+    )
 
 
 def _judged(annotated, shown, wanted=6, made=1, group=str):
@@ -161,7 +163,7 @@ def _run_stage(folder, shown, monkeypatch):
     rows.to_parquet(folder / "split.parquet")
     np.save(folder / "data/pixels.npy", np.stack([d.image for d in drawn]))
     np.save(folder / "data/masks.npy", np.stack([np.asarray(d.mask) for d in drawn]))
-    made = pd.DataFrame({"file_name": [f"{i}.png" for i in range(4)], "condition": "psoriasis", "target_type": 6})
+    made = pd.DataFrame({"file_name": [f"{i}.png" for i in range(4)], "condition": "psoriasis", "target_type": "6"})
     made.assign(source_id=public_ids(rows)[:4], **{STARTS_FROM_SOURCE: True}).to_csv(folder / "metadata.csv")
     for i, one in enumerate(_drawn(1, 4, 500)):
         Image.fromarray(one.image).save(folder / f"{i}.png")

@@ -3,15 +3,15 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline_steps.configuration import vocabulary
 from pipeline_steps.configuration.grid import NO_MODEL, Cells
 from pipeline_steps.records.locations import commit_of, locate
-from pipeline_steps.records.populations import targets
-from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, levels_name
+from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, targets
+from pipeline_steps.records.skin_types import GROUPS
 from pipeline_steps.stage.mistakes import did_you_mean, none_of
 
 _FACTOR = {"stable_diffusion": 8, "flux": 8}  # of autoencoders whose configuration is not here
@@ -179,25 +179,33 @@ def _homes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
             )
 
 
-def _skin(params: dict[str, Any], cells: Cells) -> Iterator[str]:
-    """Captions name every type, and a recolouring needs a range of colours for each type that it is aimed at."""
+def _levels(params: dict[str, Any], cells: Cells) -> Iterator[str]:
+    """What methods are aimed at is of the population; captions name every level, and a recolouring has its colours."""
+    population = params["population"]
+    column, levels = population["column"], [level_text(level) for level in population["levels"]]
+    groups = [*GROUPS] if column == SKIN_TYPE else []
+
+    def strange(place: str, named: Iterable[Any], known: Collection[str]) -> Iterator[str]:
+        if wrong := [str(n) for n in named if level_text(n) not in known]:
+            yield f"{place} names {', '.join(wrong)}, and population.levels has {', '.join(levels)}"
+
     for name in sorted(cells["caption"]):
-        tones = params["captioners"][name]["tones"]
-        known = {int(level) for level in (FITZPATRICK_TYPES if isinstance(tones, str) else tones)}
-        if lacking := [t for t in FITZPATRICK_TYPES if t not in known]:
-            yield f"captioners.{name}.tones has no phrase for skin {levels_name(lacking)}; add {_keys(lacking)}"
+        tones, place = params["captioners"][name]["tones"], f"captioners.{name}.tones"
+        if not isinstance(tones, str):
+            yield from strange(place, tones, levels + groups)
+            if lacking := [level for level in levels if level not in {*map(level_text, tones)}]:
+                yield f"{place} has no phrase for {levels_name(column, lacking)}; add {_keys(lacking)}"
     for name in sorted({cell["augmenter"] for cell in cells["generate"].values()}):
-        a = params["augmenters"][name]
-        if a["mode"] == "tone_transfer":
-            known = {int(t) for t in a["ita"]}
-            wanted = targets(a["target_types"], params["population"]["minority"])
-            if lacking := [t for t in wanted if t not in known]:
-                yield f"augmenters.{name}.ita has no range for target {levels_name(lacking)}; add {_keys(lacking)}"
+        a, place = params["augmenters"][name], f"augmenters.{name}"
+        wanted = [level_text(level) for level in targets(a["target_types"], population["minority"])]
+        yield from strange(f"{place}.target_types", wanted, levels)
+        if a["mode"] == "tone_transfer" and (lacking := [t for t in wanted if t not in {*map(level_text, a["ita"])}]):
+            yield f"{place}.ita has no range for {levels_name(column, lacking)}; add {_keys(lacking)}"
 
 
-def _keys(types: Sequence[int]) -> str:
-    return f"the key{'s' if len(types) > 1 else ''} {', '.join(map(str, types))}"
+def _keys(levels: Sequence[str]) -> str:
+    return f"the key{'s' if len(levels) > 1 else ''} {', '.join(levels)}"
 
 
 # Each gives a line for whatever can be told to go wrong in a later stage.
-LOOKS = (_sizes, _names, _input_sizes, _words, _schedulers, _learned, _classes, _pairs, _skin, _homes)
+LOOKS = (_sizes, _names, _input_sizes, _words, _schedulers, _learned, _classes, _pairs, _levels, _homes)

@@ -39,6 +39,6 @@ def read(folder: Path, decoding: Decoding) -> Source:
         skin_type="fitspatrick",
         patient_id="patient_id",
         lesion_id="lesion_id",
-        attributes=("region", "elevation", "itch", "grew", "hurt", "changed", "bleed"),
+        attributes=("gender", "region", "elevation", "itch", "grew", "hurt", "changed", "bleed"),
     )
     return read_mapped(mapped, decoding, CONDITIONS)

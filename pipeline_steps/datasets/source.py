@@ -10,6 +10,8 @@ import pandas as pd
 
 from pipeline_steps.records.images import Pixels
 
+OF_MASK = "mask: "  # before what is said of an image's mask
+
 
 class Loaded(NamedTuple):
     """Pixels (S, S, 3), mask (S, S) or None, and notes on how the files were read, as the manifest keeps them."""

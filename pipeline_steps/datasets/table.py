@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_steps.datasets.files import Found, image_ids, look_up, nothing_found, stem
-from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
+from pipeline_steps.datasets.source import COLUMNS, OF_MASK, Loaded, Source
 from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.images import read_image, read_mask
@@ -197,8 +197,8 @@ class Loader:
                 raise BadImageError("the photograph itself: the pattern of masks names it, too")
             mask, on_mask = read_mask(place, self.d.size, self.d.resize, self.d.max_pixels, photograph=path)
         except BadImageError as error:
-            raise BadImageError(f"mask: {error}") from None
-        return Loaded(pixels, mask, (*notes, *(f"mask: {note}" for note in on_mask)))
+            raise BadImageError(f"{OF_MASK}{error}") from None
+        return Loaded(pixels, mask, (*notes, *(f"{OF_MASK}{note}" for note in on_mask)))
 
 
 def _within(folder: Path, name: str) -> Path:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_steps.records.populations import MAJORITY, MINORITY
+from pipeline_steps.records.skin_types import types_of
 from pipeline_steps.records.tone import UNMEASURED, Agreement, Sides, Types, agreement, skin_itas, types_from_itas
 
 Images = npt.NDArray[np.uint8]
@@ -24,7 +26,7 @@ class ToneRule:
     """A type further than ``tolerance`` from the wanted one is wrong.
 
     Nothing is rejected for it unless at most ``largest_error`` of real images would be, of all and of the wanted type:
-    by the upper bound that so many groups of them allow, not by the share that was seen.
+    as was seen, and by the upper bound that so many groups of them allow.
     """
 
     tolerance: int
@@ -65,8 +67,8 @@ def judge(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneR
 
     ``rows`` of the split and ``real``: images of known type outside of the test split, measured in the same way.
     """
-    annotated = rows["fitzpatrick_scale"].fillna(UNMEASURED).to_numpy(np.int64)
-    sides = _sides(rows, annotated, wanted)
+    annotated = rows["level"].to_numpy().astype(np.int64)  # a group of types, such as 34, is none
+    sides = _sides(rows, wanted)
     known = agreement(annotated, real.types, list(rows["group"]), rule.tolerance, sides)
     off = (skin.types != UNMEASURED) & (np.abs(skin.types - wanted) > rule.tolerance)
     doubts = {int(t): doubt(known, int(t), rule) for t in np.unique(wanted)}
@@ -88,7 +90,7 @@ def doubt(known: Mapping[str, Agreement], wanted: int, rule: ToneRule) -> str:
     for words, found in ((f"of type {wanted}", own), ("of known type", known[ALL])):
         if found.unmeasured > rule.largest_error * found.images:
             return f"{found.unmeasured} of {found.images} real images {words} show too little skin to be measured"
-        if found.misjudged_at_most > rule.largest_error:
+        if max(found.misjudged, found.misjudged_at_most) > rule.largest_error:
             measured = found.images - found.unmeasured
             return (
                 f"the measure misjudges {found.misjudged:.0%} of {measured} real images {words}, and "
@@ -98,8 +100,8 @@ def doubt(known: Mapping[str, Agreement], wanted: int, rule: ToneRule) -> str:
     return ""
 
 
-def _sides(rows: pd.DataFrame, annotated: Types, wanted: Types) -> Sides:
+def _sides(rows: pd.DataFrame, wanted: Types) -> Sides:
     """The split's groups; types that images are made for are the minority's, where no real image shows them."""
-    majority = frozenset(annotated[(rows["tone"] == "majority").to_numpy()].tolist())
-    minority = frozenset(annotated[(rows["tone"] == "minority").to_numpy()].tolist())
+    both = (rows.loc[rows["population"] == whom, "level"] for whom in (MAJORITY, MINORITY))
+    majority, minority = (frozenset(t for level in set(levels) for t in types_of(level)) for levels in both)
     return Sides(majority, minority or frozenset(wanted.tolist()) - majority)

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from pipeline_steps.parameters.bounds import Fraction, NonEmpty, number
+from pipeline_steps.parameters.bounds import Fraction, NonEmpty
 from pipeline_steps.parameters.jobs import JobParams
+from pipeline_steps.parameters.levels import Level
 from pipeline_steps.parameters.sampler import Sampler, Strength
-from pipeline_steps.records.populations import Type
 from pipeline_steps.stage.params import Params
 
 Degrees = Annotated[float, Field(ge=-90, le=90)]
@@ -68,14 +68,14 @@ class PairedParams(LearnedParams):
 class ToneTransferParams(JobParams):
     """An entry of ``augmenters`` that recolours skin.
 
-    ``ita`` is the range (degrees) of each target type; ``feather`` (pixels) the softness of the lesion's edge.
+    ``ita`` is the range (degrees) of each target level; ``feather`` (pixels) the softness of the lesion's edge.
     ``region``: outside the lesion's mask, or everywhere (for data without masks).
     """
 
     mode: Literal["tone_transfer"]
     region: Literal["outside_mask", "everywhere"]
     feather: NonNegativeFloat
-    ita: dict[Annotated[Type, BeforeValidator(number)], tuple[Degrees, Degrees]]
+    ita: dict[Level, tuple[Degrees, Degrees]]
 
 
 class EditBudget(Params):

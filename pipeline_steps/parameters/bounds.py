@@ -1,14 +1,8 @@
 """Bounds that several stages' parameters share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
-
-
-def number(key: Any) -> Any:
-    """The number that a text of digits is; anything else as it is."""
-    return int(key) if isinstance(key, str) and key.isdigit() else key
-
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -46,10 +46,10 @@ def _name_or_phrases(value: Any, phrases: ValidatorFunctionWrapHandler) -> Any:
 
 
 class CaptionerParams(Params):
-    """What every entry of ``captioners`` in params.yaml says: the backend, and what it calls each skin type.
+    """What every entry of ``captioners`` in params.yaml says: the backend, and what it calls each level.
 
-    ``tones`` names a set of ``population.words``, which ``worded`` replaces by the set; or it is one: a phrase a type,
-    and for the groups 12, 34 and 56, too, where they do not take that of type 2, 4 or 5.
+    ``tones`` names a set of ``population.words``, which ``worded`` replaces by the set; or it is one: a phrase a level,
+    and for the groups of skin types 12, 34 and 56, too, where they do not take that of type 2, 4 or 5.
     """
 
     backend: str

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 
 from pipeline_steps.parameters.bounds import NonEmpty
+from pipeline_steps.parameters.levels import Level
 from pipeline_steps.parameters.optimised import TrainingParams
-from pipeline_steps.records.populations import Type
 from pipeline_steps.stage.params import Params
 
 
@@ -16,6 +16,6 @@ class InversionParams(Params):
     base: str
     vectors: PositiveInt
     initializer_token: NonEmpty
-    skin_types: tuple[Type, ...]
+    skin_types: tuple[Level, ...]
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
     training: TrainingParams

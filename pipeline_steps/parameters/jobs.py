@@ -5,14 +5,14 @@ from typing import Literal
 from pydantic import NonNegativeInt, PositiveInt
 
 from pipeline_steps.parameters.bounds import Seed
-from pipeline_steps.records.populations import Types
+from pipeline_steps.parameters.levels import Levels
 from pipeline_steps.stage.params import Params
 
 
 class JobParams(Params):
     """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image.
 
-    ``target_types``: skin types, or ``minority``, which ``aimed`` replaces by the study's. ``type_choice``: a source of
+    ``target_types``: levels, or ``minority``, which ``aimed`` replaces by the study's. ``type_choice``: a source of
     another level draws one of them for each image (``random``, as Wang et al.), or its images go through them in turn
     from a random first (``balanced``).
     """
@@ -20,6 +20,6 @@ class JobParams(Params):
     mode: str
     images_per_source: PositiveInt
     max_sources: NonNegativeInt
-    target_types: Literal["minority"] | Types
+    target_types: Literal["minority"] | Levels
     type_choice: Literal["random", "balanced"]
     seed: Seed

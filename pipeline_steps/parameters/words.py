@@ -1,15 +1,9 @@
-"""What captions call levels of skin."""
+"""What captions call the levels of a population."""
 
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator
-
-from pipeline_steps.parameters.bounds import number
+from pipeline_steps.parameters.levels import Level
 from pipeline_steps.parameters.part import Part
 
-# A type or a group (``records.skin_types``). As a key it is text, for DVC does not follow maps whose keys are numbers.
-Level = Annotated[Literal[1, 2, 3, 4, 5, 6, 12, 34, 56], BeforeValidator(number)]
-Phrases = dict[Level, str]
+Phrases = dict[Level, str]  # keys are text, for DVC does not follow maps whose keys are numbers
 
 
 class Words(Part):

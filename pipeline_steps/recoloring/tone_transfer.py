@@ -44,7 +44,7 @@ def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _tr
         DataError: a target type has no range, or a source no mask.
     """
     if lacking := [t for t in params.target_types if t not in params.ita]:
-        raise DataError(f"augmenter has no ita range for skin type {lacking}; add it under ita")
+        raise DataError(f"augmenter has no ita range for level {', '.join(lacking)}; add it under ita")
     dataset = open_dataset(inputs.dataset)
     ids = [j.source_id for j in jobs]
     images = dataset.images(ids)

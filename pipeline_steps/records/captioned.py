@@ -1,4 +1,4 @@
-"""Captions as other stages read them: a training image's words, and the words of a wanted type."""
+"""Captions as other stages read them: a training image's words, and the words of a wanted level."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pipeline_steps.records.skin_types import PHRASE_OF_GROUP
+from pipeline_steps.records.skin_types import WORDS_OF_GROUP
 
 
 @dataclass(frozen=True, order=True)
@@ -30,10 +30,10 @@ class Captions:
     """Open captions by image id, with ``{token}`` and ``{tone}`` to fill, long and short; ``tones`` by level."""
 
     open_caption: dict[str, Prompt]
-    tones: dict[int, str]
+    tones: dict[str, str]
 
-    def prompt(self, image_id: str, token: str, level: int) -> Prompt:
-        """The caption of an image, said of skin of ``level``, with ``token`` for its condition."""
+    def prompt(self, image_id: str, token: str, level: str) -> Prompt:
+        """The caption of an image, said of ``level``, with ``token`` for its condition."""
         said = self.open_caption[image_id]
         tone = self.tones[level]
         words = {"{token}": token, "{tone}": tone}
@@ -47,6 +47,5 @@ def read_captions(folder: Path) -> Captions:
     table = pd.read_parquet(folder / "captions.parquet")
     tones = json.loads((folder / "tones.json").read_text("utf-8"))
     said = map(Prompt, table["caption"], table["short_caption"])
-    by_level = {int(t): phrase for t, phrase in tones.items()}
-    of_groups = {group: by_level[t] for group, t in PHRASE_OF_GROUP.items()}  # unless they have phrases of their own
-    return Captions(dict(zip(table["image_id"], said, strict=True)), of_groups | by_level)
+    of_groups = {g: tones[level] for g, level in WORDS_OF_GROUP.items() if level in tones}  # unless they have their own
+    return Captions(dict(zip(table["image_id"], said, strict=True)), of_groups | tones)

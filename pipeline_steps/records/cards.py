@@ -8,7 +8,6 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from pipeline_steps.records.privacy import shown_name, shown_value
-from pipeline_steps.records.skin_types import GROUP_LEVELS, level_name
 
 _BAR = "\\|"  # within a cell of a table
 _SAFETY = """\
@@ -31,7 +30,7 @@ Loads with diffusers' `load_lora_weights`. Base weights: SHA-256 `{digest}`.
 
 Trained on split {split}, {len(train)} images:
 
-{_counts(train, "fitzpatrick_scale", "Fitzpatrick type")}"""
+{_counts(train, "level", "level")}"""
     return _card(front, f"LoRA on {shown_name(base)}", said)
 
 
@@ -46,7 +45,7 @@ copies, of another skin tone, blank, or have an unlikely mask.
 
 {_table(["setting", "value"], [[k, shown_value(v)] for k, v in settings.items()])}
 
-{_counts(made, "target_type", "wanted Fitzpatrick type")}"""
+{_counts(made, "target_type", "wanted level")}"""
     return _card(front, "Synthetic skin images", said)
 
 
@@ -59,8 +58,7 @@ def _card(front: dict[str, Any], title: str, text: str) -> str:
 
 
 def _counts(rows: pd.DataFrame, by: str, words: str) -> str:
-    counted = rows.groupby(["condition", by]).size().reset_index(name="images").astype({by: object})
-    counted[by] = [level_name(level) if level in GROUP_LEVELS else level for level in counted[by]]
+    counted = rows.groupby(["condition", by]).size().reset_index(name="images")
     return _table(["condition", words, "images"], counted.to_numpy().tolist())
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
+from scipy.ndimage import label
 
 from pipeline_steps.records.errors import BadImageError
 from pipeline_steps.records.icc import Declared, declared, to_srgb
@@ -31,8 +32,12 @@ NOT_TURNED = "EXIF unreadable: not turned"
 FIRST_FRAME = "several frames: the first is read"
 SEVERAL_MASKS = "several frames: which of them marks the lesion? save one"
 EMPTY_MASK, FULL_MASK = "nothing is marked", "everything is marked"
-AT_THE_EDGE = "marked more along the image's edge than within"
-INVERTED = "its whole edge is marked and something within is not (inverted?): save the lesion in white on black"
+AT_THE_EDGE = "most of the image's edge is marked"
+INVERTED = (
+    "its whole edge is marked and something within is not (inverted, or a lesion that fills the image?): "
+    "save the lesion in white on black, and fill it"
+)
+OUTLINE = "an outline alone: fill what it encloses, and save it again"
 LOST_MASK = "nothing that is marked is left at this size and crop"
 _WHOLE_EDGE, _HALF_EDGE = 0.98, 0.5  # of the pixels along the edge
 _PROGRAMS = {"EPS", "WMF", "EMF"}  # Pillow would have another program draw them
@@ -102,7 +107,7 @@ def _extent(levels: Pixels) -> tuple[str, ...]:
     """Notes on where a mask (H, W) marks what, as it is in its file: a lesion may be lost at another size, or fill it.
 
     Raises:
-        BadImageError: the mask is marked all along the edge and not within, as one whose black and white are inverted.
+        BadImageError: it is marked all along the edge and not within, as one that is inverted; or it is an outline.
     """
     if levels.max() == 0:
         return (EMPTY_MASK,)
@@ -113,7 +118,16 @@ def _extent(levels: Pixels) -> tuple[str, ...]:
     within = marked[1:-1, 1:-1].mean()
     if edge >= _WHOLE_EDGE and within < 1:
         raise BadImageError(INVERTED)
-    return (AT_THE_EDGE,) if edge > max(within, _HALF_EDGE) else ()
+    if _enclosed(marked) > marked.sum():
+        raise BadImageError(OUTLINE)
+    return (AT_THE_EDGE,) if edge > _HALF_EDGE else ()
+
+
+def _enclosed(marked: npt.NDArray[np.bool_]) -> int:
+    """How many unmarked pixels of a mask (H, W) are cut off from its edge by marked ones."""
+    parts, _ = label(~marked)
+    outside = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    return int((~np.isin(parts, outside) & ~marked).sum())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Images to make: which sources, how many of each, for which skin type; and what came of it."""
+"""Images to make: which sources, how many of each, for which level of the population; and what came of it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from pipeline_steps.records.slugs import slug
 J = TypeVar("J", bound=JobParams)
 
 
-def aimed(params: J, minority: Sequence[int]) -> J:
-    """``params`` whose ``target_types`` are types: the minority's unless they are named."""
+def aimed(params: J, minority: Sequence[str]) -> J:
+    """``params`` whose ``target_types`` are levels: the minority's unless they are named."""
     return params.model_copy(update={"target_types": targets(params.target_types, minority)})
 
 
@@ -46,8 +46,8 @@ class Job:
     file_name: str
     condition: str
     source_id: str
-    source_type: int
-    target_type: int
+    source_type: str
+    target_type: str
     copy: int
     seed: int
     public_id: str
@@ -77,32 +77,32 @@ class Made:
 
 
 def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
-    """The jobs of all sources: a source of a target type keeps it, any other gets one by ``type_choice``.
+    """The jobs of all sources: a source of a target level keeps it, any other gets one by ``type_choice``.
 
-    Targets are types, as ``aimed`` gives them: a source known by its group alone gets one by ``type_choice``, too.
+    Targets are levels, as ``aimed`` gives them: a source known by its group alone gets one by ``type_choice``, too.
     ``max_sources`` > 0 takes that many sources, spread evenly over the conditions.
     """
-    assert params.target_types != MINORITY, "aimed() says which types the minority is"
-    types = targets(params.target_types, ())
+    assert params.target_types != MINORITY, "aimed() says which levels the minority is"
+    levels = targets(params.target_types, ())
     jobs = []
     source: Any
     for source in _sources(train, params.max_sources).itertuples():
         for copy in range(params.images_per_source):
             key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
-            own, seed = int(source.fitzpatrick_scale), item_seed(key)
-            target = own if own in types else _target(params, types, source.sha256, copy, seed)
+            own, seed = source.level, item_seed(key)
+            target = own if own in levels else _target(params, levels, source.sha256, copy, seed)
             told = public_id(source.image_id, source.sha256)
-            name = f"{slug(source.condition)}/{told}-{target}-{copy}.png"
+            name = f"{slug(source.condition)}/{told}-{slug(target)}-{copy}.png"
             jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed, told))
     return jobs
 
 
-def _target(params: JobParams, types: tuple[int, ...], source: str, copy: int, seed: int) -> int:
-    """One of ``types`` by ``type_choice``."""
+def _target(params: JobParams, levels: tuple[str, ...], source: str, copy: int, seed: int) -> str:
+    """One of ``levels`` by ``type_choice``."""
     if params.type_choice == "random":
-        return types[int(np.random.default_rng(seed).integers(len(types)))]
+        return levels[int(np.random.default_rng(seed).integers(len(levels)))]
     first = int(hashlib.sha256(f"{params.seed} {source} first".encode()).hexdigest(), 16)
-    return types[(first + copy) % len(types)]
+    return levels[(first + copy) % len(levels)]
 
 
 def _sources(train: pd.DataFrame, most: int) -> pd.DataFrame:

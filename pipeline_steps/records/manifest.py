@@ -3,6 +3,7 @@
 ``reason`` says why an image is quarantined; ``notes`` (several joined by "; ") how a present one could be read.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,8 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.records.errors import DataError
+from pipeline_steps.records.populations import SKIN_TYPE, level_text
+from pipeline_steps.records.unknown import is_unknown
 
 PRESENT, MISSING, QUARANTINED = "present", "missing", "quarantined"
+_OF_THE_SET = ("condition", "patient_id", "lesion_id", "role")  # what a set may say beside skin type and attributes
 UNLABELLED = "unlabelled"  # the condition of an image without a label
 
 
@@ -87,9 +91,36 @@ def is_rendered(manifest: pd.DataFrame) -> bool:
 
 def by_skin_type(rows: pd.DataFrame) -> dict[str, int]:
     """How many rows there are of each skin type; of its group where the type is unknown; else ``unknown``."""
-    group = rows["skin_group"] if "skin_group" in rows else pd.Series("", index=rows.index)
-    named = rows["fitzpatrick_scale"].astype("Int64").astype("string").fillna(group).replace("", "unknown")
-    return {str(name): int(n) for name, n in named.value_counts().sort_index().items()}
+    return by_level(rows.assign(level=levels(rows, SKIN_TYPE)))
+
+
+def levels(manifest: pd.DataFrame, column: str) -> "pd.Series[str]":
+    """The level of each image, empty where it is unknown; of skin its type, else its group.
+
+    Raises:
+        DataError: the data set names nothing ``column`` for any image.
+    """
+    if column == SKIN_TYPE:
+        group = manifest["skin_group"] if "skin_group" in manifest else pd.Series("", index=manifest.index)
+        return manifest[SKIN_TYPE].astype("Int64").astype("string").fillna(group).astype(str)
+    attributes = [json.loads(text) for text in manifest["attributes"]]
+    if any(column in one for one in attributes):
+        said = pd.Series([str(one.get(column, "")) for one in attributes], index=manifest.index)
+    elif column in _OF_THE_SET:
+        said = manifest[column].astype(str)
+    else:
+        there = sorted({SKIN_TYPE, *_OF_THE_SET, *(name for one in attributes for name in one)})
+        raise DataError(
+            f"population.column is {column!r}, which the images have not; they have {', '.join(there)}. Name one of "
+            "them, or read the table by the adapter folder, with the column among ingest.sources.folder.attributes"
+        )
+    return said.map(level_text).mask(said.map(is_unknown), "")
+
+
+def by_level(rows: pd.DataFrame) -> dict[str, int]:
+    """How many rows there are of each ``level``; ``unknown`` where that is empty."""
+    named = rows["level"].replace("", "unknown").value_counts().sort_index()
+    return {str(name): int(n) for name, n in named.items()}
 
 
 def safe_path(root: Path, name: str) -> Path:

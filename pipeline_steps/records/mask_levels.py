@@ -14,7 +14,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from pipeline_steps.records.errors import BadImageError
 
-LABELS = "more than two levels, none of them white (a map of labels?): save 0 and 255"
+LABELS = "more than two levels, none of them bright (a map of labels?): save 0 and 255"
 PARTS = "more than two areas, or two that are not black and white (a map of labels?): save 0 and 255"
 PHOTOGRAPH = "no areas of one level (a photograph?): save 0 and 255"
 ON_WHITE = "colours on white, of which either may be what is marked: save black and white"
@@ -24,7 +24,8 @@ Levels = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 _BLACK = 32  # of 255: a JPEG's black
 _FEW = 16  # of levels or colours: more are noise, soft edges or a photograph
-_AREA = 0.05  # of all but the largest area: smaller ones are noise
+_AREA = 0.05  # of all but the largest area: smaller ones are noise, where there are many colours
+_PART = 0.001  # the same where there are few, for no noise has areas of one colour
 _FLAT = 0.5  # of a mask: its areas; photographs of PAD-UFES-20 and ISIC have 0.0 to 0.4, masks 0.98 and more
 _NEAR = 8  # of 255: levels of one area in a JPEG
 _OUTER = 0.25  # of the range of levels: how far the two areas may be from its ends
@@ -47,17 +48,24 @@ def black_and_white(image: Image.Image) -> Image.Image:
         return Image.fromarray(marked.astype(np.uint8) * 255)
     if values[-1] * 2 <= white:
         raise BadImageError(LABELS)
-    dark, bright = _two_levels(levels, _areas(colours * (255 / white), many=kinds > _FEW), white)
+    many = kinds > _FEW
+    dark, bright = _two_levels(levels, _areas(colours * (255 / white), many=many), white, many=many)
     shares = np.clip((levels - dark) / (bright - dark), 0, 1)
     return Image.fromarray(np.round(shares * 255).astype(np.uint8))
 
 
-def _two_levels(levels: Levels, areas: list[Bools], white: float) -> tuple[float, float]:
-    """What is black and what is white: the levels of two areas, or 0 and ``white`` where one of them is too small."""
+def _two_levels(levels: Levels, areas: list[Bools], white: float, *, many: bool) -> tuple[float, float]:
+    """What is black and what is white: the levels of two areas, or 0 and ``white`` where one of them is too small.
+
+    Raises:
+        BadImageError: there are other areas than these; or but one, and many colours beside it, as in a photograph.
+    """
     if len(areas) > 2:
         raise BadImageError(PARTS)
     found = sorted(float(np.median(levels[area])) for area in areas)
     if len(found) < 2:
+        if many and areas and (~areas[0]).mean() > _AREA:
+            raise BadImageError(PHOTOGRAPH)
         return 0.0, white
     low, high = float(levels.min()), float(levels.max())
     margin = _OUTER * (high - low)
@@ -76,10 +84,10 @@ def _areas(colours: Levels, *, many: bool) -> list[Bools]:
     """
     spread = maximum_filter(colours, (3, 3, 1)) - minimum_filter(colours, (3, 3, 1))
     rest = (spread <= (2 if many else 0)).all(-1)
-    codes, areas = _coded(colours), list[Bools]()
+    codes, areas, noise = _coded(colours), list[Bools](), _AREA if many else _PART
     for _ in range(_FEW):
-        if rest.sum() <= _AREA * (rest.size - (areas[0].sum() if areas else 0)):
-            least = _AREA * (rest.size - areas[0].sum()) if areas else 0
+        least = noise * (rest.size - (areas[0].sum() if areas else 0))
+        if rest.sum() <= least:
             found = [area for area in areas if area is areas[0] or area.sum() > least]
             if many and sum(area.mean() for area in found) < _FLAT:
                 raise BadImageError(PHOTOGRAPH)
@@ -132,8 +140,10 @@ def _shown(image: Image.Image) -> tuple[Levels, float, Levels]:
 
 
 def _void(image: Image.Image) -> Bools:
+    """Where a palette's image was left undecided around what is marked; an index alone is what is marked itself."""
     index, colour = _VOID
-    if tuple((image.getpalette() or [])[3 * index : 3 * index + 3]) != colour:
+    alone = set(np.unique(np.asarray(image))) <= {0, index}
+    if alone or tuple((image.getpalette() or [])[3 * index : 3 * index + 3]) != colour:
         return np.zeros((image.height, image.width), bool)
     return np.asarray(image) == index
 

@@ -1,9 +1,8 @@
 """Fitzpatrick skin types: parsing what data sets write, groups, and the ITA bands used as their proxy.
 
-A *level* is what a study knows of an image's skin: a type, 1 to 6, or a group of two types by its digits: 12, 34 or 56
-(as DDI labels them). Where some images of a study have a group alone, all its images have the level of their group
-(``select_subset``): a type says its group, never the other way round. The column ``fitzpatrick_scale`` of a subset and
-a split holds levels, metrics name them by their digits, and people read ``level_name``.
+As *levels* of a population (``records/populations.py``) they are text: a type, ``1`` to ``6``, or a group of two types
+by its digits: ``12``, ``34`` or ``56`` (as DDI labels them). Where some images of a study have a group alone, all its
+images have the level of their group (``select_subset``): a type says its group, never the other way round.
 """
 
 import math
@@ -28,44 +27,38 @@ _OTHER_SCALE = re.compile(r"^(?:mst|monk)")
 # A type or two of them, and, after a numeral, words for the colour of skin, as MRA-MIDAS writes them.
 _COLOURS = r"(?:\s+(?:pale|fair|white|darker|dark|light|medium|olive|brown|black|skin|or|to|very|deeply|pigmented))*"
 _NUMBERS = re.compile(rf"(iii|ii|iv|vi|i|v|[1-6])(?:\.0)?(?:\s*[-/\u2013]\s*(iii|ii|iv|vi|i|v|[1-6]))?{_COLOURS}[.,]?")
-_GROUPS = {"12": (1, 2), "34": (3, 4), "56": (5, 6)}
-GROUP_LEVELS = {int(group): members for group, members in _GROUPS.items()}
-# The type whose phrase in captions a group takes where it has none of its own.
-PHRASE_OF_GROUP = {12: 2, 34: 4, 56: 5}
+GROUPS = {"12": (1, 2), "34": (3, 4), "56": (5, 6)}
+# The type whose words in captions a group takes where it has none of its own.
+WORDS_OF_GROUP = {"12": "2", "34": "4", "56": "5"}
 
 
-def types_of(level: int) -> tuple[int, ...]:
+def types_of(level: str) -> tuple[int, ...]:
     """The types that a level may be."""
-    return GROUP_LEVELS.get(level, (level,))
+    return GROUPS[level] if level in GROUPS else (int(level),)
 
 
-def level_name(level: int) -> str:
+def roman(level: str) -> str:
     """A level as people write it: ``V``, or ``V-VI`` of a group."""
     return "-".join(ROMAN[t] for t in types_of(level))
 
 
-def levels_name(levels: Iterable[int]) -> str:
-    """Several levels as people write them: ``type V``, ``types I, II``, ``types III-IV, V-VI``."""
-    names = [level_name(level) for level in sorted(levels)]
-    return f"type{'s' if len(names) > 1 or '-' in names[0] else ''} {', '.join(names)}"
-
-
-def group_level(level: int) -> int:
+def group_of(level: str) -> str:
     """The level of a level's group."""
-    return next(group for group, members in GROUP_LEVELS.items() if level == group or level in members)
+    return next(group for group, members in GROUPS.items() if {*types_of(level)} <= {*members})
 
 
-def levels_within(types: Iterable[int]) -> tuple[int, ...]:
-    """Levels that lie within ``types``: these, and the groups of which they have both."""
-    chosen = set(types)
-    return (*sorted(chosen), *(group for group, members in GROUP_LEVELS.items() if chosen >= set(members)))
+def levels_within(levels: Iterable[str]) -> tuple[str, ...]:
+    """Levels that lie within ``levels``: these, and the groups of which they have both types."""
+    chosen = sorted(set(levels))
+    types = {t for level in chosen for t in types_of(level)}
+    return (*chosen, *(g for g, members in GROUPS.items() if g not in chosen and types >= set(members)))
 
 
-def as_groups(types: Iterable[int]) -> tuple[int, ...] | None:
-    """The levels of the groups that ``types`` are made of; None where they are not whole groups."""
-    groups = tuple(level for level in levels_within(types) if level in GROUP_LEVELS)
-    whole = {t for group in groups for t in GROUP_LEVELS[group]} == set(types)
-    return groups if whole else None
+def as_groups(levels: Iterable[str]) -> tuple[str, ...] | None:
+    """The groups that ``levels`` are made of; None where they are not whole groups."""
+    types = {t for level in levels for t in types_of(level)}
+    groups = tuple(group for group, members in GROUPS.items() if types >= set(members))
+    return groups if {t for group in groups for t in GROUPS[group]} == types else None
 
 
 def type_from_ita(ita: float) -> int:
@@ -95,12 +88,12 @@ def parse_skin_type(raw: object) -> tuple[int | None, str | None]:
         low, high = (_VALUES.get(part or "", 0) for part in found.groups())
         if low and not high:
             return _with_group(low)
-        if (low, high) in _GROUPS.values():
+        if (low, high) in GROUPS.values():
             return None, f"{low}{high}"
-    if text.removesuffix(".0") in _GROUPS:
+    if text.removesuffix(".0") in GROUPS:
         return None, text.removesuffix(".0")
     raise ValueError(f"skin type {raw!r} is not 1-6, I-VI, a group (12, 34, 56) or a blank")
 
 
 def _with_group(skin_type: int) -> tuple[int, str]:
-    return skin_type, next(group for group, members in _GROUPS.items() if skin_type in members)
+    return skin_type, next(group for group, members in GROUPS.items() if skin_type in members)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipeline_steps.records.manifest import by_skin_type
+from pipeline_steps.records.manifest import by_level
 
 TESTS = ("test", "test_light")
 
@@ -34,6 +34,6 @@ def sizes(split_table: pd.DataFrame) -> dict[str, object]:
         "train_and_validation": both,
         **named,
         "without": lacking(split_table),
-        "excluded_by_skin_type": {str(reason): by_skin_type(rows) for reason, rows in excluded},
+        "excluded_by_level": {str(reason): by_level(rows) for reason, rows in excluded},
         "sharing_a_group_with_train": leakage(split_table),
     }

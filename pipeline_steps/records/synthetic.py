@@ -12,7 +12,7 @@ from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.text_tables import read_text_table
 
 METADATA = "metadata.csv"
-_NUMBERS = ("source_type", "target_type", "copy", "seed")
+_NUMBERS = ("copy", "seed")
 MASK_COLUMN = "mask_file_name"  # the name by which datasets' imagefolder loads it as an image, too
 STARTS_FROM_SOURCE = "starts_from_source"  # whether an image began as its source's pixels, or has its caption alone
 

@@ -12,8 +12,8 @@ MEASURES = {m.compared: m.name for m in BOARD_CLASSIFIERS if m.compared}
 OF_IMAGES = {m.compared: m.name for m in DISTANCES if m.compared}
 
 
-def compared(r: Results, minority: Sequence[int]) -> dict[str, dict[str, float]]:
-    """By scenario and contender: the measures that have a name here, such as the gap between types.
+def compared(r: Results, minority: Sequence[str]) -> dict[str, dict[str, float]]:
+    """By scenario and contender: the measures that have a name here, such as the gap between levels.
 
     Means over architectures, then over draws, on the holdout where there is one, else on the test split. Beside them
     the distances of an augmenter's images to reference images, mean over draws.

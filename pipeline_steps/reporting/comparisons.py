@@ -10,7 +10,6 @@ import pandas as pd
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.groups import cluster_interval
-from pipeline_steps.records.skin_types import levels_within
 from pipeline_steps.reporting.arms import REAL
 from pipeline_steps.reporting.intervals import counts
 from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, MINORITY
@@ -21,11 +20,11 @@ from pipeline_steps.statistics.draws import corrected_paired_test
 BLOCK = ["scenario", "architecture", "draw"]
 
 
-def contenders(r: Results, partition: str, minority: Sequence[int]) -> dict[str, pd.DataFrame]:
+def contenders(r: Results, partition: str, minority: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The leaderboard's measures by arm (``arm``, or ``arm of augmenter``).
 
-    A row a block of scenario, architecture and draw. ``minority`` is the accuracy over all images of its types (or
-    their groups), ``minority_images`` how many those are.
+    A row a block of scenario, architecture and draw. The column ``minority`` is the accuracy over all images of
+    the levels in ``minority``, ``minority_images`` how many those are.
     """
     rows = r.classifiers[r.classifiers["partition"] == partition] if len(r.classifiers) else r.classifiers
     found: dict[str, pd.DataFrame] = {}
@@ -34,7 +33,7 @@ def contenders(r: Results, partition: str, minority: Sequence[int]) -> dict[str,
     names = [m.name for m in BOARD_CLASSIFIERS if m is not MINORITY]
     for (arm, augmenter), mine in rows.groupby(["arm", "augmenter"], sort=False):
         whole = mine[mine["skin_type"] == "all"].set_index(BLOCK)[names]
-        few = mine[mine["skin_type"].isin([str(level) for level in levels_within(minority)])]
+        few = mine[mine["skin_type"].isin(minority)]
         right = (few["accuracy"] * few["n"]).round().groupby([few[b] for b in BLOCK]).sum()  # metrics have six digits
         images = few["n"].groupby([few[b] for b in BLOCK]).sum()
         name = f"{arm} of {augmenter}" if augmenter else str(arm)

@@ -34,7 +34,7 @@ def compare(r: Results, study: Study, predictions: Path) -> Comparisons:
     floors = [
         {**row, "partition": partition}
         for partition in PARTITIONS
-        for row in floor_differences(contenders(r, partition, study.minority), study.floors, "accuracy")
+        for row in floor_differences(contenders(r, partition, study.minority_levels), study.floors, "accuracy")
     ]
     return as_one_family(tests, [b for b in found if b is not None], floors)
 

@@ -1,7 +1,7 @@
 """Figures of the report as PNG bytes: equal data give equal bytes."""
 
 import io
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline_steps.records.skin_types import level_name
 from pipeline_steps.reporting.arms import in_order, spelled
 from pipeline_steps.reporting.intervals import counts
 
@@ -25,15 +24,23 @@ _FAINT: dict[str, Any] = {"color": "#b0b0b0", "linestyle": ":", "lw": 1.2, "zord
 Series = tuple[str, str]  # arm, augmenter
 
 
-def accuracy_by_type(points: pd.DataFrame, title: str, conditions: int, floors: Container[str]) -> bytes:
-    """Accuracy by skin type with 95 % intervals, one line an arm of an augmenter; arms in ``floors`` dotted, without.
+def accuracy_by_level(
+    points: pd.DataFrame,
+    title: str,
+    conditions: int,
+    floors: Container[str],
+    names: Mapping[str, str],
+    noun: str,
+) -> bytes:
+    """Accuracy by level with 95 % intervals, one line an arm of an augmenter; arms in ``floors`` dotted, without.
 
-    ``points``: what ``accuracy_points`` gives. Skin types with few images have hollow dots. Chance is to guess each of
+    ``points``: what ``accuracy_points`` gives. Levels with few images have hollow dots; ``names``: all levels in
+    their order, as people write them, and ``noun``: what a level is. Chance is to guess each of
     so many ``conditions`` equally often, as class-balanced training without a signal would.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     by_type = points[points["skin_type"] != "all"]
-    types = sorted(set(by_type["skin_type"]), key=int)
+    types = [level for level in names if (by_type["skin_type"] == level).any()]
     found = {key: mine.set_index("skin_type") for key, mine in by_type.groupby(["arm", "augmenter"])}
     arms = in_order(by_type["arm"])
     lines: list[Series] = sorted(found, key=lambda s: (arms.index(s[0]), s[1]))  # type: ignore[arg-type]
@@ -47,8 +54,8 @@ def accuracy_by_type(points: pd.DataFrame, title: str, conditions: int, floors: 
         label = f"{spelled(key[0])}, {key[1]}" if several and key[1] else spelled(key[0])
         _line(axes, x, found[key].reindex(types), _colour(key, solid, several=several), label)
     n = by_type.groupby("skin_type").agg({"fewest": "min", "most": "max"})
-    axes.set_xticks(range(len(types)), [f"{level_name(int(t))}\nn {counts(n.loc[t])}" for t in types])
-    axes.set(xlabel="Fitzpatrick skin type, test images", ylabel="accuracy, %", title=title, ylim=(0, 103))
+    axes.set_xticks(range(len(types)), [f"{names[t]}\nn {counts([n['fewest'][t], n['most'][t]])}" for t in types])
+    axes.set(xlabel=f"{noun}, test images", ylabel="accuracy, %", title=title, ylim=(0, 103))
     axes.axhline(100 / conditions, color="#aaaaaa", lw=0.8, zorder=0)
     axes.grid(axis="y", alpha=0.25)
     axes.legend(frameon=False, ncols=2, fontsize=8)

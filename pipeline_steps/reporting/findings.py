@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline_steps.measures.measure import Measure
 from pipeline_steps.parameters.report import ReportParams
-from pipeline_steps.records.populations import targets
+from pipeline_steps.records.populations import level_text, targets
 from pipeline_steps.reporting.family import Comparisons, compare
 from pipeline_steps.reporting.measures import named
 from pipeline_steps.reporting.results import Results, gather, read_json
@@ -19,7 +19,7 @@ from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_yaml
 class Findings:
     """``r``: what the stages measured; ``study``: of whom and how; ``cells``: what ``cells.yaml`` holds.
 
-    ``compared``: every test between arms, one family. ``augmenters``: all settings, with types as ``target_types``.
+    ``compared``: every test between arms, one family. ``augmenters``: all settings, with levels as ``target_types``.
     """
 
     r: Results
@@ -46,14 +46,16 @@ class Findings:
 def read_findings() -> Findings:
     """From the folder of a finished run."""
     cells = read_yaml(Path("cells.yaml"))["cells"]
-    return findings(gather(cells, METRICS), read_study(read_json(METRICS / "split.json"), cells), cells)
+    study = read_study(read_json(METRICS / "split.json"), cells)
+    return findings(gather(cells, METRICS, study.column), study, cells)
 
 
 def findings(r: Results, study: Study, cells: Mapping[str, Any]) -> Findings:
     """Of results, with what params.yaml adds."""
     params = read_yaml(PARAMS_FILE)
-    minority = params["population"]["minority"]
+    minority = study.minority
     settings = {
-        name: a | {"target_types": targets(a["target_types"], minority)} for name, a in params["augmenters"].items()
+        name: a | {"target_types": tuple(map(level_text, targets(a["target_types"], minority)))}
+        for name, a in params["augmenters"].items()
     }
     return Findings(r, study, cells, compare(r, study, PREDICTIONS), settings, read_params(ReportParams, "report"))

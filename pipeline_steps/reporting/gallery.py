@@ -1,4 +1,4 @@
-"""Galleries: real sources beside what was made of them, for every condition and wanted type; and the rejects."""
+"""Galleries: real sources beside what was made of them, for every condition and wanted level; and the rejects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.records.manifest import Dataset
-from pipeline_steps.records.skin_types import level_name
+from pipeline_steps.records.populations import SKIN_TYPE, level_name, noun
 from pipeline_steps.records.synthetic import read_metadata
 from pipeline_steps.reporting.figures import montage, read_image
 
@@ -25,8 +25,10 @@ class Sheet:
     png: bytes
 
 
-def sheet(key: str, dataset: Dataset, folder: Path, screened: Path | None, per_condition: int) -> Sheet:
-    """One augmenter cell: a row a condition; for each wanted type, ``per_condition`` pairs of source and result."""
+def sheet(
+    key: str, dataset: Dataset, folder: Path, screened: Path | None, per_condition: int, column: str = SKIN_TYPE
+) -> Sheet:
+    """One augmenter cell: a row a condition; for each wanted level, ``per_condition`` pairs of source and result."""
     made = read_metadata(folder)
     accepted = {} if screened is None else pd.read_parquet(screened).set_index("file_name")["accepted"].to_dict()
     types = sorted(set(made["target_type"]))
@@ -43,7 +45,7 @@ def sheet(key: str, dataset: Dataset, folder: Path, screened: Path | None, per_c
             row += [blank] * (2 * (per_condition - len(chosen))) if blank is not None else []
         rows.append(row)
     conditions = ", ".join(sorted(set(made["condition"])))
-    words = f"Rows: {conditions}. Pairs of source and result, for type {' then '.join(map(level_name, types))}."
+    words = f"Rows: {conditions}. Pairs of source and result, for {_in_turn(column, types)}."
     verdicts = "A red corner marks a reject." if screened else "Not screened."
     return Sheet(key, f"{words} {verdicts}", montage(rows, 1 if dataset.pixels.shape[1] > 100 else 2))
 
@@ -60,8 +62,8 @@ def rejects(key: str, folder: Path, screened: Path, most: int = 16) -> Sheet | N
     )
 
 
-def wall(cells: Sequence[tuple[str, Path]], size: int) -> Sheet | None:
-    """Augmenters side by side: a row a cell, for each condition one image of each wanted type."""
+def wall(cells: Sequence[tuple[str, Path]], size: int, column: str = SKIN_TYPE) -> Sheet | None:
+    """Augmenters side by side: a row a cell, for each condition one image of each wanted level of ``column``."""
     tables = {key: read_metadata(folder) for key, folder in cells}
     if len(tables) < 2:
         return None
@@ -73,9 +75,13 @@ def wall(cells: Sequence[tuple[str, Path]], size: int) -> Sheet | None:
         names = dict(zip(zip(first["condition"], first["target_type"], strict=True), first["file_name"], strict=True))
         wanted = [(c, t) for c in conditions for t in types]
         rows.append([read_image(folder / str(names[w])) if w in names else blank for w in wanted])
-    columns = f"{', '.join(conditions)}; for each, type {' then '.join(map(level_name, types))}"
+    columns = f"{', '.join(conditions)}; for each, {_in_turn(column, types)}"
     words = f"Rows: {', '.join(tables)}. Columns: {columns}."
     return Sheet("sample wall", words, montage(rows, 1))
+
+
+def _in_turn(column: str, levels: Sequence[str]) -> str:
+    return f"{noun(column)} {' then '.join(level_name(column, level) for level in levels)}"
 
 
 def _marked(image: Image, accepted: bool | None) -> Image:

@@ -49,7 +49,7 @@ class Leaderboard:
 
 def leaderboard(r: Results, partition: str, scenario: str, study: Study) -> Leaderboard | None:
     """Compare all contenders of ``scenario`` on ``partition``; None where there is nothing to compare."""
-    tables = contenders(r, partition, study.minority)
+    tables = contenders(r, partition, study.minority_levels)
     here = {n: t[t.index.get_level_values("scenario") == scenario] for n, t in tables.items()}
     floors = floor_differences(here, study.floors, "minority")
     scores = {n: t for n, t in here.items() if len(t) and n not in study.floors}

@@ -3,8 +3,10 @@
 Most accuracies of their Table 2 can't be a mean of five k/56 values, so they show directions.
 """
 
+from pipeline_steps.records.populations import SKIN_TYPE
+
 _DATA = ("fitzpatrick17k", "phantom")  # adapters: its own data set, and the phantom of its Table 1
-_SKIN = ((1, 2), (5, 6))  # the majority's types, the minority's
+_SKIN = (("1", "2"), ("5", "6"))  # the majority's types, the minority's
 _CONDITIONS = {
     "basal cell carcinoma",
     "folliculitis",
@@ -33,12 +35,12 @@ ABLATION = {
 }
 
 
-def is_papers(adapter: str, conditions: set[str], skin: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
+def is_papers(adapter: str, conditions: set[str], column: str, levels: tuple[tuple[str, ...], tuple[str, ...]]) -> bool:
     """Whether the paper's figures are about a study: its conditions, on the same skin, of data that are its own.
 
-    ``skin``: types of majority and minority.
+    ``levels`` of ``column``: those of majority and minority.
     """
-    return adapter in _DATA and conditions == _CONDITIONS and skin == _SKIN
+    return adapter in _DATA and conditions == _CONDITIONS and (column, levels) == (SKIN_TYPE, _SKIN)
 
 
 def paper_family(architecture: str) -> str:

@@ -1,8 +1,8 @@
-"""The report's figures with their words: accuracy by skin type, and dose-response."""
+"""The report's figures with their words: accuracy by level, and dose-response."""
 
 import pandas as pd
 
-from pipeline_steps.records.skin_types import levels_name
+from pipeline_steps.records.populations import levels_name
 from pipeline_steps.reporting import figures
 from pipeline_steps.reporting.arms import contender, in_order, spelled
 from pipeline_steps.reporting.blocks import Figure
@@ -21,13 +21,13 @@ def accuracy_plates(r: Results, study: Study) -> list[Figure]:
         title = f"Scenario {scenario}, {architecture}: {study.words[str(partition)]}"
         share = correction_share(study.sizes, str(scenario), str(partition), rows["draw"])
         points = accuracy_points(rows, share, study.evaluation.minimum_level_images)
-        png = figures.accuracy_by_type(points, title, study.conditions, study.floors)
+        png = figures.accuracy_by_level(points, title, study.conditions, study.floors, study.names, study.noun)
         made.append(Figure(f"accuracy_{len(made)}", title, _caption(points, study), png))
     return made
 
 
 def _caption(points: pd.DataFrame, study: Study) -> str:
-    """How many images and draws, what the bars are, and which types have too few images."""
+    """How many images and draws, what the bars are, and which levels have too few images."""
     whole, by_type = points[points["skin_type"] == "all"], points[points["skin_type"] != "all"]
     draws = sorted(set(whole["draws"]))
     over = {"test images (whole groups resampled; one draw)": 1 in draws, "draws (corrected)": max(draws) > 1}
@@ -37,9 +37,10 @@ def _caption(points: pd.DataFrame, study: Study) -> str:
         f"{images} images, {counts(draws)} draw(s); bars: 95 % over {bars}, none where nothing can be said.",
         f"Grey line: guessing each of the {study.conditions} conditions equally often.",
     ]
-    if few := {int(level) for level in by_type.loc[by_type["few"], "skin_type"]}:
+    if few := {*by_type.loc[by_type["few"], "skin_type"]}:
         minimum = study.evaluation.minimum_level_images
-        lines.append(f"Hollow: fewer than {minimum} images ({levels_name(few)}); no worst type or gap comes from them.")
+        named = levels_name(study.column, few)
+        lines.append(f"Hollow: fewer than {minimum} images ({named}); no worst {study.noun} or gap comes from them.")
     if present := [spelled(arm) for arm in in_order(points["arm"]) if arm in study.floors]:
         lines.append(f"Dotted: {', '.join(present)}, the noise floor: what differs by less may be the seed alone.")
     return " ".join(lines)
@@ -47,7 +48,7 @@ def _caption(points: pd.DataFrame, study: Study) -> str:
 
 def doses(r: Results, study: Study, partition: str) -> dict[str, pd.DataFrame]:
     """By scenario of which several doses are in the grid: arm, dose, draw and measures, a row a classifier."""
-    found = contenders(r, partition, study.minority)
+    found = contenders(r, partition, study.minority_levels)
     tables = [
         t.reset_index().assign(contender=contender(name), floor=name in study.floors) for name, t in found.items()
     ]

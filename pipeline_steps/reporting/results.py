@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline_steps.measures.classifiers.table import CLASSIFIERS
 from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.measures.segmenters.table import SEGMENTERS
-from pipeline_steps.records.skin_types import level_name
+from pipeline_steps.records.populations import level_name
 from pipeline_steps.reporting.measures import ends, scores
 
 NOTHING, NO_MODEL = "models/none", "none"  # what cells.yaml says where there are no weights, and no base model
@@ -19,7 +19,7 @@ _NUMBERS = [c for m in CLASSIFIERS for c in (m.name, *(ends(m) if m.interval is 
 
 @dataclass(frozen=True)
 class Results:
-    """``classifiers``: a row a (cell, partition, skin type or "all"); ``images``: a row an augmenter cell.
+    """``classifiers``: a row a (cell, partition, level or "all"); ``images``: a row an augmenter cell.
 
     ``segmenters``: a row a (cell, partition). What a stage left out (too few images, no interval) is NaN.
     """
@@ -34,8 +34,11 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def gather(cells: dict[str, Any], metrics: Path) -> Results:
-    """Read the metrics of exactly the cells in the grid; stale files of others are not looked at."""
+def gather(cells: dict[str, Any], metrics: Path, column: str) -> Results:
+    """Read the metrics of exactly the cells in the grid; stale files of others are not looked at.
+
+    ``column``: what divides people, whose levels are named as people write them.
+    """
     rows: list[dict[str, Any]] = []
     for key, cell in cells["train_classifier"].items():
         measured = read_json(metrics / "classification" / f"{key}.json")
@@ -47,18 +50,18 @@ def gather(cells: dict[str, Any], metrics: Path) -> Results:
         parts = classifiers["split"].str.rsplit("-", n=1, expand=True)
         numbers = {k: classifiers[k].astype(float) for k in _NUMBERS}  # None is NaN
         classifiers = classifiers.assign(scenario=parts[0], draw=parts[1].astype(int), **numbers)
-    images = pd.DataFrame([_image_row(k, cells["generate"][k], metrics) for k in cells["screen"]])
-    return Results(classifiers, images, _segmenters(cells, metrics))
+    images = pd.DataFrame([_image_row(k, cells["generate"][k], metrics, column) for k in cells["screen"]])
+    return Results(classifiers, images, _segmenters(cells, metrics, column))
 
 
-def _segmenters(cells: dict[str, Any], metrics: Path) -> pd.DataFrame:
+def _segmenters(cells: dict[str, Any], metrics: Path, column: str) -> pd.DataFrame:
     """Measures of the segmenters in the grid; ``low``, ``high`` and ``by_type`` (words) are of the first measure."""
     rows: list[dict[str, Any]] = []
     for key, cell in cells["train_segmenter"].items():
         for partition, found in read_json(metrics / "segmentation" / f"{key}.json").items():
             numbers = {"n": found["n"], **{m.name: found[m.name] for m in SEGMENTERS}}
             low, high = found[f"{SEGMENTERS[0].name}_interval"]
-            by_type = ", ".join(f"{level_name(int(t))}: {_overlap(part)}" for t, part in found["by_type"].items())
+            by_type = ", ".join(f"{level_name(column, t)}: {_overlap(part)}" for t, part in found["by_type"].items())
             named = {"cell": key, "partition": partition, **{k: cell[k] for k in ("arm", "augmenter", "split")}}
             rows.append({**named, **numbers, "low": low, "high": high, "by_type": by_type})
     return pd.DataFrame(rows).astype({"low": float, "high": float}) if rows else pd.DataFrame()
@@ -78,7 +81,7 @@ def mask_agreement(cells: dict[str, Any], metrics: Path) -> list[dict[str, Any]]
 
 
 def _score_rows(head: dict[str, Any], found: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row over all images, and one a skin type."""
+    """A row over all images, and one a level."""
     by_type = found["by_type"]
     whole = {"n": found["n"], **scores(found, [m for m in CLASSIFIERS if not m.between_levels])}
     between = {m.name: by_type[m.name] for m in CLASSIFIERS if m.between_levels}
@@ -90,7 +93,7 @@ def _score_rows(head: dict[str, Any], found: dict[str, Any]) -> list[dict[str, A
     return rows
 
 
-def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
+def _image_row(key: str, cell: dict[str, str], metrics: Path, column: str) -> dict[str, Any]:
     screened, scored = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
     distances, concepts = scored["all"], scored["concepts"]
     names = [m.name for m in DISTANCES]
@@ -104,10 +107,10 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
         "reference": distances["real"],
         "features": scored["features"],
         **{f"rejected_{reason}": n for reason, n in screened["rejected"].items()},
-        "class_consistency": _by_type(screened["class_consistency"]),
+        "class_consistency": _by_type(screened["class_consistency"], column),
         "memorisation_rests_on": _rests_on(screened["memorisation"]),
         **_tones(screened["skin_tone"]),
-        "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {})),
+        "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {}), column),
         **{m: distances.get(m) for m in names},
         **{f"{m}_{end}": intervals[m][i] for m in names for i, end in enumerate(("low", "high"))},
         "concepts": concepts.get("accuracy"),
@@ -122,7 +125,7 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path) -> dict[str, Any]:
 def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
 
-    ``augmenters``: their settings, with types as ``target_types``. Of several such cells for the same skin types, one
+    ``augmenters``: their settings, with levels as ``target_types``. Of several such cells for the same levels, one
     of the same mode and passes, else of text-to-image; of those one with the same captions, if there is one, for
     training must beat what the base model makes of them.
     """
@@ -152,19 +155,19 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
     return twins
 
 
-def _by_type(consistency: dict[str, dict[str, float]]) -> str:
-    """Hits by level of skin, such as ``V: 211 of 340, VI: 158 of 330``: a percentage of one image says nothing."""
+def _by_type(consistency: dict[str, dict[str, float]], column: str) -> str:
+    """Hits by level, such as ``V: 211 of 340, VI: 158 of 330``: a percentage of one image says nothing."""
     counts = {t: (round(share["agrees"] * share["images"]), round(share["images"])) for t, share in consistency.items()}
-    return ", ".join(f"{level_name(int(t))}: {hits} of {n}" for t, (hits, n) in counts.items())
+    return ", ".join(f"{level_name(column, t)}: {hits} of {n}" for t, (hits, n) in counts.items())
 
 
 def _tones(found: dict[str, Any]) -> dict[str, Any]:
     """How well the measure of skin tones fits real images, and why it rejects nothing, where it does not."""
-    real, doubts = found["real_images"]["all"], found["rejects_nothing_because"]
+    real, doubts = found.get("real_images", {}).get("all", {}), found["rejects_nothing_because"]
     return {
-        "tone_images": real["images"],
-        **{f"tone_{share}": real[share] for share in ("exact", "misjudged", "right_side")},
-        "tone_doubts": "; ".join(f"for type {t}, {why}" for t, why in doubts.items()),
+        "tone_images": real.get("images", 0),
+        **{f"tone_{share}": real.get(share) for share in ("exact", "misjudged", "right_side")},
+        "tone_doubts": "; ".join(f"for level {t}, {why}" for t, why in doubts.items()),
     }
 
 

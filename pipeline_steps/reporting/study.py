@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.manifest import is_rendered
-from pipeline_steps.records.skin_types import GROUP_LEVELS, as_groups, levels_name
+from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, names, noun, within
+from pipeline_steps.records.skin_types import GROUPS, as_groups
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
 from pipeline_steps.reporting.paper import is_papers
 from pipeline_steps.reporting.results import NO_MODEL, read_json
@@ -27,15 +28,18 @@ Sizes = Mapping[str, Mapping[str, Mapping[str, Any]]]
 class Study:
     """``conditions``: how many there are; ``sizes``: of partitions, by scenario and draw.
 
-    ``majority`` and ``minority``: their skin types; ``levelled``: whether images count by their group of types alone.
+    ``column``: what divides people, and its ``levels`` in their order, with those of ``majority`` and ``minority``;
+    ``levelled``: whether images count by their group of skin types alone.
     ``rendered``: whether images are phantoms; ``papers``: whether the paper's figures are about the same conditions on
     the same skin, from its data set or the phantom of its Table 1.
     ``baselines``: arms of real images alone; ``model_free``: augmenters whose arms are baselines, too; ``floors``:
     arms that repeat a baseline under another seed, and which.
     """
 
-    majority: tuple[int, ...]
-    minority: tuple[int, ...]
+    column: str
+    levels: tuple[str, ...]
+    majority: tuple[str, ...]
+    minority: tuple[str, ...]
     levelled: bool
     rendered: bool
     papers: bool
@@ -46,9 +50,25 @@ class Study:
     floors: Mapping[str, str]
     evaluation: EvaluationParams
 
-    def named(self, types: tuple[int, ...]) -> str:
-        """The majority's or the minority's types as people write them, such as ``types V, VI``."""
-        return levels_name((as_groups(types) if self.levelled else None) or types)
+    def named(self, levels: Iterable[str]) -> str:
+        """Levels as people write them, such as ``skin types V, VI``; by their groups where images count by those."""
+        chosen = tuple(levels)
+        return levels_name(self.column, (as_groups(chosen) if self.levelled else None) or chosen)
+
+    @property
+    def noun(self) -> str:
+        """What a level is: ``skin type``, or another column in words."""
+        return noun(self.column)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Each level in words, in their order."""
+        return names(self.column, self.levels)
+
+    @property
+    def minority_levels(self) -> tuple[str, ...]:
+        """The levels that an image of the minority may have."""
+        return within(self.column, self.minority)
 
     @property
     def words(self) -> dict[str, str]:
@@ -63,13 +83,17 @@ class Study:
 def read_study(splits: Sizes, cells: Mapping[str, Any]) -> Study:
     """From params.yaml, metrics/subset.json, the manifest, and metrics/split.json and cells.yaml, parsed."""
     params, counts = read_yaml(PARAMS_FILE), read_json(METRICS / "subset.json")["counts"]
-    majority, minority = (tuple(sorted(params["population"][group])) for group in ("majority", "minority"))
+    population = params["population"]
+    column = population["column"]
+    majority, minority = (tuple(sorted(map(level_text, population[g]))) for g in ("majority", "minority"))
     return Study(
+        column=column,
+        levels=tuple(map(level_text, population["levels"])),
         majority=majority,
         minority=minority,
-        levelled=any(int(level) in GROUP_LEVELS for n in counts.values() for level in n),
+        levelled=column == SKIN_TYPE and any(level in GROUPS for n in counts.values() for level in n),
         rendered=is_rendered(pd.read_parquet(DATASET / "manifest.parquet")),
-        papers=is_papers(params["ingest"]["adapter"], set(counts), (majority, minority)),
+        papers=is_papers(params["ingest"]["adapter"], set(counts), column, (majority, minority)),
         conditions=len(counts),
         sizes=splits,
         baselines=baseline_arms(params["arms"]),

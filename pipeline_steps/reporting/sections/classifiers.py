@@ -9,7 +9,7 @@ from pipeline_steps.reporting.shown import mean_of
 _KEYS = ["scenario", "partition", "architecture", "augmenter"]
 _READING = (
     "Over all images of a test partition; means over draws, blank where a draw has none. Small: 95 % intervals over "
-    "images, of single draws. What compares skin types takes those of {minimum} images or more, and a class's odds "
+    "images, of single draws. What compares levels takes those of {minimum} images or more, and a class's odds "
     "those of as many images of it and of the others. ↑: more is better, ↓: less."
 )
 

@@ -3,44 +3,44 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_steps.records.skin_types import level_name
 from pipeline_steps.reporting.blocks import Block, Cell, Heading, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
 from pipeline_steps.reporting.results import read_json
-from pipeline_steps.reporting.study import METRICS
+from pipeline_steps.reporting.study import METRICS, Study
 
 _PARTITIONS = ("train", "validation", "test", "test_light", "reference", "holdout", "excluded")
 
 
 def data(f: Findings) -> list[Block]:
-    """Counts by condition and type, and by partition."""
+    """Counts by condition and level, and by partition."""
     subset, audit = read_json(METRICS / "subset.json"), read_json(METRICS / "audit.json")
     sizes = [(s, d, n) for s, draws in f.study.sizes.items() for d, n in draws.items()]
     named = [f.study.words.get(p, p) for p in _PARTITIONS]
     rows: list[list[Cell]] = [[s, d, *(n[p] for p in _PARTITIONS)] for s, d, n in sizes]
     return [
         Heading("Data"),
-        _counts(subset["counts"]),
-        _left_out(subset["dropped"], audit),
+        _counts(subset["counts"], f.study.names),
+        _left_out(subset["dropped"], audit, f.study),
         *_missing(audit["missing_facts"]),
         Table(columns("scenario", "draw", *named), rows),
         *(_without(s, d, n["without"], f.study.words) for s, d, n in sizes if n.get("without")),
     ]
 
 
-def _counts(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    types = sorted({t for n in counts.values() for t in n}, key=int)
+def _counts(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> Table:
+    types = [level for level in names if any(level in n for n in counts.values())]
     rows: list[list[Cell]] = [[condition, *(n.get(t, 0) for t in types)] for condition, n in counts.items()]
-    return Table(columns("condition", *(_level(t) for t in types)), rows)
+    return Table(columns("condition", *(names[t] for t in types)), rows)
 
 
-def _left_out(dropped: Mapping[str, Mapping[str, int]], audit: Mapping[str, Any]) -> Words:
+def _left_out(dropped: Mapping[str, Mapping[str, int]], audit: Mapping[str, Any], study: Study) -> Words:
+    names = study.names
     reasons = [
-        f"{reason} {sum(n.values())} ({', '.join(f'{_level(t)}: {k}' for t, k in n.items())})"
+        f"{reason} {sum(n.values())} ({', '.join(f'{names.get(t, t)}: {k}' for t, k in n.items())})"
         for reason, n in dropped.items()
     ]
     found = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in audit.items() if k != "missing_facts")
-    return Words(f"Left out of the study, by skin type: {'; '.join(reasons) or 'nothing'}. Audit: {found}.")
+    return Words(f"Left out of the study, by {study.noun}: {'; '.join(reasons) or 'nothing'}. Audit: {found}.")
 
 
 def _missing(facts: Mapping[str, Any]) -> list[Words]:
@@ -62,8 +62,3 @@ def _missing(facts: Mapping[str, Any]) -> list[Words]:
 def _without(scenario: str, draw: str, without: Mapping[str, list[str]], words: Mapping[str, str]) -> Words:
     lacking = "; ".join(f"{', '.join(conditions)} ({words.get(p, p)})" for p, conditions in without.items())
     return Words(f"Scenario {scenario}, draw {draw} has no image of: {lacking}.")
-
-
-def _level(key: str) -> str:
-    """A level as metrics name it, in words: a type, a group, or ``unknown``."""
-    return level_name(int(key)) if key.isdigit() else key

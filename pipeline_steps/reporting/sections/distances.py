@@ -6,12 +6,13 @@ from typing import Any
 from pipeline_steps.measures.images.counted import CONCEPTS
 from pipeline_steps.measures.images.frechet import FRECHET
 from pipeline_steps.measures.images.table import DISTANCES
+from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting.blocks import Block, Cell, Heading, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
 from pipeline_steps.reporting.shown import number, or_why_not, spell, with_interval
 
 _DIGITS = 3
-_LEFT = ("class consistency by type", "the judge on real images", "memorised: the limit is from", "")
+_LEFT = ("class consistency by level", "the judge on real images", "memorised: the limit is from", "")
 _READING = (
     "Features: {features}. The reference partition trained nothing and tests nothing. Small: 95 % intervals over "
     "images, by whole groups on both sides; of concept accuracy, over sources by the same reference images. Fréchet "
@@ -30,11 +31,12 @@ def distances(f: Findings) -> list[Block]:
     """A row an augmenter cell."""
     rows = f.r.images.to_dict("records")
     blocks: list[Block] = [
-        Heading("Distance to real images of the same skin types"),
+        Heading(f"Distance to real images of the same {f.study.noun}"),
         Table(columns(*_head(f), words=_LEFT), [measured(row) for row in rows]),
         Words(_READING.format(features=", ".join(f.features))),
     ]
-    return [*blocks, _tones(rows), Words(_TONES)] if rows else blocks
+    told = f.study.column == SKIN_TYPE
+    return [*blocks, _tones(rows), Words(_TONES)] if rows and told else blocks
 
 
 def _head(f: Findings) -> list[str]:

@@ -27,8 +27,8 @@ def _sheets(f: Findings) -> list[Sheet]:
     for key in f.cells["generate"]:
         folder = SYNTHETIC / key
         screened = SCREENED / f"{key}.parquet" if key in f.cells["screen"] else None
-        made.append(sheet(key, dataset, folder, screened, f.params.gallery_per_condition))
+        made.append(sheet(key, dataset, folder, screened, f.params.gallery_per_condition, f.study.column))
         rejected = rejects(key, folder, screened) if screened else None
         made += [rejected] if rejected else []
-    whole = wall([(k, SYNTHETIC / k) for k in f.cells["screen"]], dataset.pixels.shape[1])
+    whole = wall([(k, SYNTHETIC / k) for k in f.cells["screen"]], dataset.pixels.shape[1], f.study.column)
     return [whole, *made] if whole else made

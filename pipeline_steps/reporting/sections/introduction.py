@@ -1,6 +1,5 @@
 """What was studied, on whom, and how arms were made comparable."""
 
-from pipeline_steps.records.skin_types import levels_name
 from pipeline_steps.reporting.blocks import Block, Words
 from pipeline_steps.reporting.findings import Findings
 from pipeline_steps.reporting.results import read_json
@@ -27,7 +26,7 @@ def introduction(f: Findings) -> list[Block]:
     if study.levelled:
         lines.append("Of some images the group of skin types is all that is known, so all count by their group.")
     if other := beyond(study, {name: f.augmenters[name]["target_types"] for name in augmenters}):
-        lines.append(f"Asked for other types than the minority's: {'; '.join(other)}.")
+        lines.append(f"Asked for other levels than the minority's: {'; '.join(other)}.")
     lines.append(
         "Every arm of a classifier gets the same number of updates; checkpoints are chosen on validation; the test "
         "split was opened by `evaluate` alone."
@@ -36,7 +35,7 @@ def introduction(f: Findings) -> list[Block]:
     return [*phantom, Words(" ".join(lines))]
 
 
-def beyond(study: Study, targets: dict[str, tuple[int, ...]]) -> list[str]:
-    """Augmenters that are asked for skin types which are not the minority's, with these."""
-    found = {name: set(types) - set(study.minority) for name, types in targets.items()}
-    return [f"{name}: {levels_name(types)}" for name, types in found.items() if types]
+def beyond(study: Study, targets: dict[str, tuple[str, ...]]) -> list[str]:
+    """Augmenters that are asked for levels which are not the minority's, with these."""
+    found = {name: set(levels) - set(study.minority) for name, levels in targets.items()}
+    return [f"{name}: {study.named(levels)}" for name, levels in found.items() if levels]

@@ -61,8 +61,8 @@ def _reading(f: Findings, board: Leaderboard) -> Words:
         "baseline by the minority's accuracy on these very images, which flatters it: a gain over it is understated, a "
         "loss overstated. Other baselines are not tested against it. Small, of classifiers: 95 % intervals over draws "
         f"(see below), none of one draw or where draws do not differ; of images ({f.named(BOARD_IMAGES[0])} to "
-        f"{BOARD_IMAGES[-1].heading}): the lowest and the highest draw. Worst type and gap are blank where fewer than "
-        f"two types have {minimum} images."
+        f"{BOARD_IMAGES[-1].heading}): the lowest and the highest draw. Worst level and gap are blank where fewer than "
+        f"two levels have {minimum} images."
     )
 
 

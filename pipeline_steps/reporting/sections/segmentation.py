@@ -28,7 +28,7 @@ def segmentation(f: Findings) -> list[Block]:
 def overlap(f: Findings, partitions: Iterable[str] | None = None) -> Table:
     """A row a segmenter and partition, of all partitions or of some."""
     first, *others = SEGMENTERS
-    by_type = f"{first.heading} by type"
+    by_type = f"{first.heading} by {f.study.noun}"
     measured = [first.heading, "95 % interval", *(m.heading for m in others), by_type]
     left = ("trained on", "augmenter", "partition", by_type)
     rows: list[list[Cell]] = []
