@@ -117,7 +117,9 @@ def prove(model: str, commit: str) -> bool:
 @contextmanager
 def _code_of(commit: str) -> Iterator[Path]:
     """A folder with what a stage needs of ``commit``."""
-    command = ["git", "archive", commit, "pipeline_steps", "params.yaml", "config"]
+    listed = subprocess.run(["git", "ls-tree", "--name-only", commit], cwd=ROOT, capture_output=True, check=False)
+    there = {*listed.stdout.decode().split()} & {"pipeline_steps", str(PARAMS_FILE), str(SHIPPED_FILE.parent)}
+    command = ["git", "archive", commit, *sorted(there)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     if done.returncode:
         sys.exit(f"error: no code of {commit} in this clone ({done.stderr.decode().strip()}); git fetch --unshallow")
