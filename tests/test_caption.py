@@ -34,7 +34,7 @@ caption.main()
 def test_threads_are_fixed_where_captions_are_computed(tmp_path, captioner, threads):
     with (tmp_path / "params.yaml").open("w") as stream:
         YAML().dump(whole("endpoints") | {"compute": {"threads": 3}}, stream)
-    pd.DataFrame({"image_id": ["a"], "role": ["study"]}).to_parquet(tmp_path / "s.parquet")
+    pd.DataFrame({"image_id": ["a"], "role": ["study"], "attributes": ["{}"]}).to_parquet(tmp_path / "s.parquet")
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     said = run("python", "-c", ASK, captioner, cwd=tmp_path, env_extra=environment).stdout
     assert json.loads(said.splitlines()[0]) == threads

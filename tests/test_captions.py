@@ -17,6 +17,7 @@ from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.captioners import ConceptParams, TokenizerParams
 from pipeline_steps.records.errors import DataError
 
+LEVELS = tuple("123456")
 SHIPPED = TokenizerParams(
     location="models/base/phantom-sd", subfolder="tokenizer", revision=None, max_tokens=64, short=None
 )
@@ -122,12 +123,12 @@ def test_captions_of_a_study_and_their_counts(tmp_path):
         }
     )
     what = Study(study, tmp_path, ItemStore(tmp_path))
-    made = caption.caption(_params(), what)
+    made = caption.caption(_params(), what, LEVELS)
     assert made.captions == ["{token}: red with silvery scale, on {tone} skin", "{token}, on {tone} skin"]
     assert made.short_captions == made.captions
     assert made.counts == {"without_concepts": 1, "shortened": 0, "phrases_said": 1, "phrases_dropped": 0}
-    with pytest.raises(DataError, match=r"skin type \[6\]"):
-        caption.caption(_params(tones=dict.fromkeys(range(1, 6), "x")), what)
+    with pytest.raises(DataError, match="no words for level 6"):
+        caption.caption(_params(tones=dict.fromkeys(range(1, 6), "x")), what, LEVELS)
 
 
 def test_short_captions_fit_under_every_tone_and_leave_room_for_no_other_name(tmp_path):
@@ -139,7 +140,7 @@ def test_short_captions_fit_under_every_tone_and_leave_room_for_no_other_name(tm
     attributes = {"symmetry": "symmetric", "border": "rolled", "colour": "violaceous with grey scale"}
     conditions = ["psoriasis", "neutrophilic dermatoses"]
     rows = pd.DataFrame({"condition": conditions, "attributes": json.dumps(attributes)})
-    made = caption.caption(params, Study(rows, tmp_path, ItemStore(tmp_path)))
+    made = caption.caption(params, Study(rows, tmp_path, ItemStore(tmp_path)), LEVELS)
     clip = CLIPTokenizer.from_pretrained(ROOT / "models/base/phantom-flux", subfolder="tokenizer")
     longest = []
     for condition, short in zip(conditions, made.short_captions, strict=True):

@@ -267,9 +267,9 @@ def test_t5_reads_a_long_caption_whole_and_clip_a_short_one(long_flux, tmp_path)
         }
     )
     rows = pd.DataFrame({"image_id": ["a"], "condition": ["psoriasis"], "attributes": [json.dumps(concepts)]})
-    made = caption.caption(params, Study(rows, tmp_path, ItemStore(tmp_path / "items")))
+    made = caption.caption(params, Study(rows, tmp_path, ItemStore(tmp_path / "items")), "123456")
     said = Captions({"a": Prompt(made.captions[0], made.short_captions[0])}, params.tones)
-    prompt = said.prompt("a", "psoriasis", 6)
+    prompt = said.prompt("a", "psoriasis", "6")
     base = BaseModel("flux", str(long_flux), None, "float32")
     f, c = family(base), family(base).load(base)
     assert len(c.tokenizers[1](prompt.text).input_ids) > 200

@@ -103,14 +103,14 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
         backend="template",
         templates=("{token} on {tone} skin", "{tone} skin with {token}"),
         condition_templates={},
-        tones={t: str(t) for t in range(1, 7)},
+        tones={level: level for level in "123456"},
     )
     base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
     f = family(base)
     c = f.load(base)
     e = extractor("shipped", str(Path(__file__).parents[1] / "models/base/phantom-features"))
     for n, expected in ((30, 30), (40, 10), (40, 0)):
-        assert caption.caption(params, Study(rows[:n], tmp_path, store)).use.computed == expected
+        assert caption.caption(params, Study(rows[:n], tmp_path, store), "123456").use.computed == expected
         assert encode_images(f, c, images[:n], store)[1].computed == expected
         assert cached_features(e, images[:n], store)[1].computed == expected
     edited = images.copy()
@@ -125,7 +125,7 @@ def test_ten_more_sources_cost_fifty_images(tmp_path, toy, monkeypatch):
     monkeypatch.chdir(toy)
     monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
     read = read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode")
-    params = aimed(read, (5, 6)).model_copy(update={"images_per_source": 5, "max_sources": 7})
+    params = aimed(read, ("5", "6")).model_copy(update={"images_per_source": 5, "max_sources": 7})
     inputs = Inputs(
         Path("data/dataset"),
         Path("data/splits/iii-0.parquet"),
@@ -146,7 +146,7 @@ def test_a_renamed_source_keeps_its_image(tmp_path, toy, monkeypatch):
     from pipeline_steps.records.partitions import read_partition
 
     monkeypatch.chdir(toy)
-    params = aimed(read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode"), (5, 6))
+    params = aimed(read_tagged(generate.PARAMS, "augmenters.majority_to_minority", "mode"), ("5", "6"))
     rows = read_partition(Path("data/splits/iii-0.parquet"), "train")
     renamed = rows.assign(image_id="renamed-" + rows["image_id"])
     jobs, others = (plan_jobs(r, params) for r in (rows, renamed))
@@ -162,7 +162,7 @@ def test_generated_images_load_as_an_image_folder_and_carry_their_origin(toy):
     assert len(loaded) == 14
     assert loaded[0]["is_synthetic"]
     assert loaded[0]["image"].size == (64, 64)
-    assert set(loaded["target_type"].astype(str)) <= {"5", "6"}
+    assert {str(level) for level in loaded["target_type"]} <= {"5", "6"}
     table = pd.read_csv(folder / "metadata.csv")
     from PIL import Image
 

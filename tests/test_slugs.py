@@ -140,5 +140,5 @@ def test_a_condition_that_the_base_model_has_a_token_for_is_refused(tiny_sd):
 
 
 def test_a_conditions_own_braces_open_no_place():
-    said = Captions({"a": Prompt("{token} on {tone} skin", "{token}")}, {5: "dark"})
-    assert said.prompt("a", "the {tone} kind", 5) == Prompt("the {tone} kind on dark skin", "the {tone} kind")
+    said = Captions({"a": Prompt("{token} on {tone} skin", "{token}")}, {"5": "dark"})
+    assert said.prompt("a", "the {tone} kind", "5") == Prompt("the {tone} kind on dark skin", "the {tone} kind")
