@@ -60,9 +60,12 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "augmenters.lesiongen.scheduler_options": ({"algoritm_type": "x"}, r"names 'algoritm_type'.*algorithm_type"),
     "augmenters.majority_to_minority.strength": (1.5, r"majority_to_minority\.strength is 1\.5: .* equal to 1"),
     "augmenters.majority_to_minority.inversion": ("token", r"names inversions\.token,.*; did you mean tokens\?"),
-    "augmenters.majority_to_minority.target_types": ([5, 7], r"target_types.* is 7: it should be less than"),
-    "population.column": ("gender", r"population\.? ?.*check is ita, which tells skin types; gender has no check"),
-    "population.levels": ([1, 2, 5, 6], r"population\.levels is \[1, 2, 5, 6\]: fitzpatrick_scale has the levels"),
+    "augmenters.majority_to_minority.target_types": (
+        [5, True],
+        r"target_types.* is true: .* true and false need quotes",
+    ),
+    "population.column": ("", r"population\.column is ''"),
+    "population.levels": ([], r"population\.levels is \[\]"),
     "population.check": ("ITA", r"population\.check is 'ITA', none of ita; did you mean ita\?"),
     "captioners.template.tones": (
         "persn",
@@ -82,7 +85,7 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "grid.comparison.scenarios": (["iv"], r"grid\.comparison\.scenarios names 'iv', which split\.scenarios does not"),
     "segmenter.encoder": ("resnet-18", r"segmenter\.encoder .*; did you mean resnet18"),
     "population.words.skin": ({"1": "light"}, r"population: words\.skin has none for level 2, 3, 4, 5, 6"),
-    "population.minority": ([2, 5], r"population: type II can't be in majority and minority"),
+    "population.minority": ([2, 5], r"population: skin type II can't be in majority and minority"),
     "compute.threads": (0, r"compute\.threads is 0: it should be greater than"),
 }
 

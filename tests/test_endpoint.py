@@ -23,7 +23,7 @@ from PIL import Image
 from pydantic import ValidationError
 from server import until
 
-from pipeline_steps.caption import caption
+from pipeline_steps import caption as stage
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.schema import SCHEMAS
@@ -113,6 +113,11 @@ def _study(folder, n=6):
     np.save(folder / "pixels.npy", pixels)
     np.save(folder / "masks.npy", np.zeros((n, 16, 16), bool))
     return Study(rows, folder, ItemStore(folder / "items"), Replies(folder / "paid")), pixels
+
+
+def caption(params, study):
+    """The stage on a study of all skin types."""
+    return stage.caption(params, study, list("123456"))
 
 
 def _params(url, **changes):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, whole
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxImg2ImgPipeline, FluxPipeline
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from transformers import CLIPTextModel
@@ -31,7 +31,7 @@ from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.captioners import ConceptParams
 from pipeline_steps.records.captioned import Captions, Prompt
 from pipeline_steps.records.errors import DataError
-from pipeline_steps.stage.params import ParamsError, read_yaml
+from pipeline_steps.stage.params import ParamsError
 
 HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
 LORA = adapters.Lora(2, 4, ("to_q", "to_k", "to_v", "to_out.0"))
@@ -303,7 +303,10 @@ def test_what_either_text_encoder_is_told_makes_another_embedding(long_flux, tmp
 def test_a_stage_refuses_textual_inversion_before_it_loads_the_model(tmp_path, monkeypatch):
     """Also where the grid was not expanded anew after the parameters were changed."""
     monkeypatch.setattr(invert_tokens, "family", lambda base: pytest.fail(f"{base.location} would be loaded"))
-    given = read_yaml(ROOT / "params.yaml")["inversions"]["tokens"] | {"base": "flux"}
+    params = whole()
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    monkeypatch.chdir(tmp_path)
+    given = params["inversions"]["tokens"] | {"base": "flux"}
     with pytest.raises(ParamsError, match="family flux, for which there is none"):
         invert_tokens.invert(invert_tokens.InversionParams.model_validate(given), tmp_path, tmp_path, tmp_path)
 

@@ -67,7 +67,7 @@ def test_named_types_are_made_and_it_says_so_where_they_are_not_the_minoritys(pl
     assert "asks for" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("types", [[], [True], [5.0], [None], "majority", "5"])
+@pytest.mark.parametrize("types", [[], [True], [[5]], [None], ["unknown"], "majority", "5"])
 def test_targets_that_are_no_levels_are_refused(types):
     given = {"mode": "any", "images_per_source": 1, "max_sources": 0, "type_choice": "random", "seed": 0}
     with pytest.raises(ValidationError):

@@ -115,7 +115,7 @@ def test_the_flow_ends_with_the_reason_of_each_failed_stage():
 
 def test_data_that_vanished_are_said_to_be_the_data_set(clone):
     """DVC would end with a bare "No such file" or "does not exist", before any stage could say what the file is for."""
-    params = read_yaml(ROOT / "config/base.yaml")
+    params = read_yaml(ROOT / "params.yaml")
     params["ingest"]["adapter"] = "folder"
     params["ingest"]["sources"]["folder"] |= {"csv": "gone/labels.csv", "images": "gone"}
     with (clone / "params.yaml").open("w") as stream:

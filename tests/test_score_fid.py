@@ -30,7 +30,7 @@ def _kinds(n, wrong=0.0, seed=0, name="s", size=2):
     features = (rng.normal(size=(n, 8)) + 8 * np.eye(8)[truth]).astype(np.float32)
     called = np.where(np.arange(n) < wrong * n, 1 - truth, truth)
     groups = [f"{name}{i // size}" for i in range(n)]
-    rows = {"condition": np.array(["a", "b"])[called], "skin_type": 5 + np.arange(n) % 2, "group": groups}
+    rows = {"condition": np.array(["a", "b"])[called], "level": (5 + np.arange(n) % 2).astype(str), "group": groups}
     return Images(pd.DataFrame(rows), features)
 
 
@@ -99,7 +99,7 @@ def test_a_condition_with_too_few_reference_images_to_be_most_of_the_neighbours_
 def test_a_skin_type_of_few_images_has_no_concept_accuracy_of_its_own():
     real, made = _kinds(40, name="r"), _kinds(40)
     types = np.where(np.arange(len(made.rows)) < 3, 5, 6)
-    found = concepts(real, Images(made.rows.assign(skin_type=types), made.features), PARAMS)
+    found = concepts(real, Images(made.rows.assign(level=types), made.features), PARAMS)
     assert set(found["by_type"]) == {"6"}
 
 
@@ -120,7 +120,7 @@ def test_near_duplicates_in_the_reference_do_not_vouch_for_each_other():
     rng = np.random.default_rng(0)
     features = np.repeat(rng.normal(size=(60, 8)), 6, axis=0) + 0.01 * rng.normal(size=(360, 8))
     groups = np.repeat([f"r{i}" for i in range(60)], 6)
-    rows = {"condition": np.repeat(rng.choice(["a", "b"], 60), 6), "skin_type": 5, "group": groups}
+    rows = {"condition": np.repeat(rng.choice(["a", "b"], 60), 6), "level": "5", "group": groups}
     found = concepts(Images(pd.DataFrame(rows), features.astype(np.float32)), _kinds(60), PARAMS)
     assert found["judge"] < 0.75
 

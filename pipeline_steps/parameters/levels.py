@@ -11,10 +11,10 @@ from pipeline_steps.records.unknown import is_unknown
 def _level(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):  # a line is made of a ValueError alone
         raise ValueError(  # noqa: TRY004
-            f"a level is a word or a number, not {value!r}; in YAML yes, no, true and false need quotes"
+            "it should be a word or a number; YAML's yes, no, true and false need quotes"
         )
     if is_unknown(str(value)):
-        raise ValueError(f"{value!r} is a word for unknown, and no level")
+        raise ValueError("it says unknown, which is no level")
     return level_text(value)
 
 
