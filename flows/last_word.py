@@ -6,6 +6,7 @@ DVC runs in this process, so that signals and exit status are its own.
 
 import logging
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         file = Path(folder, "reason")
         os.environ[REASON] = str(file)
         status = int(dvc(arguments))
-        if status and (said := reasons(file) or _lacking_data(heard.text)):
+        if status and (said := reasons(file) or _lacking_data(heard.text) or _broken_file(heard.text)):
             with suppress(BrokenPipeError):
                 sys.stdout.flush()
             print("\n".join(said), file=sys.stderr, flush=True)
@@ -58,6 +59,15 @@ def _lacking_data(heard: str) -> list[str]:
     except (ValueError, DvcException, OSError) as error:
         return [f"error: {error}"]
     return []
+
+
+def _broken_file(heard: str) -> list[str]:
+    """What is wrong in a file of parameters that DVC could not read, in the words of who writes it."""
+    if not any(name in heard for name in ("params.yaml", "cells.yaml")):
+        return []
+    command = [sys.executable, "-m", "pipeline_steps.configure", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stderr.strip().splitlines() if done.returncode else []
 
 
 if __name__ == "__main__":

@@ -125,6 +125,8 @@ def main() -> None:
     kept.add_argument("--discard", action="store_true", help="lose what was changed in params.yaml by hand")
     kept.add_argument("--keep", action="store_true", help="with --cells: leave outputs of cells that left the grid")
     args = parser.parse_args()
+    if (args.save or args.discard) and not args.name:
+        parser.error("--save and --discard go with the profile that is chosen next: configure NAME --save MINE")
     try:
         _run(args)
     except ParamsError as error:
@@ -134,15 +136,20 @@ def main() -> None:
 def _run(args: argparse.Namespace) -> None:
     if args.check:
         check()
+        print(f"{PARAMS_FILE} and {CELLS_FILE} are right")
     elif args.cells:
         cells = expand_cells()
         gone = [] if args.keep else prune(cells)
-        counted = ", ".join(f"{len(v)} {k}" for k, v in cells.items() if k != "ingest")
-        print(counted + (f"; pruned {len(gone)} old cells" if gone else ""))
+        print(", ".join(f"{len(v)} {k}" for k, v in cells.items() if k != "ingest"))
+        if gone:
+            more = f" and {len(gone) - _MOST} more" if len(gone) > _MOST else ""
+            print(f"removed, as the grid has them no longer (DVC's cache keeps them): {', '.join(gone[:_MOST])}{more}")
     elif args.diff:
         print("\n".join(shown_difference(args.diff)) or f"profile {args.diff} changes nothing")
     elif args.name:
         choose(args.name, keep_as=args.save, discard=args.discard)
+        kept = f"; what {PARAMS_FILE} held is profile {args.save}" if args.save else ""
+        print(f"in use: {args.name}{kept}")
     else:
         print("\n".join(listed()))
 

@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+import itertools
 import json
 import re
 import shutil
@@ -207,6 +208,14 @@ def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(pa
     assert "augmenters.tone_transfer.ita has no range for skin type VI; add the key 6" in _mistakes(params)
     params["population"]["minority"] = [5]
     checked_cells(params)
+
+
+def test_templates_that_speak_of_others_than_the_majority_are_refused(params):
+    params["population"] |= {"majority": [5, 6], "minority": [1, 2]}
+    said = "inversions.tokens.templates speak of level 1, 2, and the majority is skin types V, VI: write templates"
+    assert said in _mistakes(params)
+    params["inversions"]["tokens"]["skin_types"] = []
+    assert "templates speak" not in _mistakes(params)
 
 
 NO_YAML = {
@@ -647,8 +656,9 @@ def test_numbers_are_swept_by_dvc_and_wiring_is_refused(toy_copy):
     shown = json.loads(run("dvc", "exp", "show", "--json", cwd=toy_copy).stdout)
     values = re.findall(r'"guidance_scale": ([\d.]+)', json.dumps([e for e in shown if e.get("experiments")]))
     assert {"1.5", "3.0"} <= set(values)
-    wiring = "augmenters.majority_to_minority.adapter=lora_labels"
-    for alone in ([], ["--single-item"]):
+    wirings = {"inversion=null": "cells.yaml is not what the grid", "adapter=lora_labels": "which is not defined"}
+    for (key, said), alone in itertools.product(wirings.items(), ([], ["--single-item"])):
+        wiring = f"augmenters.majority_to_minority.{key}"
         done = subprocess.run(
             ["dvc", "exp", "run", *alone, "-S", wiring, f"generate@{cell}"],
             cwd=toy_copy,
@@ -657,6 +667,6 @@ def test_numbers_are_swept_by_dvc_and_wiring_is_refused(toy_copy):
             check=False,
         )
         assert done.returncode != 0
-        assert "cells.yaml is not what the grid" in done.stderr
+        assert said in done.stderr
         assert "python -m pipeline_steps.configure --cells" in done.stderr
         run("git", "checkout", "-q", "params.yaml", "dvc.lock", cwd=toy_copy)

@@ -299,3 +299,13 @@ def test_an_edited_block_gets_its_base_models_as_they_came():
     _, params = completed(text)
     assert list(params["augmenters"]) == ["majority_to_minority_untrained"]
     assert params["adapters"] == params["inversions"] == {}
+
+
+@pytest.mark.parametrize("flag", [["--discard"], ["--save", "mine"]])
+def test_edits_are_kept_or_let_go_for_a_profile_that_is_named(flag, monkeypatch, capsys):
+    """Alone they listed the profiles, saved nothing and ended well."""
+    monkeypatch.setattr("sys.argv", ["configure", *flag])
+    with pytest.raises(SystemExit) as ended:
+        configure.main()
+    assert ended.value.code == 2
+    assert "configure NAME --save MINE" in capsys.readouterr().err

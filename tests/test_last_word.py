@@ -113,6 +113,13 @@ def test_the_flow_ends_with_the_reason_of_each_failed_stage():
     assert lines == ["failed: a; skipped for it: b", f"a: {WRONG.removeprefix('error: ')}"]
 
 
+def test_what_is_no_yaml_is_said_with_its_line(clone):
+    """DVC ends such a run before any stage begins, with its parser's own words."""
+    (clone / "params.yaml").write_text("a: 1\nb: [1, 2\n")
+    last = _by_run(clone, "repro").stderr.splitlines()[-1]
+    assert last.startswith("error: params.yaml, line ")
+
+
 def test_data_that_vanished_are_said_to_be_the_data_set(clone):
     """DVC would end with a bare "No such file" or "does not exist", before any stage could say what the file is for."""
     params = read_yaml(ROOT / "params.yaml")

@@ -331,8 +331,8 @@ def test_the_flow_runs_stages_and_fails_with_them(toy_copy, tmp_path):
     needed = {"check_params", "train_features", "ingest", "audit", "select_subset", "split"}
     assert set(re.findall(r"Task run '(\S+)' - Finished in state Cached", fine.stderr)) == needed
     params = toy_copy / "params.yaml"
-    params.write_text(params.read_text().replace("sampler: per_condition", "sampler: nonsense"))
+    params.write_text(params.read_text().replace("flexible_per_condition: 2", "flexible_per_condition: 400"))
     broken = flow("--target", "caption", "--target", "split")
     assert broken.returncode != 0
-    assert "split.sampler 'nonsense'" in broken.stderr
+    assert "lower split.flexible_per_condition" in broken.stderr.splitlines()[-1]
     assert "Finished in state Failed" in broken.stderr

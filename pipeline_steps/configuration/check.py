@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ruamel.yaml import YAML
 
 from pipeline_steps.configuration.fits import LOOKS
-from pipeline_steps.configuration.grid import Cells, partly_expanded
+from pipeline_steps.configuration.grid import NOT_DEFINED, Cells, partly_expanded
 from pipeline_steps.configuration.sections import section_mistakes
 from pipeline_steps.stage.mistakes import listed
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml
@@ -63,7 +63,12 @@ def check(params_file: Path = PARAMS_FILE, cells_file: Path = CELLS_FILE) -> Non
         ParamsError: with every mistake; or how the cells differ, and the command that makes them anew.
     """
     params = read_yaml(params_file)
-    cells = checked_cells(params, params_file)
+    try:
+        cells = checked_cells(params, params_file)
+    except ParamsError as error:
+        if NOT_DEFINED not in str(error):
+            raise
+        raise ParamsError(f"{error}; what config/ defines is fetched by '{MAKER}'") from None
     if absent := absent_data(params, cells):  # DVC would say that a dependency is missing, and not what it is for
         raise ParamsError(absent)
     try:

@@ -195,6 +195,15 @@ def _levels(params: dict[str, Any], cells: Cells) -> Iterator[str]:
             yield from strange(place, tones, levels + groups)
             if lacking := [level for level in levels if level not in {*map(level_text, tones)}]:
                 yield f"{place} has no phrase for {levels_name(column, lacking)}; add {_keys(lacking)}"
+    for name in sorted({cell["inversion"] for cell in cells["invert_tokens"].values()}):
+        spoken = [level_text(level) for level in params["inversions"][name]["skin_types"]]
+        majority = [level_text(level) for level in population["majority"]]
+        if spoken and not {*spoken} & {*majority}:
+            yield (
+                f"inversions.{name}.templates speak of level {', '.join(spoken)}, and the majority is "
+                f"{levels_name(column, majority)}: write templates for these, or of nobody, and set "
+                f"inversions.{name}.skin_types to the levels they speak of, or to []"
+            )
     for name in sorted({cell["augmenter"] for cell in cells["generate"].values()}):
         a, place = params["augmenters"][name], f"augmenters.{name}"
         wanted = [level_text(level) for level in targets(a["target_types"], population["minority"])]

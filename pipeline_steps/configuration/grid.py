@@ -19,6 +19,7 @@ from pipeline_steps.stage.mistakes import did_you_mean, in_words
 from pipeline_steps.stage.params import ParamsError
 from pipeline_steps.stage.wiring import NOTHING, SYNTHETIC
 
+NOT_DEFINED = "which is not defined"
 NO_MODEL = "none"  # in base_models: what an augmenter without a model depends on
 _GPU_BACKENDS = ("local",)  # of captioners: a template, annotations and an endpoint compute nothing here
 STAGES = (
@@ -106,7 +107,7 @@ def _entry(params: dict[str, Any], section: str, name: str, by: str) -> dict[str
     known = params[section]
     if name not in known:
         meant = did_you_mean(name, known) or f"; there is {', '.join(known)}"
-        raise ParamsError(f"{by} names {section}.{name}, which is not defined{meant}")
+        raise ParamsError(f"{by} names {section}.{name}, {NOT_DEFINED}{meant}")
     entry: dict[str, Any] = known[name]
     return entry
 

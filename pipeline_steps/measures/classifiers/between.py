@@ -75,7 +75,7 @@ def _worst_difference(p: Predictions, difference: Any) -> float:
 
 WORST_ACCURACY = OfClassifier(
     "worst_accuracy",
-    "worst type",
+    "worst level",
     worst_accuracy,
     (0, 1),
     "higher",

@@ -43,7 +43,7 @@ def auc(p: Predictions) -> float:
 
 ACCURACY = OfClassifier(
     name="accuracy",
-    heading="accuracy, all types",
+    heading="accuracy, all levels",
     of=accuracy,
     bounds=(0, 1),
     better="higher",

@@ -39,7 +39,7 @@ def _left_out(dropped: Mapping[str, Mapping[str, int]], audit: Mapping[str, Any]
         f"{reason} {sum(n.values())} ({', '.join(f'{names.get(t, t)}: {k}' for t, k in n.items())})"
         for reason, n in dropped.items()
     ]
-    found = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in audit.items() if k != "missing_facts")
+    found = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in audit.items() if k != "missing_facts" and v != {})
     return Words(f"Left out of the study, by {study.noun}: {'; '.join(reasons) or 'nothing'}. Audit: {found}.")
 
 

@@ -19,7 +19,7 @@ _READING = (
     "distances of few images are biased upwards, and so are their intervals: compare rows of equal counts. Concept "
     "accuracy: how often most of the nearest reference images have the condition that an image was made for. Class "
     "consistency: how often most of the nearest real training images are of the condition that was asked for; it "
-    "rejects nothing, for its judge may not know the minority's skin."
+    "rejects nothing, for its judge may not know the minority."
 )
 _TONES = (
     "How the measure of skin tones (ITA) does on real images outside of the test split; misjudged: an image made for "
