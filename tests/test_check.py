@@ -215,7 +215,7 @@ def test_templates_that_speak_of_others_than_the_majority_are_refused(params):
     said = "inversions.tokens.templates speak of level 1, 2, and the majority is skin types V, VI: write templates"
     assert said in _mistakes(params)
     params["inversions"]["tokens"]["skin_types"] = []
-    assert "templates speak" not in _mistakes(params)
+    checked_cells(params)
 
 
 NO_YAML = {
