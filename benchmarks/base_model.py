@@ -20,8 +20,8 @@ from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.features.extractors import load_mark_network
+from pipeline_steps.pixels.ita import border_ita
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ITA_LOWER_BOUND, ROMAN, type_from_ita
-from pipeline_steps.records.tone import border_ita
 
 DOCS = Path("docs")
 HOW = "guidance 4, 30 steps of stochastic DPM-Solver++ (`phantom-sd`) or of Euler's method (`phantom-flux`)"

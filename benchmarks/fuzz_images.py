@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from pipeline_steps.records.errors import BadImageError
-from pipeline_steps.records.images import read_image, read_mask
+from pipeline_steps.pixels.images import read_image, read_mask
+from pipeline_steps.stage.errors import BadImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "ICO", "PPM", "TGA", "MPO")
 MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "I;16", "I", "F", "LAB", "HSV")

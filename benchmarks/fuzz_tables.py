@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.ingest import ingest
 from pipeline_steps.parameters.ingest import Mapped
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 _CELLS = (
     *("", " ", "a.png", "A.PNG", "b b.png", "x/y.png", "../up.png", "/etc/passwd", "C:\\x.png", "é.png", "e\u0301.png"),

@@ -32,11 +32,11 @@ from pipeline_steps.diffusion.fit import Fit, adapter_loss
 from pipeline_steps.diffusion.flux import pack, positions
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
-from pipeline_steps.diffusion.loop import Optimisation, optimise
 from pipeline_steps.diffusion.sample import Sampling, sample
+from pipeline_steps.training.loop import Optimisation, optimise
+from pipeline_steps.training.supervised import Supervision
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.classification import fit_classifier
-from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import network_normalisation, new_network
 from pipeline_steps.vision.views import Labelled
 

@@ -16,13 +16,13 @@ import pandas as pd
 
 from pipeline_steps.measures.images.frechet import FRECHET
 from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting.blocks import Cell, Table, columns
 from pipeline_steps.reporting.markdown import markdown, table
 from pipeline_steps.reporting.measures import named
 from pipeline_steps.reporting.shown import NO_SPREAD, or_why_not
 from pipeline_steps.stage.params import read_params
+from pipeline_steps.statistics.cluster_intervals import cluster_interval
 from pipeline_steps.statistics.draws import corrected_paired_test
 
 PAGE = Path("docs/phantom_full.md")

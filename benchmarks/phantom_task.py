@@ -14,9 +14,9 @@ from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting.markdown import table
+from pipeline_steps.training.supervised import Supervision
 from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.classification import fit_classifier, predict
-from pipeline_steps.vision.loop import Supervision
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.views import IMAGENET, Labelled
 

@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline_steps.checkpoints.provenance import PROVENANCE, weights_digest
 from pipeline_steps.configuration.comments import written
 from pipeline_steps.configuration.overlay import merged
 from pipeline_steps.items.closure import code_digests
-from pipeline_steps.records.weights import PROVENANCE, weights_digest
 from pipeline_steps.stage.params import PARAMS_FILE, SHIPPED_FILE, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,8 +15,9 @@ from pipeline_steps.datasets import pad_ufes_20
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.table import Decoding
+from pipeline_steps.features.tone_agreement import Agreement, Sides, agreement
+from pipeline_steps.pixels.ita import border_ita, skin_itas, skin_pixels, types_from_itas
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
-from pipeline_steps.records.tone import Agreement, Sides, agreement, border_ita, skin_itas, skin_pixels, types_from_itas
 
 PAGE = Path("docs/skin_tone.md")
 DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", "../shared/data"))
@@ -120,7 +121,7 @@ def main() -> None:
 
 Made by `./run python -m benchmarks.skin_tone`. The measure: ITA of the median CIELAB colour, and the type whose band
 holds it. Misjudged: further than {TOLERANCE} types off (`screen.tone_tolerance`). Right side: nearer to the same of
-majority and minority. Skin pixels: Chai and Ngan's rule of chrominance (1999), in `pipeline_steps/records/tone.py`.
+majority and minority. Skin pixels: Chai and Ngan's rule of chrominance (1999), in `pipeline_steps/pixels/ita.py`.
 
 **On phantoms it is; on photographs it is not, wherever it is measured.** To look at skin alone, outside of the lesion,
 mends the place. It does not mend light and camera, and Fitzpatrick's scale describes reaction to sun, not colour.

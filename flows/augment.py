@@ -25,6 +25,7 @@ from prefect.context import FlowRunContext, get_run_context
 from prefect.exceptions import TerminationSignal
 
 from flows.artifacts import SUMMARY, show_results
+from flows.code import refresh_code
 from flows.dead import bury_the_dead
 from flows.dry_run import briefly, show_plan
 from flows.experiment import check_request, save
@@ -168,6 +169,7 @@ async def _bury_the_dead(own: UUID) -> None:
 def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> list[Stage]:
     if not overrides:
         refresh_cells(prune=True)
+    refresh_code()
     if not pool:  # else the workers may have the data
         require_data()
     return read_plan(tuple(targets))
@@ -210,6 +212,7 @@ def main() -> None:
         if mended := prepare(overrides, args.name, args.pool):
             print(mended, file=sys.stderr)
         if args.dry_run:
+            refresh_code()
             with overridden(overrides):
                 print(show_plan(read_plan(targets), overrides))
         else:

@@ -18,10 +18,10 @@ from pipeline_steps.features.neighbours import close_pairs
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.audit import AuditParams, MissingnessParams
-from pipeline_steps.records.color import lab_from_srgb
+from pipeline_steps.pixels.color import lab_from_srgb
+from pipeline_steps.pixels.ita import border_ita
 from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset
-from pipeline_steps.records.tone import border_ita
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file

@@ -18,12 +18,12 @@ from pipeline_steps.captions.endpoint import by_endpoint
 from pipeline_steps.captions.expert import by_concepts
 from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.template import by_template
+from pipeline_steps.checkpoints.locations import watched
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams, worded
 from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.parameters.words import Words
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.locations import watched
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params, read_tagged

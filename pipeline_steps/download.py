@@ -9,7 +9,7 @@ import sys
 from pipeline_steps.datasets import fitzpatrick17k
 from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.subset import SubsetParams
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import ParamsError, read_params
 
 

@@ -21,7 +21,6 @@ from pipeline_steps.measures.classifiers.predictions import Predictions
 from pipeline_steps.measures.classifiers.table import CLASSIFIERS
 from pipeline_steps.measures.segmenters.table import SEGMENTERS
 from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
 from pipeline_steps.stage.device import best_device
@@ -30,6 +29,7 @@ from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.statistics.cluster_intervals import cluster_interval
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.views import recorded_normalisation

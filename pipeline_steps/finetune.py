@@ -20,20 +20,18 @@ from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prom
 from pipeline_steps.diffusion.families import Family, Images, family
 from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_loss
 from pipeline_steps.diffusion.hub import Components
-from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
-from pipeline_steps.diffusion.loop import Checkpointing, Look, optimise
 from pipeline_steps.diffusion.mask_channels import as_images, learn_scale, widen
-from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.regions import check_base, training_conditions
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
+from pipeline_steps.generation.cards import adapter_card
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.adapters import AdapterParams, MaskTerms
+from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.records.captioned import Captions, Prompt, read_captions
-from pipeline_steps.records.cards import adapter_card
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.slugs import slug
@@ -42,6 +40,8 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring, on_split
+from pipeline_steps.training.loop import Checkpointing, Look, optimise
+from pipeline_steps.training.optimised import optimisation
 
 
 @dataclass(frozen=True)

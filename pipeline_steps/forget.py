@@ -17,7 +17,7 @@ from pipeline_steps.datasets.files import stem
 from pipeline_steps.forgetting.derived import Identity, identities
 from pipeline_steps.forgetting.inventory import Kind, inventory
 from pipeline_steps.forgetting.runs import Cache, cache_folder, present_outputs, recorded_runs, remotes
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 _SHOWN = 4  # paths of a kind that are named
 _INTERRUPTED = 130

@@ -18,16 +18,16 @@ from pipeline_steps.diffusion.augment import denoise
 from pipeline_steps.diffusion.inpaint import inpaint
 from pipeline_steps.diffusion.paired import image_and_mask
 from pipeline_steps.diffusion.settings import check_base_wiring
+from pipeline_steps.generation.cards import images_card
+from pipeline_steps.generation.jobs import Inputs, Job, Made, aimed, plan_jobs
+from pipeline_steps.generation.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.parameters.augmenters import PARAMS
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Column, Group
+from pipeline_steps.pixels.images import with_text
 from pipeline_steps.recoloring.tone_transfer import recolor
-from pipeline_steps.records.cards import images_card
-from pipeline_steps.records.images import with_text
-from pipeline_steps.records.jobs import Inputs, Job, Made, aimed, plan_jobs
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import levels_name, targets
-from pipeline_steps.records.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.remote.edit import remote_edit
 from pipeline_steps.stage import pictures
 from pipeline_steps.stage.outputs import whole_folder

@@ -12,24 +12,23 @@ import pandas as pd
 from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.fit import Fit, Inversion, inversion_loss, start_tokens
-from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.loop import Checkpointing, optimise
-from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
-from pipeline_steps.parameters.inversions import InversionParams
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.parameters.inversions import InversionParams, check_inversion
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import MAJORITY
 from pipeline_steps.records.skin_types import GROUPS, types_of
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring
+from pipeline_steps.training.loop import Checkpointing, optimise
+from pipeline_steps.training.optimised import optimisation
 
 
 def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> None:

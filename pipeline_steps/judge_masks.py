@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_steps.generation.synthetic import read_accepted, read_masks
 from pipeline_steps.measures.segmenters.overlap import dice
-from pipeline_steps.records.synthetic import read_accepted, read_masks
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run

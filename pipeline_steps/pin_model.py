@@ -7,8 +7,8 @@ once: ``dvc repro --force pin_model@<model>`` moves to the newest commit; one na
 
 from pathlib import Path
 
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.locations import HubModel
+from pipeline_steps.checkpoints.locations import HubModel
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.run import parser, run
 

@@ -22,22 +22,22 @@ import pandas as pd
 from pipeline_steps.features.extractors import cached_features
 from pipeline_steps.features.neighbours import majority_label, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
+from pipeline_steps.generation.synthetic import read_accepted, source_groups
 from pipeline_steps.items.store import default_store
 from pipeline_steps.measures.images.intervals import Halves, distance_intervals
 from pipeline_steps.measures.images.sides import Features, Sides
 from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.parameters.fid import FidParams
 from pipeline_steps.parameters.population import Column
-from pipeline_steps.records.groups import share_interval
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import MAJORITY, SKIN_TYPE
 from pipeline_steps.records.skin_types import GROUPS, group_of
-from pipeline_steps.records.synthetic import read_accepted, source_groups
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
+from pipeline_steps.statistics.cluster_intervals import share_interval
 
 COVERS = "images of the same counts drawn anew by whole groups; neither the bias of few images nor another training"
 

@@ -30,6 +30,7 @@ from pipeline_steps.features.memorisation import Limit, memorisation_limit
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, judge, measure, measured_where
+from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.population import Check, Column
 from pipeline_steps.parameters.screen import REASONS, ScreenParams
@@ -37,7 +38,6 @@ from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.records.privacy import public_ids
-from pipeline_steps.records.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params

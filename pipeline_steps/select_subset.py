@@ -18,11 +18,11 @@ import pandas as pd
 
 from pipeline_steps.parameters.population import Column, Group, Groups
 from pipeline_steps.parameters.subset import SubsetParams
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import PRESENT, by_level, levels
 from pipeline_steps.records.populations import MAJORITY, MINORITY, SKIN_TYPE, noun
 from pipeline_steps.records.skin_types import GROUPS, as_groups, group_of, types_of
 from pipeline_steps.records.slugs import require_distinct
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params

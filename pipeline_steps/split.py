@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline_steps.parameters.split import SplitParams, would_do
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.populations import MAJORITY, MINORITY
-from pipeline_steps.records.split_sizes import TESTS, leakage, sizes
+from pipeline_steps.splitting.sizes import TESTS, leakage, sizes
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params

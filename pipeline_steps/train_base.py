@@ -14,9 +14,9 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from torch import Tensor, nn
 
+from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.phantom.marks import KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
-from pipeline_steps.diffusion.loop import Checkpointing, Optimisation
 from pipeline_steps.diffusion.pretrain import (
     Images,
     Latents,
@@ -32,10 +32,10 @@ from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.base_training import BaseParams
 from pipeline_steps.parameters.optimised import Training
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
-from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
+from pipeline_steps.training.loop import Checkpointing, Optimisation
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -23,19 +23,19 @@ from pipeline_steps.captions.llava import (
     report_loss,
 )
 from pipeline_steps.captions.schema import instruction
+from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.generic import image_seed
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.datasets.reports import marks_report
-from pipeline_steps.diffusion.loop import BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.captioner_training import CaptionerTraining
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
-from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.training.loop import BatchLoss, Checkpointing, Optimisation, optimise
 
 
 def marked_images(count: int, size: int, seed: int) -> tuple[np.ndarray, list[dict[str, str]]]:

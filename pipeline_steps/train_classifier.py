@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
+from pipeline_steps.generation.synthetic import read_accepted
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.classifier import ClassifierParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.synthetic import read_accepted
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run

@@ -14,13 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline_steps.checkpoints.provenance import write_provenance
 from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.features.extractors import MarkNetwork
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.feature_training import FeatureTraining
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
-from pipeline_steps.records.weights import write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track

@@ -12,6 +12,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from torch import Tensor
 
+from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.generic import generic_images
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
@@ -19,17 +20,16 @@ from pipeline_steps.diffusion.conditioning import ids_of, prompt_ids
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.flux import flow_objective
 from pipeline_steps.diffusion.hub import BaseModel, Components
-from pipeline_steps.diffusion.loop import Checkpointing
-from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.pretrain import encode_all
 from pipeline_steps.diffusion.pretrain_flux import FlowData, new_t5, new_transformer, train_flow, unigram_tokenizer
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.flux_training import FluxTraining
-from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.training.loop import Checkpointing
+from pipeline_steps.training.optimised import optimisation
 
 
 def terms() -> list[str]:

@@ -14,23 +14,23 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline
 from torch import Tensor
 
+from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.fit import Fit, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
-from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, optimise
-from pipeline_steps.diffusion.optimised import optimisation
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.inpaint_training import InpaintTraining
-from pipeline_steps.records.weights import write_curves, write_provenance
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
+from pipeline_steps.training.loop import Batch, BatchLoss, Checkpointing, optimise
+from pipeline_steps.training.optimised import optimisation
 
 
 def ellipse(rng: np.random.Generator, size: int, half_axes: tuple[float, float]) -> npt.NDArray[np.bool_]:

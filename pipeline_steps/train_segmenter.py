@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import save_file
 
+from pipeline_steps.generation.synthetic import read_accepted, read_masks
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.segmenter import SegmenterParams
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.synthetic import read_accepted, read_masks
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import whole_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run

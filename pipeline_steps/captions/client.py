@@ -12,7 +12,7 @@ from pipeline_steps.captions.schema import json_schema
 from pipeline_steps.items.paid import Service
 from pipeline_steps.items.replies import Replies, ReplyKey
 from pipeline_steps.parameters.captioners import BudgetParams, EndpointParams
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 # Where servers that part a model's thinking from its answer put it: vLLM and SGLang (older and newer), Ollama.
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")

@@ -12,8 +12,8 @@ from pipeline_steps.captions.template import check_template
 from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import Use
 from pipeline_steps.parameters.captioners import CONCEPTS, TOKEN, TONE, ComposedParams
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.stage.errors import DataError
 
 OTHERS = "*"
 _ABSENT = {"0", "0.0", "false", "no", "not visible"}  # of an annotation: it was not seen
@@ -132,7 +132,7 @@ def _composers(params: ComposedParams, conditions: Sequence[str]) -> dict[str, C
     """A composer for each condition, whose own name short captions leave room for.
 
     Whole captions leave room for the longest of all names: where there is one text encoder, a learned token may be
-    longer than a short name; beside two, there are none (``diffusion.inverted``).
+    longer than a short name; beside two, there are none (``parameters.inversions``).
     """
     t, tones = params.tokenizer, params.tones.values()
     count = token_counter(t, t.subfolder)

@@ -15,7 +15,7 @@ from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.replies import Replies, ReplyKey, server_of
 from pipeline_steps.items.store import Use, item_key
 from pipeline_steps.parameters.captioners import EndpointParams
-from pipeline_steps.records.images import Pixels, digest, png_bytes
+from pipeline_steps.pixels.images import Pixels, digest, png_bytes
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.progress import Track
 

@@ -14,15 +14,15 @@ from PIL import Image
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.reports import compose_reports, read_report, stored_reply
 from pipeline_steps.captions.schema import instruction, json_schema
+from pipeline_steps.checkpoints.locations import commit_of
+from pipeline_steps.checkpoints.provenance import weights_digest
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
 from pipeline_steps.parameters.captioners import LocalParams
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import digest
-from pipeline_steps.records.locations import commit_of
+from pipeline_steps.pixels.images import digest
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.records.weights import weights_digest
 from pipeline_steps.stage.device import best_device
+from pipeline_steps.stage.errors import DataError
 
 
 def by_local_model(params: LocalParams, study: Study) -> Captioned:

@@ -12,7 +12,7 @@ from pipeline_steps.captions.compose import compose_all
 from pipeline_steps.captions.schema import SCHEMAS, report_model
 from pipeline_steps.items.store import Use
 from pipeline_steps.parameters.captioners import ReportParams
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 # The entries of a reply and a note where they stood (empty: in its answer), or no entries and why there are none.
 Report = tuple[dict[str, str], str]

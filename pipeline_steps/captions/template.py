@@ -11,7 +11,7 @@ from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
 from pipeline_steps.parameters.captioners import TOKEN, TONE, TemplateParams
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 _BATCH = 64
 

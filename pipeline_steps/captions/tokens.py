@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from pipeline_steps.checkpoints.locations import commit_of
 from pipeline_steps.parameters.captioners import TokenizerParams
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.locations import commit_of
+from pipeline_steps.stage.errors import DataError
 
 
 def token_counter(params: TokenizerParams, subfolder: str) -> Callable[[str], int]:

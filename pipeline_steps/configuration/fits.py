@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline_steps.checkpoints.locations import commit_of, locate
 from pipeline_steps.configuration import vocabulary
 from pipeline_steps.configuration.grid import NO_MODEL, Cells
-from pipeline_steps.records.locations import commit_of, locate
 from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, targets
 from pipeline_steps.records.skin_types import GROUPS
 from pipeline_steps.stage.mistakes import did_you_mean, none_of

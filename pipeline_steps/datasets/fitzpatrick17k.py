@@ -18,9 +18,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.parameters.ingest import Mapped
-from pipeline_steps.records.errors import BadImageError, DataError
 from pipeline_steps.records.text_tables import read_text_table, require_columns
 from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.stage.errors import BadImageError, DataError
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.progress import Track
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_steps.records.images import Pixels
+from pipeline_steps.pixels.images import Pixels
 
 OF_MASK = "mask: "  # before what is said of an image's mask
 

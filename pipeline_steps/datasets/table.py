@@ -11,12 +11,12 @@ import pandas as pd
 from pipeline_steps.datasets.files import Found, image_ids, look_up, nothing_found, stem
 from pipeline_steps.datasets.source import COLUMNS, OF_MASK, Loaded, Source
 from pipeline_steps.parameters.ingest import Mapped
-from pipeline_steps.records.errors import BadImageError, DataError
-from pipeline_steps.records.images import read_image, read_mask
+from pipeline_steps.pixels.images import read_image, read_mask
 from pipeline_steps.records.manifest import UNLABELLED, inner_path, safe_path
 from pipeline_steps.records.skin_types import parse_skin_type
 from pipeline_steps.records.text_tables import read_numbered, require_columns
 from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.stage.errors import BadImageError, DataError
 
 _PLACE = re.compile(r"\{([^{}]*)\}")  # of a column in a pattern of file names
 

@@ -14,22 +14,22 @@ from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens, told
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.hub import Components
-from pipeline_steps.diffusion.inverted import check_inversion
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import read_base
+from pipeline_steps.generation.jobs import Inputs, Job, Made
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
 from pipeline_steps.parameters.augmenters import DiffusionParams, LearnedParams
+from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.sampler import Sampler
+from pipeline_steps.pixels.images import png_bytes
 from pipeline_steps.records.captioned import Prompt, read_captions
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import png_bytes
-from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.privacy import shown_name
 from pipeline_steps.records.slugs import slug
+from pipeline_steps.stage.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
+from pipeline_steps.pixels.images import digest
 from pipeline_steps.records.captioned import Prompt, Words
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import digest
 from pipeline_steps.records.slugs import slug
+from pipeline_steps.stage.errors import DataError
 
 _BATCH = 16
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline_steps.diffusion import flux
 from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.device import best_device
+from pipeline_steps.stage.errors import DataError
 
 Images = npt.NDArray[np.uint8]
 # Up to this latent side, plain products beat the fused attention kernel on CPUs: its backward pass is slow there.

@@ -11,13 +11,13 @@ from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, prompt_ids
 from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
-from pipeline_steps.diffusion.loop import Batch, BatchLoss, step_generator
 from pipeline_steps.diffusion.mask_channels import mask_loss, normalised
 from pipeline_steps.diffusion.objectives import Objective, min_snr_weights, noisy, target
 from pipeline_steps.parameters.adapters import MaskTerms
 from pipeline_steps.records.captioned import Words
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.slugs import placeholder
+from pipeline_steps.stage.errors import DataError
+from pipeline_steps.training.loop import Batch, BatchLoss, step_generator
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.stage.device import best_device
+from pipeline_steps.stage.errors import DataError
 
 # What a guidance-distilled model is told while it is fine-tuned: as all examples in diffusers' README_flux.md have it
 # (--guidance_scale=1; the script's own default is 3.5).

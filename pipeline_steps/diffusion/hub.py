@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.locations import HubModel, commit_of, locate
-from pipeline_steps.records.weights import weights_digest
+from pipeline_steps.checkpoints.locations import HubModel, commit_of, locate
+from pipeline_steps.checkpoints.provenance import weights_digest
+from pipeline_steps.stage.errors import DataError
 
 _ADVICE = (
     "set base_models.<name>.location to a local copy, or (gated models) accept the licence and run 'hf auth login'"

@@ -10,11 +10,11 @@ from torch import Tensor
 from pipeline_steps.diffusion.augment import Model, Recipe, follow
 from pipeline_steps.diffusion.regions import check_base, conditioning
 from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.generation.jobs import Inputs, Job, Made
 from pipeline_steps.parameters.augmenters import InpaintParams
-from pipeline_steps.records.images import digest, mask_png, png_bytes
-from pipeline_steps.records.jobs import Inputs, Job, Made
+from pipeline_steps.pixels.images import digest, mask_png, png_bytes
+from pipeline_steps.pixels.masks import blended, grown
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.records.masks import blended, grown
 
 
 def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:

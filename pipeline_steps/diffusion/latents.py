@@ -10,7 +10,7 @@ from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, Use, item_key
-from pipeline_steps.records.images import digest
+from pipeline_steps.pixels.images import digest
 
 _BATCH = 16
 

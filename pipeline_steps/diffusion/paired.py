@@ -14,10 +14,10 @@ from pipeline_steps.diffusion.augment import Model, Recipe, follow
 from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.mask_channels import makes_masks, restored
 from pipeline_steps.diffusion.sample import denoised, sampling
+from pipeline_steps.generation.jobs import Inputs, Job, Made
 from pipeline_steps.parameters.augmenters import PairedParams
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import mask_png, png_bytes
-from pipeline_steps.records.jobs import Inputs, Job, Made
+from pipeline_steps.pixels.images import mask_png, png_bytes
+from pipeline_steps.stage.errors import DataError
 
 
 def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:

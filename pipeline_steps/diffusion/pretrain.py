@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective, noisy, target
 from pipeline_steps.stage.progress import Track
+from pipeline_steps.training.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
 
 Images = npt.NDArray[np.uint8]
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"

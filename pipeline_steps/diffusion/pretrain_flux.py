@@ -14,8 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
 from pipeline_steps.diffusion.flux import pack, positions
-from pipeline_steps.diffusion.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
 from pipeline_steps.diffusion.objectives import Objective, noisy, target
+from pipeline_steps.training.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
 
 
 def unigram_tokenizer(texts: Sequence[str], vocabulary: int, max_length: int) -> T5TokenizerFast:

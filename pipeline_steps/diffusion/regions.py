@@ -16,8 +16,8 @@ from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.mask_channels import wider
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import digest
+from pipeline_steps.pixels.images import digest
+from pipeline_steps.stage.errors import DataError
 
 _GREY = 127  # of what is to be painted: 0 in [-1, 1]
 _BATCH = 16

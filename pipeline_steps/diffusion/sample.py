@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.parameters.sampler import Sampler, Strength
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 Shape = tuple[int, int, int]
 

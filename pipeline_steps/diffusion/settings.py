@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.checkpoints.locations import commit_of, watched
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.parameters.base_models import BaseModelParams
-from pipeline_steps.records.locations import commit_of, watched
 from pipeline_steps.stage.outputs import whole_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.wiring import check_wiring

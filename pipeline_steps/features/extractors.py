@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, Use, item_key
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import digest
+from pipeline_steps.pixels.images import digest
 from pipeline_steps.stage.device import best_device
+from pipeline_steps.stage.errors import DataError
 
 Images = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_steps.features.tone_agreement import Agreement, Sides, agreement
+from pipeline_steps.pixels.ita import UNMEASURED, Types, skin_itas, types_from_itas
 from pipeline_steps.records.populations import MAJORITY, MINORITY
 from pipeline_steps.records.skin_types import types_of
-from pipeline_steps.records.tone import UNMEASURED, Agreement, Sides, Types, agreement, skin_itas, types_from_itas
 
 Images = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]

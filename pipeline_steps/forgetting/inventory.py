@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipeline_steps.forgetting.derived import Identity, cached_objects, derived_runs, made_from
 from pipeline_steps.forgetting.runs import Cache, Run
+from pipeline_steps.generation.synthetic import METADATA, read_metadata
 from pipeline_steps.items.store import DEFAULT_ROOT
-from pipeline_steps.records.synthetic import METADATA, read_metadata
 
 PAID = Path("cache/paid")
 _RUNS = Path("runs")

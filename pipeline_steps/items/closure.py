@@ -1,19 +1,33 @@
-"""The import closure of a module within this project: what code a result depends on."""
+"""What code a result depends on: the files that a module can import within this project, and their digests.
+
+A digest is of what Python runs: comments, docstrings and blank lines are left out, so that a sentence that is written
+better makes no result stale. (Docstrings are shown by ``--help`` alone; a test looks that nothing else reads them.)
+"""
 
 import ast
 import hashlib
-from functools import lru_cache
+import io
+import tokenize
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 # What only keeps, reports and reads shapes no number (parameters are recorded beside). Device and threads do.
-_SERVICES = ("pipeline_steps/items/", "pipeline_steps/parameters/", "pipeline_steps/stage/")
+_SERVICES = (
+    "pipeline_steps/__init__.py",
+    "pipeline_steps/items/",
+    "pipeline_steps/parameters/",
+    "pipeline_steps/stage/",
+)
 _SHAPING = ("pipeline_steps/stage/device.py", "pipeline_steps/stage/threads.py")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@lru_cache(maxsize=256)
+@cache
 def import_closure(module: str) -> frozenset[str]:
-    """Files (relative to the root) that importing ``module`` can read, late imports included."""
+    """Files (relative to the root) that importing ``module`` can read, late imports and templates included."""
     seen: set[str] = set()
     todo = [module]
     while todo:
@@ -24,27 +38,78 @@ def import_closure(module: str) -> frozenset[str]:
         seen.add(file)
         parts = name.split(".")
         todo += [".".join(parts[:i]) for i in range(1, len(parts))]
-        todo += _imports(ROOT / file)
-    return frozenset(seen)
+        todo += _imports(file)
+    return frozenset(seen | {str(t) for folder in {Path(f).parent for f in seen} for t in _templates(folder)})
 
 
-@lru_cache(maxsize=256)
+@cache
 def code_version(module: str) -> str:
-    """A hash of the module's import closure: changes when any code it can run changes."""
-    h = hashlib.sha256()
-    for file in sorted(import_closure(module)):
-        h.update(file.encode() + b"\0" + (ROOT / file).read_bytes() + b"\0")
-    return h.hexdigest()
+    """A hash of ``code_digests``: changes when any code changes that shapes what the module makes."""
+    return hashlib.sha256("".join(f"{f}\0{d}\0" for f, d in code_digests(module).items()).encode()).hexdigest()
+
+
+def closure_digests(module: str) -> dict[str, str]:
+    """SHA-256 by file of all that importing ``module`` can read, but for files that hold no code."""
+    digests = {f: code_digest(f) for f in sorted(import_closure(module))}
+    return {f: digest for f, digest in digests.items() if digest}
 
 
 def code_digests(module: str) -> dict[str, str]:
-    """SHA-256 by file of the code that shapes what ``module`` makes: its import closure without mere services.
+    """The part of ``closure_digests`` that shapes what ``module`` makes: without mere services."""
+    return {f: d for f, d in closure_digests(module).items() if f in _SHAPING or not f.startswith(_SERVICES)}
 
-    Packages' ``__init__`` files, which hold a sentence, are left out, too.
+
+@cache
+def code_digest(file: str) -> str:
+    """SHA-256 of what Python runs of ``file`` (relative to the root), or of all of it if it is a template.
+
+    Empty for a file with a docstring alone.
     """
-    files = [f for f in sorted(import_closure(module)) if not f.endswith("__init__.py")]
-    shaping = [f for f in files if f in _SHAPING or not f.startswith(_SERVICES)]
-    return {f: hashlib.sha256((ROOT / f).read_bytes()).hexdigest() for f in shaping}
+    content = (ROOT / file).read_bytes()
+    if not file.endswith(".py"):
+        return hashlib.sha256(content).hexdigest()
+    text = executed(content.decode("utf-8"))
+    return hashlib.sha256(text.encode()).hexdigest() if text.strip(".") else ""
+
+
+def executed(source: str) -> str:
+    """The lines of ``source`` without comments and blank lines, ``...`` for a docstring; strings stay as they are."""
+    tree, lines = ast.parse(source), source.splitlines()
+    for row, column in _comments(source):
+        lines[row - 1] = lines[row - 1][:column]
+    kept = {
+        row
+        for node in ast.walk(tree)
+        if _is_long_string(node)
+        for row in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    for text in _docstrings(tree):
+        start, end = text.lineno, text.end_lineno or text.lineno
+        kept -= {*range(start, end + 1)}
+        lines[start - 1 : end] = [" " * text.col_offset + "..."] + [""] * (end - start)
+    return "\n".join(
+        line if row in kept else line.rstrip() for row, line in enumerate(lines, 1) if row in kept or line.strip()
+    )
+
+
+def _comments(source: str) -> list[tuple[int, int]]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [t.start for t in tokens if t.type == tokenize.COMMENT]
+
+
+def _is_long_string(node: ast.AST) -> TypeGuard[ast.expr]:
+    """Whether it is a string over several lines, whose blank lines count."""
+    text = isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return text and node.lineno != node.end_lineno  # type: ignore[attr-defined]
+
+
+def _docstrings(tree: ast.AST) -> Iterator[ast.stmt]:
+    """Each docstring that has its lines for itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            text, *others = node.body
+            if not others or others[0].lineno != text.end_lineno:
+                yield text
 
 
 def _file(module: str) -> str | None:
@@ -55,11 +120,19 @@ def _file(module: str) -> str | None:
     return None
 
 
-def _imports(file: Path) -> list[str]:
+@cache
+def _templates(folder: Path) -> tuple[Path, ...]:
+    """What lies beside code and is no code, such as the report's page."""
+    files = (f for f in (ROOT / folder).iterdir() if f.is_file() and f.suffix not in {".py", ".pyc"})
+    return tuple(f.relative_to(ROOT) for f in files if f.name[0] not in ".#")
+
+
+@cache
+def _imports(file: str) -> tuple[str, ...]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.startswith("pipeline_steps")]
+    return tuple(name for name in names if name.startswith("pipeline_steps"))

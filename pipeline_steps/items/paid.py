@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import Params
 
 T = TypeVar("T")

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_steps.generation.jobs import Inputs, Job, Made
 from pipeline_steps.parameters.augmenters import ToneTransferParams
-from pipeline_steps.records.color import lab_from_srgb, linear_from_lab, srgb_from_linear
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.images import mask_png, png_bytes
-from pipeline_steps.records.jobs import Inputs, Job, Made
+from pipeline_steps.pixels.color import lab_from_srgb, linear_from_lab, srgb_from_linear
+from pipeline_steps.pixels.images import mask_png, png_bytes
+from pipeline_steps.pixels.ita import border_lab
+from pipeline_steps.pixels.masks import soft
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.records.masks import soft
-from pipeline_steps.records.tone import border_lab
+from pipeline_steps.stage.errors import DataError
 
 _LEAST_B, _DARKEST, _LIGHTEST = 5.0, 10.0, 95.0  # of b* and L*: below, ITA says nothing of skin
 

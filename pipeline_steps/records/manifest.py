@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.populations import SKIN_TYPE, level_text
 from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.stage.errors import DataError
 
 PRESENT, MISSING, QUARANTINED = "present", "missing", "quarantined"
 _OF_THE_SET = ("condition", "patient_id", "lesion_id", "role")  # what a set may say beside skin type and attributes

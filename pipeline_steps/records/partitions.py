@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 TEST_PARTITIONS = ("test", "test_light", "holdout")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 _DOMAIN = "equiderm public id 1"
 _HEX = 16  # digits: two of a million images share an id once in 37 million data sets

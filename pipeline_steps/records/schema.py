@@ -3,8 +3,8 @@
 import pandas as pd
 import pandera.pandas as pa
 
-from pipeline_steps.records.errors import DataError
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED
+from pipeline_steps.stage.errors import DataError
 
 SCHEMA = pa.DataFrameSchema(
     {

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 LONGEST = 64
 _PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")

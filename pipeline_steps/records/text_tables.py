@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 
 _DELIMITERS = ",;\t|"
 _LOOKED_AT = 50  # rows, to find the delimiter

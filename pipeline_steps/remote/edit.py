@@ -18,15 +18,15 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from pipeline_steps.generation.jobs import Inputs, Job, Made
 from pipeline_steps.items.replies import Replies, ReplyKey, default_replies, server_of
 from pipeline_steps.items.store import item_key
 from pipeline_steps.parameters.augmenters import RemoteEditParams
+from pipeline_steps.pixels.images import Photograph, digest, mask_png, png_bytes, read_image
+from pipeline_steps.pixels.masks import blended, grown
 from pipeline_steps.records.captioned import read_captions
-from pipeline_steps.records.errors import BadImageError, DataError
-from pipeline_steps.records.images import Photograph, digest, mask_png, png_bytes, read_image
-from pipeline_steps.records.jobs import Inputs, Job, Made
 from pipeline_steps.records.manifest import open_dataset
-from pipeline_steps.records.masks import blended, grown
+from pipeline_steps.stage.errors import BadImageError, DataError
 from pipeline_steps.stage.progress import Track
 
 _CODE = "2"  # of stored images; not the code's digest, for what was paid stays good

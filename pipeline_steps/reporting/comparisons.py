@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.groups import cluster_interval
 from pipeline_steps.reporting.arms import REAL
 from pipeline_steps.reporting.intervals import counts
 from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, MINORITY
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
+from pipeline_steps.stage.errors import DataError
+from pipeline_steps.statistics.cluster_intervals import cluster_interval
 from pipeline_steps.statistics.draws import corrected_paired_test
 
 BLOCK = ["scenario", "architecture", "draw"]

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline_steps.generation.synthetic import read_metadata
 from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.records.populations import SKIN_TYPE, level_name, noun
-from pipeline_steps.records.synthetic import read_metadata
 from pipeline_steps.reporting.figures import montage, read_image
 
 Image = npt.NDArray[np.uint8]

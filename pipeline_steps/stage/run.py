@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pipeline_steps
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import OutputError
 from pipeline_steps.stage.params import ParamsError
 from pipeline_steps.stage.unchanged import refuse_changes

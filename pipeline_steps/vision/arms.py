@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from pipeline_steps.parameters.arms import ArmParams, Mixture
-from pipeline_steps.records.errors import DataError
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.vision.views import Labelled
 
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.parameters.arms import Classic
 from pipeline_steps.parameters.supervision import Supervision
+from pipeline_steps.training.supervised import Fitted, Task, fit
 from pipeline_steps.vision.classic import mixed_batch, under_policy
-from pipeline_steps.vision.loop import Fitted, Task, fit
 from pipeline_steps.vision.views import Images, Labelled, Normalisation, augment, outputs, pixels
 
 

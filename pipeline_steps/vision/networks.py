@@ -13,8 +13,8 @@ from timm.models.vgg import VGG
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.locations import commit_of, pretrained_id
+from pipeline_steps.checkpoints.locations import commit_of, pretrained_id
+from pipeline_steps.stage.errors import DataError
 from pipeline_steps.vision.views import Normalisation
 
 

@@ -12,10 +12,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.measures.segmenters.overlap import Masks, dice
 from pipeline_steps.parameters.supervision import Supervision
-from pipeline_steps.records.errors import DataError
-from pipeline_steps.records.masks import soft_dice_loss
+from pipeline_steps.pixels.masks import soft_dice_loss
 from pipeline_steps.stage.device import best_device
-from pipeline_steps.vision.loop import Fitted, Task, fit
+from pipeline_steps.stage.errors import DataError
+from pipeline_steps.training.supervised import Fitted, Task, fit
 from pipeline_steps.vision.views import IMAGENET, Images, Labelled, Normalisation, augment, outputs, pixels
 
 _WEIGHTS = "imagenet"

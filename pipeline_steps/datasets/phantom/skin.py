@@ -18,7 +18,7 @@ from pipeline_steps.datasets.phantom.canvas import (
     noise,
     wave_points,
 )
-from pipeline_steps.records.color import linear_from_lab, srgb_from_linear
+from pipeline_steps.pixels.color import linear_from_lab, srgb_from_linear
 from pipeline_steps.records.skin_types import ITA_LOWER_BOUND
 
 # type: (ITA mean, ITA sd, a* mean, b* mean, b* sd)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline_steps.measures.classifiers.predictions import Predictions
 from pipeline_steps.measures.measure import Measure
-from pipeline_steps.records.groups import share_interval
+from pipeline_steps.statistics.cluster_intervals import share_interval
 
 OfClassifier = Measure[Callable[[Predictions], float]]
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from pipeline_steps.measures.images.frechet import Distance
 from pipeline_steps.measures.images.sides import Floats, Products, Rows, Sides, products
 from pipeline_steps.measures.images.table import DISTANCES
-from pipeline_steps.records.groups import NO_INTERVAL
+from pipeline_steps.statistics.cluster_intervals import NO_INTERVAL
 
 Intervals = dict[str, tuple[float, float]]
 _LEVELS = (0.025, 0.975)

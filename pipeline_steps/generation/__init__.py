@@ -1,0 +1,1 @@
+"""What a set of generated images is: jobs, provenance, files, cards."""

@@ -1,0 +1,323 @@
+"""Selection and splits: the paper's counts, and no group ever crosses."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pipeline_steps import select_subset
+from pipeline_steps import split as split_stage
+from pipeline_steps.parameters.population import Groups
+from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.select_subset import SubsetParams, counts, drops, select
+from pipeline_steps.split import SplitParams, leakage, sizes, split, unusable
+from pipeline_steps.stage.errors import DataError
+
+PARAMS = SplitParams(
+    scenarios=("i", "ii", "iii"),
+    draws=(0, 1),
+    flexible_per_condition=2,
+    sampler="per_condition",
+    validation_fraction=0.2,
+    leakage="exclude",
+    seed=0,
+)
+
+
+SKIN = Groups(column="fitzpatrick_scale", majority=(1, 2), minority=(5, 6))
+
+
+def _table(group_of):
+    rows = [
+        {"condition": c, "level": str(t), "population": "majority" if t < 3 else "minority", "role": "study"}
+        for c in ("a", "b")
+        for t in (1, 2, 5, 6)
+        for _ in range(8)
+    ]
+    table = pd.DataFrame(rows)
+    table["image_id"] = [f"{i:03d}" for i in range(len(table))]
+    table["group"] = [group_of(i) for i in range(len(table))]
+    return table.assign(sha256="")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 25), min_size=64, max_size=64), st.sampled_from(["i", "ii", "iii"]), st.integers(0, 3))
+def test_no_group_crosses(groups, scenario, draw):
+    made = split(_table(lambda i: f"g{groups[i]}"), scenario, draw, PARAMS)
+    sides = made[made["partition"].isin(["train", "test", "test_light", "reference", "validation"])]
+    by_group = sides.groupby("group")["partition"].agg(lambda p: {"test" if q.startswith("test") else q for q in p})
+    for partitions in by_group:
+        assert len(partitions) == 1
+    assert len(made) == 64
+
+
+def test_reported_leakage_is_left_in_and_stopped_by_default():
+    table = _table(lambda i: f"g{i % 4}")
+    kept = split(table, "i", 0, PARAMS.model_copy(update={"leakage": "report"}))
+    assert leakage(kept)["test"] > 0
+    assert sizes(kept)["excluded"] == 0
+    with pytest.raises(DataError, match="groups cross partitions"):
+        split(table, "i", 0, PARAMS.model_copy(update={"leakage": "stop"}))
+
+
+@pytest.mark.parametrize("sampler", ["per_condition", "per_type"])
+def test_flexible_subsets_are_balanced_and_redrawn(sampler):
+    params = PARAMS.model_copy(update={"sampler": sampler})
+    table = _table(str)
+    tests = [split(table, "i", d, params).query("partition == 'test'") for d in range(3)]
+    for t in tests:
+        assert (t.groupby("condition").size() == 2).all()
+        if sampler == "per_type":
+            assert (t.groupby(["condition", "level"]).size() == 1).all()
+    assert len({tuple(t["image_id"]) for t in tests}) > 1
+
+
+def test_scenarios_differ_as_the_paper_says():
+    made = {s: split(_table(str), s, 0, PARAMS) for s in ("i", "ii", "iii")}
+    trained = {s: m[m["partition"].isin(["train", "validation"])] for s, m in made.items()}
+    assert set(trained["iii"]["population"]) == {"majority"}
+    assert (trained["ii"]["population"] == "minority").sum() == 4
+    assert (trained["i"]["population"] == "minority").sum() == 28
+    assert set(made["ii"].query("partition == 'test'")["image_id"]) == set(
+        made["iii"].query("partition == 'test'")["image_id"]
+    )
+    assert len(made["iii"].query("partition == 'reference'")) == 8
+
+
+def test_too_few_images_say_what_to_change():
+    with pytest.raises(DataError, match="flexible_per_condition"):
+        split(_table(str), "i", 0, PARAMS.model_copy(update={"flexible_per_condition": 20}))
+
+
+def test_the_test_split_is_refused(tmp_path):
+    split(_table(str), "i", 0, PARAMS).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(DataError, match="for evaluate alone"):
+        read_partition(tmp_path / "s.parquet", "train", "test")
+
+
+def test_exclusions_are_counted_by_reason_and_level():
+    crossing = split(_table(lambda i: f"g{i % 4}"), "i", 0, PARAMS)
+    dosed = split(_table(str), "iii_n3", 0, PARAMS)
+    for made, reason in ((crossing, "its group is in another partition"), (dosed, "beyond the dose")):
+        excluded = made[made["partition"] == "excluded"]
+        by_type = {str(t): n for t, n in excluded["level"].value_counts().sort_index().items()}
+        assert by_type
+        assert sizes(made).get("excluded_by_level") == {reason: by_type}
+    assert (dosed.query("partition != 'excluded'")["because"] == "").all()
+
+
+def _manifest():
+    table = _table(str).drop(columns=["population", "group"]).rename(columns={"level": "fitzpatrick_scale"})
+    table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
+    table["image_status"] = ["missing", *["present"] * 63]
+    groups = pd.DataFrame({"image_id": table["image_id"], "group": table["image_id"], "ita": 0.0})
+    groups["duplicate_of"] = ["", "000", *[""] * 62]
+    groups["conflict"] = [False, False, True, *[False] * 61]
+    return table, groups
+
+
+def test_policies():
+    params = SubsetParams(conditions=("a", "b"), policy="clean")
+    cleaned, dropped = select(*_manifest(), params, SKIN)
+    dropped = drops(dropped)
+    assert dropped["dropped"] == {
+        "no pixels": {"1": 1},
+        "identical copy": {"1": 1},
+        "near-duplicates with different labels": {"1": 1},
+    }
+    assert dropped["dropped_by_condition"] == {reason: {"a": 1} for reason in dropped["dropped"]}
+    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}), SKIN)
+    assert (len(cleaned), len(exact), len(none)) == (61, 64, 0)
+    assert counts(exact)["a"] == {"1": 8, "2": 8, "5": 8, "6": 8}
+
+
+def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypatch):
+    manifest, groups = _manifest()
+    manifest.loc[manifest["image_id"].isin(["020", "021"]), "fitzpatrick_scale"] = pd.NA
+    manifest["skin_group"] = ["56" if i == "021" else "" for i in manifest["image_id"]]
+    manifest.loc[manifest["image_id"].isin(["062", "063"]), "condition"] = "c"
+    manifest.loc[manifest["image_id"] == "030", "fitzpatrick_scale"] = 4
+    monkeypatch.chdir(tmp_path)
+    manifest.to_parquet("manifest.parquet")
+    groups.to_parquet("groups.parquet")
+    subset = {"conditions": ["a", "b"], "policy": "clean"}
+    population = {"column": "fitzpatrick_scale", "majority": [1, 2], "minority": [5, 6]}
+    Path("params.yaml").write_text(json.dumps({"subset": subset, "population": population}))
+    arguments = "--dataset . --groups groups.parquet --out subset.parquet --metrics subset.json"
+    monkeypatch.setattr("sys.argv", ["select_subset", *arguments.split()])
+    select_subset.main()
+    metrics, left = json.loads(Path("subset.json").read_text()), pd.read_parquet("subset.parquet")
+    assert metrics["dropped"] == {
+        "another condition": {"6": 2},
+        "identical copy": {"1": 1},
+        "near-duplicates with different labels": {"1": 1},
+        "no pixels": {"1": 1},
+        "skin type outside both groups": {"4": 1},
+        "skin type unknown": {"unknown": 1},
+    }
+    assert metrics["dropped_by_condition"]["skin type unknown"] == {"a": 1}
+    assert sum(n for types in metrics["dropped"].values() for n in types.values()) == len(manifest) - len(left)
+
+
+def test_unknown_condition_suggests():
+    params = SubsetParams(conditions=("psoriasi",), policy="clean")
+    manifest, groups = _manifest()
+    with pytest.raises(DataError, match="did you mean 'psoriasis'"):
+        select(manifest.assign(condition="psoriasis"), groups, params, SKIN)
+
+
+def test_conditions_are_compared_where_they_are_chosen(monkeypatch):
+    """Before anything is trained: two labels of one name overwrote each other's files."""
+    params = SubsetParams(conditions=("a", "b"), policy="clean")
+    select(*_manifest(), params, SKIN)
+    monkeypatch.setattr("pipeline_steps.records.slugs.slug", lambda _label: "same")
+    with pytest.raises(DataError, match="'a' and 'b', which would share the file name same"):
+        select(*_manifest(), params, SKIN)
+
+
+def test_doses_are_nested_and_change_nothing_but_training():
+    table = _table(str)
+    whole, eight, three = (split(table, s, 1, PARAMS).set_index("image_id") for s in ("iii", "iii_n8", "iii_n3"))
+    few, fewer = (set(t.index[t["partition"] == "train"]) for t in (eight, three))
+    assert fewer < few < set(whole.index[whole["partition"] == "train"])
+    assert three.loc[sorted(fewer)].groupby("condition").size().to_dict() == {"a": 3, "b": 3}
+    for t in (eight, three):
+        changed = whole["partition"] != t["partition"]
+        assert set(whole["partition"][changed]) == {"train"}
+        assert set(t["partition"][changed]) == {"excluded"}
+
+
+@pytest.mark.parametrize("name", ["iv", "iii_n0", "iii_16", "_n8"])
+def test_unknown_scenarios_and_doses_are_refused(name):
+    with pytest.raises(DataError, match="or such as iii_n16"):
+        split(_table(str), name, 0, PARAMS)
+
+
+def _run_split(folder, table, **changes):
+    """The stage, in ``folder``; what it wrote."""
+    table.to_parquet(folder / "subset.parquet")
+    params = {**PARAMS.model_dump(), **changes}
+    (folder / "params.yaml").write_text(json.dumps({"split": params}))
+    split_stage.main()
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    """A function from a subset to what the stage says of it; it must have written nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "sys.argv", ["split", "--subset", "subset.parquet", "--out", "splits", "--metrics", "split.json"]
+    )
+
+    def refused(table, **changes):
+        with pytest.raises(DataError) as error:
+            _run_split(tmp_path, table, **changes)
+        assert not Path("splits").exists()
+        assert not Path("split.json").exists()
+        return str(error.value).splitlines()
+
+    return refused
+
+
+def _only(table, condition, tones):
+    """``table`` without the condition's images of other tones."""
+    return table[(table["condition"] != condition) | table["population"].isin(tones)].reset_index(drop=True)
+
+
+def test_a_condition_on_dark_skin_alone_is_refused_where_nothing_could_learn_it(stage):
+    lines = stage(_only(_table(str), "b", ["minority"]))
+    assert len(lines) == 1, "scenarios i and ii train on dark images, too"
+    assert lines[0].startswith("scenario iii, draws 0, 1: train has no image of 'b', but test has 14; take")
+
+
+def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
+    """Two patients have all light images: scenario iii can't give one of them to validation."""
+    table = _table(str)
+    light = table["population"] == "majority"
+    table.loc[light, "group"] = [f"p{i % 2}" for i in range(light.sum())]
+    table = _only(table, "b", ["minority"])
+    lines = stage(table, leakage="report")
+    assert [line.split(":")[0] for line in lines] == ["scenario iii, draws 0, 1", "scenario iii, draws 0, 1"]
+    assert "train has no image of 'b'" in lines[0]
+    assert "validation has no image of any condition: no group fits into the share of 14 training" in lines[1]
+    assert lines[-1].endswith("in 2 groups; raise split.validation_fraction to 0.5")
+    once = _table(str)
+    once.loc[once["population"] == "majority", "group"] = "p"
+    assert stage(once, leakage="report", scenarios=["iii"])[-1].endswith(
+        "no other share or smaller flexible subset does: add patients"
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(patients=st.integers(2, 12), fraction=st.sampled_from([0.0, 0.02, 0.1]), flexible=st.integers(1, 9))
+def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, flexible):
+    table = _table(str)
+    table["group"] = [f"{tone}{i % patients}" for i, tone in enumerate(table["population"])]
+    changes = {"validation_fraction": fraction, "flexible_per_condition": flexible, "scenarios": ("iii",)}
+    params = PARAMS.model_copy(update={**changes, "leakage": "report"})
+    try:
+        split_stage.split_all(table, params)
+    except DataError as error:
+        line = next(text for text in str(error).splitlines() if "validation has no image" in text)
+        named = re.findall(r"(?:raise|lower) split\.(\w+) to ([\d.]+)", line)
+        assert named or line.endswith("no other share or smaller flexible subset does: add patients")
+        for key, value in named:
+            number = float(value) if "." in value else int(value)
+            split_stage.split_all(table, params.model_copy(update={key: number}))
+
+
+def test_without_a_minority_or_a_majority_there_is_nothing_to_test_or_to_train_on(stage):
+    table = _table(str)
+    assert "test has no image of any condition" in stage(table[table["population"] == "majority"])[-1]
+    (line, *_) = stage(table[table["population"] == "minority"], scenarios=["iii"])
+    assert "train has no image of 'a', but test has 14" in line
+
+
+def test_all_conditions_with_too_few_images_are_named_at_once(stage):
+    table = _table(str).groupby(["condition", "population"]).head(3).reset_index(drop=True)
+    lines = stage(table, flexible_per_condition=3)
+    wanted = [(condition, tone) for tone in ("majority", "minority") for condition in "ab"]
+    assert [line.split(", the flexible")[0] for line in lines] == [
+        f"scenarios i, ii, iii, draws 0, 1: {condition} has 3 images of the {tone}" for condition, tone in wanted
+    ]
+
+
+def test_validation_never_holds_what_training_has_not(stage):
+    """A group that holds images of two conditions may take all of the rarer one with it."""
+    table = _table(str)
+    rare = table[(table["condition"] == "b") & (table["population"] == "majority")].index
+    table = table.drop(rare[3:]).reset_index(drop=True)
+    shared = table[(table["population"] == "majority")].groupby("condition").head(3).index
+    table.loc[shared, "group"] = "one patient"
+    found = [
+        unusable(split(table, "iii", draw, PARAMS.model_copy(update={"validation_fraction": 0.6})))
+        for draw in range(20)
+    ]
+    assert any("train has no image of 'b', but test has 14 and validation has" in " ".join(lines) for lines in found)
+
+
+def test_what_later_stages_cope_with_is_said_and_not_refused(tmp_path, monkeypatch, stage):
+    """A condition on light skin alone is trained, and there is nobody to test it on, or to compare with."""
+    _run_split(tmp_path, _only(_table(str), "b", ["majority"]), scenarios=["iii"])
+    sizes_of = json.loads(Path("split.json").read_text())["iii"]["0"]
+    assert sizes_of["without"] == {"test": ["b"]}
+    assert sizes_of["test"] == 14
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"sampler": "per_tpye"}, "sampler"),
+        ({"leakage": "ignore"}, "leakage"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"flexible_per_condition": -1}, "flexible_per_condition"),
+    ],
+)
+def test_settings_of_no_meaning_are_refused(changes, where):
+    with pytest.raises(ValidationError, match=where):
+        SplitParams.model_validate({**PARAMS.model_dump(), **changes})
