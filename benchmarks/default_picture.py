@@ -34,7 +34,7 @@ def pairs() -> Image.Image:
     for column, condition in enumerate(conditions):
         draw.text((MARGIN + column * 2 * (SIDE + GAP), 5), condition, fill="black", font=font)
         for row, skin_type in ((0, 5), (2, 6)):
-            mine = made[(made["condition"] == condition) & (made["target_type"] == skin_type)].head(2)
+            mine = made[(made["condition"] == condition) & (made["target_level"] == skin_type)].head(2)
             for k, (source, name) in enumerate(zip(mine["source_id"], mine["file_name"], strict=True)):
                 x, y = MARGIN + (2 * column + k) * (SIDE + GAP), 24 + row * (SIDE + GAP)
                 for step, image in enumerate((dataset.images([original[source]])[0], read_image(folder / name))):
@@ -46,7 +46,7 @@ def pairs() -> Image.Image:
 def main() -> None:
     """Compose the picture."""
     none = dict.fromkeys(("low", "high"), "")  # where there is no interval; an empty augmenter is a name
-    rows = pd.read_csv("report/accuracy.csv", dtype={"skin_type": str}, keep_default_na=False, na_values=none)
+    rows = pd.read_csv("report/accuracy.csv", dtype={"level": str}, keep_default_na=False, na_values=none)
     rows = rows[rows["partition"] == "holdout"]
     study = read_study(json.loads(Path("metrics/split.json").read_text()), read_yaml(Path("cells.yaml"))["cells"])
     points = accuracy_points(rows, float("nan"), study.evaluation.minimum_level_images)  # one draw: nothing to correct

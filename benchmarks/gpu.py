@@ -28,7 +28,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchmarks.full_size import DEVICE, FULL, TINY, Size, flux, stable_diffusion
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.families import FAMILIES
-from pipeline_steps.diffusion.fit import Fit, adapter_loss
+from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.flux import pack, positions
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
@@ -92,7 +92,7 @@ def our_training(
     """The loop of the ``finetune`` stage on latents (encoded once) and embeddings (L, D)."""
     side = size.side // 8
     mean = torch.randn(16, c.vae.config.latent_channels, side, side, generator=torch.Generator().manual_seed(0))
-    fit = Fit(FAMILIES[family], c, LatentSet(mean, torch.full_like(mean, 0.1)), batch, 0.0)
+    fit = DenoisingTask(FAMILIES[family], c, LatentSet(mean, torch.full_like(mean, 0.1)), batch, 0.0)
     loss = adapter_loss(fit, ["caption"] * 16, {"caption": embeds})
     optimise(trainable, loss, replace(HOW, steps=3), "warm-up")
     return measure(batch * size.steps, lambda: optimise(trainable, loss, replace(HOW, steps=size.steps), family))

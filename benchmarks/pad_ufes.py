@@ -42,7 +42,7 @@ def made(f: Findings) -> str:
 
 def classifiers(r: Results) -> str:
     """Accuracy on the test split, all its skin types together."""
-    whole = r.classifiers[(r.classifiers["partition"] == "test") & (r.classifiers["skin_type"] == "all")]
+    whole = r.classifiers[(r.classifiers["partition"] == "test") & (r.classifiers["level"] == "all")]
     return table(["trained on", "accuracy, % (95 %)", "test images"], _tested(whole.to_dict("records"), ACCURACY))
 
 

@@ -45,7 +45,7 @@ touch them.
 Afterwards two changes to SkinDualGen were tried on all draws, as its validation loss still fell at 300 steps (draw 0:
 0.60, and 0.39 at 900) and many of draw 0's masks are empty. Neither made it better, so its settings stayed:
 
-| SkinDualGen, draws 0, 1, 2 | accepted of 670 | Fréchet distance | concept accuracy, % |
+| SkinDualGen, draws 0, 1, 2 | accepted of 670 | Fréchet distance | condition accuracy, % |
 |---|---:|---:|---:|
 | 300 steps, guidance 2 (as above) | 375, 642, 580 | 43, 55, 39 | 18.7, 29.3, 34.7 |
 | 900 steps, guidance 2 | 216, 372, 659 | 42, 55, 60 | 13.4, 45.4, 35.4 |
@@ -137,7 +137,7 @@ def picture(r: Results, file: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    held = r.classifiers[(r.classifiers["partition"] == "holdout") & (r.classifiers["skin_type"] != "all")]
+    held = r.classifiers[(r.classifiers["partition"] == "holdout") & (r.classifiers["level"] != "all")]
     arms = [arm for arm in ("syn", "real_syn") if arm in set(held["arm"])]
     figure, axes = plt.subplots(1, len(arms), figsize=(5.2 * len(arms), 3.8), sharey=True, squeeze=False)
     for axis, arm in zip(axes[0], arms, strict=True):
@@ -145,10 +145,10 @@ def picture(r: Results, file: Path) -> None:
         lines = {name: held[(held["arm"] == arm) & (held["augmenter"] == name)] for name in names}
         alone = {spelled(a): held[held["arm"] == a] for a in ("real", "classic")}
         for k, (name, rows) in enumerate({**alone, **lines}.items()):
-            by_type = rows.groupby(rows["skin_type"].astype(int))["accuracy"].agg(["mean", "min", "max"]) * 100
+            by_level = rows.groupby(rows["level"].astype(int))["accuracy"].agg(["mean", "min", "max"]) * 100
             grey = {"color": ("#222222", "#999999")[k], "linestyle": "--"} if name in alone else {}
-            (line,) = axis.plot(by_type.index, by_type["mean"], marker="o", ms=3, lw=1.3, label=name, **grey)
-            axis.fill_between(by_type.index, by_type["min"], by_type["max"], alpha=0.1, color=line.get_color())
+            (line,) = axis.plot(by_level.index, by_level["mean"], marker="o", ms=3, lw=1.3, label=name, **grey)
+            axis.fill_between(by_level.index, by_level["min"], by_level["max"], alpha=0.1, color=line.get_color())
         axis.set_title(spelled(arm))
         axis.set_xticks(FITZPATRICK_TYPES, [ROMAN[t] for t in FITZPATRICK_TYPES])
         axis.set_xlabel("Fitzpatrick type")
@@ -210,7 +210,7 @@ draw.
 
 ## What training changed
 
-Each fine-tuned model beside its base model as it came (draw 0); 95 % intervals over images, of concept accuracy over
+Each fine-tuned model beside its base model as it came (draw 0); 95 % intervals over images, of condition accuracy over
 sources. One in seven is chance.
 
 {markdown([beside_base(f)], PAGE)}

@@ -21,7 +21,7 @@ ABOUT = """
 ## What it shows, and what it cannot
 
 Generated images add 24 to 36 points on dark skin, about as much at 4 real images of each condition as at 48: what
-they bring comes from few examples (concept accuracy of the generated images: 75, 77 and 69 % at 4, 14 and 48) and
+they bring comes from few examples (condition accuracy of the generated images: 75, 77 and 69 % at 4, 14 and 48) and
 from the base model, which learned on generic marks what dark skin looks like. Sagers et al. found that gains shrink
 as real images grow; over all types that is so here (real and synthetic images against real ones: 16 to 22 points at
 4, 11 to 16 at 48), on dark skin not, for real images are of light skin alone and no number of them closes that gap.

@@ -42,8 +42,8 @@ def accuracies(table: pd.DataFrame) -> pd.DataFrame:
     """A row a classifier: accuracy on types V and VI of the holdout (mean of the two) and on its own test split."""
     keys = ["scenario", "draw", "architecture", "arm", "augmenter"]
     table = table.assign(augmenter=table["augmenter"].fillna(""))
-    holdout = table[(table["partition"] == "holdout") & table["skin_type"].isin(MINORITY)]
-    own = table[(table["partition"] == "test") & (table["skin_type"] == "all")]
+    holdout = table[(table["partition"] == "holdout") & table["level"].isin(MINORITY)]
+    own = table[(table["partition"] == "test") & (table["level"] == "all")]
     return pd.concat(
         [
             holdout.groupby(keys)["accuracy"].mean().rename("minority"),
@@ -140,13 +140,13 @@ def picture(table: pd.DataFrame, file: Path) -> None:
     scenarios = sorted(set(table["scenario"]))
     figure, axes = plt.subplots(1, len(scenarios), figsize=(3.6 * len(scenarios), 3.2), sharey=True)
     main = table[table["augmenter"].fillna("").isin(["", "majority_to_minority"])]
-    held = main[(main["partition"] == "holdout") & (main["skin_type"] != "all")]
+    held = main[(main["partition"] == "holdout") & (main["level"] != "all")]
     for axis, scenario in zip(axes, scenarios, strict=True):
         for arm in ("real", "syn", "real_syn"):
             rows = held[(held["scenario"] == scenario) & (held["arm"] == arm)]
-            by_type = rows.groupby(rows["skin_type"].astype(int))["accuracy"].agg(["mean", "min", "max"]) * 100
-            axis.plot(by_type.index, by_type["mean"], marker="o", label=arm.replace("_", "+"))
-            axis.fill_between(by_type.index, by_type["min"], by_type["max"], alpha=0.15)
+            by_level = rows.groupby(rows["level"].astype(int))["accuracy"].agg(["mean", "min", "max"]) * 100
+            axis.plot(by_level.index, by_level["mean"], marker="o", label=arm.replace("_", "+"))
+            axis.fill_between(by_level.index, by_level["min"], by_level["max"], alpha=0.15)
         axis.set_title(f"scenario {scenario}")
         axis.set_xticks(FITZPATRICK_TYPES, [ROMAN[t] for t in FITZPATRICK_TYPES])
         axis.set_xlabel("Fitzpatrick type")
@@ -172,7 +172,7 @@ def table_2(a: pd.DataFrame) -> list[list[Cell]]:
 
 def main() -> None:
     """Read a finished run, write the page."""
-    tested = pd.read_csv("report/accuracy.csv", dtype={"skin_type": str})
+    tested = pd.read_csv("report/accuracy.csv", dtype={"level": str})
     splits: dict[str, Any] = json.loads(Path("metrics/split.json").read_text())
     a = accuracies(tested)
     used = sorted(set(a["scenario"]))

@@ -18,8 +18,8 @@ ABOUT = """
 ## What it shows
 
 All methods that paint lesions learned their conditions: the Fréchet distance falls from between 71 and 111 to between
-25 and 49 (the light training images themselves: 12), and concept accuracy rises from between 13 and 31 % to between 39
-and 75 % (the judge on the reference itself: 95 %). Intervals are apart but for DermaFlux's concept accuracy, where
+25 and 49 (the light training images themselves: 12), and this accuracy rises from between 13 and 31 % to between 39
+and 75 % (the judge on the reference itself: 95 %). Intervals are apart but for DermaFlux's condition accuracy, where
 they overlap by half a point. Inpainting around the lesion (sagers_inpaint) is better than its base model in both, by
 less than the intervals can tell: the lesion's pixels are the source's. So where the bench shows little for a method on
 types V and VI, it is the step to dark skin that fails rather than the training: LesionGen's distance is 25 here and 59
@@ -45,7 +45,7 @@ Made by `./run python -m pipeline_steps.configure phantom_learned && ./run pytho
 together. Here the same models (draw 0) are asked for types I and II, which they were trained on. The reference is real
 images of those types that train nothing and test nothing.
 
-Each fine-tuned model beside its base model as it came; 95 % intervals over images, of concept accuracy over sources.
+Each fine-tuned model beside its base model as it came; 95 % intervals over images, of condition accuracy over sources.
 One in seven is chance.
 
 {markdown([beside_base(f), wall], PAGE)}

@@ -57,8 +57,8 @@ def main() -> None:
         network = new_network("resnet_small", len(NAMES), 64, pretrained=False, seed=0)
         fit_classifier(network, train, validation, HOW, words, norm=IMAGENET, classic=PLAIN, classes=len(NAMES))
         right = predict(network, tests.images, 64, IMAGENET).argmax(1) == tests.labels
-        by_type = [f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES]
-        rows.append([f"{words} ({len(train.images)} images)", *by_type])
+        by_level = [f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES]
+        rows.append([f"{words} ({len(train.images)} images)", *by_level])
     DOCS.mkdir(exist_ok=True)
     _sheet().save(DOCS / "phantom.png")
     head = ["trained on", *(ROMAN[t] for t in FITZPATRICK_TYPES)]

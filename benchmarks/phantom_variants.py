@@ -55,7 +55,7 @@ Made by `./run python -m pipeline_steps.configure phantom_variants && ./run pyth
 ## What training changed
 
 Each fine-tuned model beside its base model as it came, on the same captions where they were run; 95 % intervals over
-images, of concept accuracy over sources. One in seven is chance.
+images, of condition accuracy over sources. One in seven is chance.
 
 {markdown([beside_base(f), wall], PAGE)}
 

@@ -28,7 +28,7 @@ def refresh_code() -> None:
 
 
 def _touched() -> str:
-    """A digest of names, sizes and times of the code's files, and of the list itself."""
-    files = [Path("dvc.yaml"), *sorted(f for f in CODE.rglob("*") if f.is_file() and f.suffix != ".pyc")]
+    """A digest of names, sizes and times of the code's files."""
+    files = sorted(f for f in CODE.rglob("*") if f.is_file() and f.suffix != ".pyc")
     facts = [f"{f}\0{f.stat().st_size}\0{f.stat().st_mtime_ns}" for f in files]
     return sha256("\n".join(facts).encode()).hexdigest()

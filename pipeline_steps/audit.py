@@ -24,7 +24,7 @@ from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -147,7 +147,7 @@ def main() -> None:
     dataset = open_dataset(args.dataset)
     pairs = find_pairs(dataset, params.near_duplicate_similarity)
     table = audit(dataset, pairs, params)
-    with whole_file(args.out) as temporary:
+    with atomic_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
     missing = what_is_missing(dataset.manifest, table["group"], params.missing_facts)
     if missing["predicts_label"]:

@@ -1,9 +1,9 @@
 """Caption the study's images.
 
 Reads: ``data/subset.parquet``, the pixels where the backend looks at them, and the tokenizer that captions must fit.
-Writes: ``data/captions/<captioner>`` (``captions.parquet``: image_id, caption with ``{token}`` and ``{tone}`` open, and
-short_caption for a second text encoder that holds less; ``tones.json``: the phrase of each skin type, and of
-groups that have one of their own), ``metrics/captions/<captioner>.json``.
+Writes: ``data/captions/<captioner>`` (``captions.parquet``: image_id, caption with ``{token}`` and ``{level}`` open,
+and short_caption for a second text encoder that holds less; ``words.json``: the phrase of each level, and of groups of
+skin types that have one of their own), ``metrics/captions/<captioner>.json``.
 """
 
 import json
@@ -25,15 +25,15 @@ from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.parameters.words import Words
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring
 
-Say = Callable[[Any, Study], Captioned]
+Backend = Callable[[Any, Study], Captioned]
 
-BACKENDS: dict[str, Say] = {
+BACKENDS: dict[str, Backend] = {
     "template": by_template,
     "concepts": by_concepts,
     "local": by_local_model,
@@ -48,8 +48,8 @@ def caption(params: CaptionerParams, study: Study, levels: Sequence[str]) -> Cap
     Raises:
         DataError: a level has no phrase, or the backend can't caption.
     """
-    if lacking := [level for level in levels if level not in params.tones]:
-        raise DataError(f"captioner has no words for level {', '.join(lacking)}; add them under tones")
+    if lacking := [level for level in levels if level not in params.level_words]:
+        raise DataError(f"captioner has no words for level {', '.join(lacking)}; add them under level_words")
     return BACKENDS[params.backend](params, study)
 
 
@@ -87,10 +87,10 @@ def main() -> None:
     rows["attributes"] = [_beside(read_params(Column, "population.column").value, text) for text in rows["attributes"]]
     made = caption(params, Study(rows, args.dataset, default_store()), levels)
     print(f"captions: {made.use.computed} computed, {made.use.reused} reused")
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         said = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
         pd.DataFrame(said).to_parquet(out / "captions.parquet", index=False)
-        write_metrics(out / "tones.json", dict(sorted(params.tones.items())))
+        write_metrics(out / "words.json", dict(sorted(params.level_words.items())))
     shared = {"captions": len(rows), "distinct": len(set(made.captions)), "backend": params.backend}
     write_metrics(args.metrics, {**shared, **made.counts})
 

@@ -5,7 +5,7 @@ changes: other parameters that are right make nothing stale by it, wrong ones st
 """
 
 from pipeline_steps.configuration.check import check
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.run import parser, run
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Command line."""
     args = parser(__doc__, "--out").parse_args()
     check()
-    with whole_file(args.out) as temporary:
+    with atomic_file(args.out) as temporary:
         temporary.write_text("params.yaml and cells.yaml are right\n", "utf-8")
 
 

@@ -20,7 +20,7 @@ from pipeline_steps.configuration.grid import Cells
 from pipeline_steps.configuration.overlay import MISSING, changes
 from pipeline_steps.configuration.profiles import made, names, profile_in_use, sentence
 from pipeline_steps.configuration.prune import clear, prune
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_text
 
 _MOST = 15  # changed values that a message shows
@@ -63,7 +63,7 @@ def _short(value: Any, most: int = 60) -> str:
 
 
 def _write(text: str, cells: Cells) -> None:
-    with whole_file(PARAMS_FILE) as new_params, whole_file(CELLS_FILE) as new_cells:
+    with atomic_file(PARAMS_FILE) as new_params, atomic_file(CELLS_FILE) as new_cells:
         new_params.write_text(text, "utf-8")
         new_cells.write_text(cells_text(cells), "utf-8")
 

@@ -1,30 +1,27 @@
 """List the code of each stage: the digests of all files that it can import.
 
-Reads: ``pipeline_steps``, ``dvc.yaml``. Writes: ``data/code/<stage>.json``, on which each stage depends instead of on a
+Reads: ``pipeline_steps``. Writes: ``data/code/<stage>.json``, on which each stage depends instead of on a
 list of files: it runs again when code changed that it can run, and not when a sentence did, or a file that it never
 imports.
 """
 
 import json
-import re
 from pathlib import Path
 
 from pipeline_steps.items.closure import ROOT, closure_digests
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.run import parser, run
 
-PIPELINE = Path("dvc.yaml")
 
-
-def stages() -> list[str]:
-    """The modules that ``dvc.yaml`` runs, but for this one."""
-    named = re.findall(r"python -m pipeline_steps\.(\w+)", (ROOT / PIPELINE).read_text("utf-8"))
-    return sorted({*named} - {Path(__file__).stem})
+def commands() -> list[str]:
+    """The modules beside this one that are run: the stages, and some that are no stage."""
+    files = sorted((ROOT / "pipeline_steps").glob("*.py"))
+    return [f.stem for f in files if f != Path(__file__) and '__name__ == "__main__"' in f.read_text("utf-8")]
 
 
 def digest_code(out: Path) -> None:
-    """Write a file a stage: SHA-256 by file name."""
-    for name in stages():
+    """Write a file a command: SHA-256 by file name."""
+    for name in commands():
         digests = closure_digests(f"pipeline_steps.{name}")
         (out / f"{name}.json").write_text(json.dumps(digests, indent=1) + "\n", "utf-8")
 
@@ -32,7 +29,7 @@ def digest_code(out: Path) -> None:
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--out").parse_args()
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         digest_code(out)
 
 

@@ -25,7 +25,7 @@ from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import TEST_PARTITIONS, read_tests
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -52,7 +52,7 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict
 def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
     """All measures of one test partition, with cluster-bootstrap intervals of those that have one.
 
-    ``by_type``: what is measured of each level, and what compares levels. Levels with fewer than
+    ``by_level``: what is measured of each level, and what compares levels. Levels with fewer than
     ``minimum_level_images`` images have an accuracy and an ``n``, but are not ``compared``.
     """
     columns = [c for c in table.columns if c.startswith(_PROBABILITY)]
@@ -67,11 +67,11 @@ def score(table: pd.DataFrame, params: EvaluationParams) -> dict[str, Any]:
         "n": len(table),
         **{m.name: m.of(p) for m in overall},
         **_intervals(overall, p, params),
-        "by_type": {
+        "by_level": {
             **{m.name: {t: m.of(part) for t, part in parts.items()} for m in of_each},
             "n": {str(t): int(k) for t, k in n.items()},
             "compared": [str(t) for t in compared_accuracy(p).index],
-            "worst_type": worst_level(p),
+            "worst_level": worst_level(p),
             **{m.name: m.of(p) for m in CLASSIFIERS if m.between_levels},
             "classes_compared": [str(c) for c in compared_classes(p)],
             **_intervals_by_type(of_each, parts, params),
@@ -122,12 +122,12 @@ def score_overlaps(table: pd.DataFrame, params: EvaluationParams) -> dict[str, A
     """
     known = table[table["mask"] == "marked"]
     few = known["level"].value_counts() < params.minimum_level_images
-    by_type = {str(t): {**_overlap(r, params), "few": bool(few[t])} for t, r in known.groupby("level")}
+    by_level = {str(t): {**_overlap(r, params), "few": bool(few[t])} for t, r in known.groupby("level")}
     return {
         **_overlap(known, params),
         **_left_out(table, "none", "without_mask"),
         **_left_out(table, "empty", "empty_mask"),
-        "by_type": by_type,
+        "by_level": by_level,
     }
 
 
@@ -163,7 +163,7 @@ def main() -> None:
     config = json.loads((args.model / "config.json").read_text())
     measure, summarise = TASKS[config["task"]]
     table = measure(open_dataset(args.dataset), read_tests(args.split), args.model, config)
-    with whole_file(args.out) as temporary:
+    with atomic_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
     measured = table if "mask" not in table else table[table["mask"] == "marked"]
     partitions = [p for p in TEST_PARTITIONS if (measured["partition"] == p).any()]

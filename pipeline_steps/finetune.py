@@ -18,7 +18,7 @@ from torch import Tensor
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens
 from pipeline_steps.diffusion.families import Family, Images, family
-from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, validation_loss
+from pipeline_steps.diffusion.fit import DenoisingTask, Prior, adapter_loss, validation_loss
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.mask_channels import as_images, learn_scale, widen
@@ -35,7 +35,7 @@ from pipeline_steps.records.captioned import Captions, Prompt, read_captions
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.slugs import slug
-from pipeline_steps.stage.outputs import whole_file, whole_folder
+from pipeline_steps.stage.outputs import atomic_file, atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -45,7 +45,7 @@ from pipeline_steps.training.optimised import optimisation
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingContext:
     """What every adapter of one run trains on; ``key`` names its checkpoints, ``location`` at ``commit`` the base."""
 
     f: Family
@@ -59,30 +59,30 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Names:
+class RunLabels:
     """The cell being trained, and the label of one of its adapters: a condition, or ``all``."""
 
     cell: str
     label: str
 
 
-def finetune(params: AdapterParams, m: Material, split: Path, out: Path) -> None:
+def finetune(params: AdapterParams, m: TrainingContext, split: Path, out: Path) -> None:
     """Train one adapter on all conditions, or one on each."""
     train, validation = read_partition(split, "train"), read_partition(split, "validation")
     names = ["."] if params.joint else sorted(set(train["condition"]))
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         for name in names:
             mine = [t if name == "." else t[t["condition"] == name].reset_index(drop=True) for t in (train, validation)]
             label = "all" if name == "." else slug(name)
             place = folder if name == "." else folder / label
-            _one_adapter(params, m, (mine[0], mine[1]), place, Names(out.name, label))
+            _one_adapter(params, m, (mine[0], mine[1]), place, RunLabels(out.name, label))
         settings = params.model_dump(exclude={"base"}) | ({"base_revision": m.commit} if m.commit else {})
         text = adapter_card(m.location, m.c.digest, settings, train, split.stem)
         (folder / "README.md").write_text(text, "utf-8")
 
 
 def _one_adapter(
-    params: AdapterParams, m: Material, rows: tuple[pd.DataFrame, pd.DataFrame], folder: Path, names: Names
+    params: AdapterParams, m: TrainingContext, rows: tuple[pd.DataFrame, pd.DataFrame], folder: Path, names: RunLabels
 ) -> None:
     t = params.training
     fits = [_fit(m, r, params) for r in rows]
@@ -98,7 +98,7 @@ def _one_adapter(
 
     def validate(step: int) -> None:
         validated[step] = validation_loss(*fits[1], seed=t.seed)
-        with whole_file(record) as temporary:
+        with atomic_file(record) as temporary:
             temporary.write_text(json.dumps(validated), "utf-8")
 
     looks = [Look(t.validate_every, validate)] if len(rows[1]) else []
@@ -118,9 +118,9 @@ def _validated(record: Path) -> dict[int, float]:
 
 
 def _preview(
-    m: Material,
+    m: TrainingContext,
     conditions: pd.Series,  # type: ignore[type-arg]
-    of: tuple[Fit, list[Prompt], dict[Prompt, Tensor]],
+    of: tuple[DenoisingTask, list[Prompt], dict[Prompt, Tensor]],
     name: str,
 ) -> Preview:
     """The first caption of each condition."""
@@ -128,17 +128,21 @@ def _preview(
     first = {condition: row for row, condition in reversed(list(enumerate(conditions)))}
     rows = [first[c] for c in sorted(first)]
     empty = embed_prompts(m.f, m.c, m.tokens, [""], default_store())[""]
-    beside = None if fit.beside is None else fit.beside[rows, -1]
+    conditioning_latents = None if fit.conditioning_latents is None else fit.conditioning_latents[rows, -1]
     channels, height, width = fit.latents.mean.shape[1:]
-    return Preview(m.f, m.c, [embeds[said[r]] for r in rows], empty, name, (channels, height, width), beside)
+    return Preview(
+        m.f, m.c, [embeds[said[r]] for r in rows], empty, name, (channels, height, width), conditioning_latents
+    )
 
 
-def _fit(m: Material, rows: pd.DataFrame, params: AdapterParams) -> tuple[Fit, list[Prompt], dict[Prompt, Tensor]]:
+def _fit(
+    m: TrainingContext, rows: pd.DataFrame, params: AdapterParams
+) -> tuple[DenoisingTask, list[Prompt], dict[Prompt, Tensor]]:
     """Latents, captions and embeddings of some rows, each computed once."""
     store, t = default_store(), params.training
     images = m.dataset.images(rows["image_id"])
     latents, _ = encode_images(m.f, m.c, images, store)
-    fit = Fit(m.f, m.c, latents, t.batch_size, t.snr_gamma, lesion_weight=params.lesion_weight)
+    fit = DenoisingTask(m.f, m.c, latents, t.batch_size, t.snr_gamma, lesion_weight=params.lesion_weight)
     if len(rows) and (params.task != "image" or params.lesion_weight != 1):
         fit = replace(fit, **_with_masks(m, params.task, images, rows, latents), mask_terms=_terms(params))
     said = [
@@ -152,7 +156,9 @@ def _terms(params: AdapterParams) -> MaskTerms | None:
     return params.mask_terms if params.task == "image_and_mask" else None
 
 
-def _with_masks(m: Material, task: str, images: Images, rows: pd.DataFrame, latents: LatentSet) -> dict[str, Any]:
+def _with_masks(
+    m: TrainingContext, task: str, images: Images, rows: pd.DataFrame, latents: LatentSet
+) -> dict[str, Any]:
     """What a fit on ``images`` has of their lesions' masks."""
     masks = m.dataset.masks_of(rows["image_id"])
     found: dict[str, Any] = {"masks": torch.from_numpy(masks.astype(np.float32))}
@@ -181,7 +187,7 @@ def _attach(denoiser: Any, params: AdapterParams) -> list[Tensor]:
     return [*trainable, *wider]
 
 
-def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
+def _prior(m: TrainingContext, params: AdapterParams, like: LatentSet) -> Prior | None:
     """The base model's own images of the prior's prompt, as large as those to be learned."""
     p, size = params.prior, params.training.batch_size
     if p is None:
@@ -194,7 +200,7 @@ def _prior(m: Material, params: AdapterParams, like: LatentSet) -> Prior | None:
         for first in range(0, p.images, size)
     ]
     latents, _ = encode_images(m.f, m.c, np.concatenate(made)[: p.images], default_store())
-    return Prior(Fit(m.f, m.c, latents, size, params.training.snr_gamma), embeds[p.prompt], p.weight)
+    return Prior(DenoisingTask(m.f, m.c, latents, size, params.training.snr_gamma), embeds[p.prompt], p.weight)
 
 
 def main() -> None:
@@ -222,7 +228,7 @@ def main() -> None:
     inputs = (args.dataset / "manifest.parquet", args.split, args.captions, args.tokens)
     key = run_key(code_version("pipeline_steps.finetune"), c.digest, params.model_dump_json(), *inputs)
     dataset, captions = open_dataset(args.dataset), read_captions(args.captions)
-    material = Material(f, c, dataset, captions, tokens, key, base.location, base.revision)
+    material = TrainingContext(f, c, dataset, captions, tokens, key, base.location, base.revision)
     finetune(params, material, args.split, args.out)
 
 

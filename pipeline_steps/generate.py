@@ -19,7 +19,7 @@ from pipeline_steps.diffusion.inpaint import inpaint
 from pipeline_steps.diffusion.paired import image_and_mask
 from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.generation.cards import images_card
-from pipeline_steps.generation.jobs import Inputs, Job, Made, aimed, plan_jobs
+from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job, aimed, plan_jobs
 from pipeline_steps.generation.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.parameters.augmenters import PARAMS
 from pipeline_steps.parameters.jobs import JobParams
@@ -30,13 +30,13 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import levels_name, targets
 from pipeline_steps.remote.edit import remote_edit
 from pipeline_steps.stage import pictures
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring, on_split
 
-Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], Made]
+Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], GeneratedImages]
 
 
 class Mode(NamedTuple):
@@ -59,13 +59,13 @@ MODES = {
 }
 
 
-def generate(params: JobParams, inputs: Inputs, out: Path) -> Made:
+def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
     """Make all images of a cell and write the folder; ``params`` as ``aimed`` gives them."""
     train = read_partition(inputs.split, "train")
     jobs = plan_jobs(train, params)
     mode = MODES[params.mode]
     made = mode.make(params, inputs, jobs, train)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         for job, file, prompt, origin in zip(jobs, made.files, made.prompts, made.origin, strict=True):
             path = folder / job.file_name
             path.parent.mkdir(exist_ok=True)
@@ -127,7 +127,7 @@ def main() -> None:
     named = read_tagged(PARAMS, f"augmenters.{args.augmenter}", "mode")
     _check_wiring(f"augmenters.{args.augmenter}", named, inputs, args)
     params = aimed(named, minority)
-    if beyond := set(targets(named.target_types, minority)) - set(minority):
+    if beyond := set(targets(named.target_levels, minority)) - set(minority):
         column = read_params(Column, "population.column").value
         asked, whom = levels_name(column, beyond), levels_name(column, minority)
         print(f"augmenters.{args.augmenter} asks for {asked}, the minority is {whom}")

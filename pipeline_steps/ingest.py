@@ -24,7 +24,7 @@ from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
 from pipeline_steps.stage.errors import BadImageError, DataError
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import ParamsError, read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
@@ -182,7 +182,7 @@ def main() -> None:
         )
     before = listing(args.reads)
     source = read_source(params)
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         report = ingest(source, params.image_size, out)
         if not params.without_images:
             _require_images(report)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import Fit, Inversion, inversion_loss, start_tokens
+from pipeline_steps.diffusion.fit import DenoisingTask, Inversion, inversion_loss, start_tokens
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
 from pipeline_steps.items.closure import code_version
@@ -22,7 +22,7 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import MAJORITY
 from pipeline_steps.records.skin_types import GROUPS, types_of
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -44,7 +44,7 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
     conditions = tuple(sorted(set(train["condition"])))
     how = Inversion(conditions, params.vectors, params.initializer_token, params.templates)
     tokens = start_tokens(c, how)
-    fit = Fit(f, c, latents, params.training.batch_size, params.training.snr_gamma)
+    fit = DenoisingTask(f, c, latents, params.training.batch_size, params.training.snr_gamma)
     learned, loss = inversion_loss(fit, tokens, list(train["condition"]), how)
     key = run_key(
         code_version("pipeline_steps.invert_tokens"),
@@ -55,7 +55,7 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
     )
     save = Checkpointing(Path("runs/checkpoints") / f"{key}.pt", params.training.checkpoint_every)
     losses = optimise(list(learned), loss, optimisation(params.training), "textual inversion", save)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         vectors = zip(tokens.vectors.items(), learned, strict=True)
         save_tokens(Tokens({name: (held[0], v) for (name, held), v in vectors}), folder)
         write_history(folder / "history.csv", losses, params.training.validate_every, {})
@@ -72,11 +72,11 @@ def check_templates(params: InversionParams, train: pd.DataFrame, name: str) -> 
     """
     levels = set(train.loc[train["population"] == MAJORITY, "level"]) or set(train["level"])
     shown = levels | {t for group in levels & {*GROUPS} for t in map(str, types_of(group))}
-    if params.skin_types and not shown & set(params.skin_types):
+    if params.levels and not shown & set(params.levels):
         raise DataError(
-            f"inversion {name}: its templates speak of level {', '.join(params.skin_types)}, and the majority's "
+            f"inversion {name}: its templates speak of level {', '.join(params.levels)}, and the majority's "
             f"training images are of {', '.join(sorted(levels))}; write templates for these (or of none), and set "
-            "skin_types"
+            "levels"
         )
 
 

@@ -17,7 +17,7 @@ from pipeline_steps.reporting.html import html
 from pipeline_steps.reporting.sections.table import SECTIONS
 from pipeline_steps.reporting.summary import summary
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.run import parser, run
 
 
@@ -32,14 +32,14 @@ def main() -> None:
     """Command line."""
     args = parser(__doc__, "--out", "--summary", "--compared").parse_args()
     f = read_findings()
-    with whole_folder(args.out) as folder:
+    with atomic_folder(args.out) as folder:
         (folder / "index.html").write_text(page(f), "utf-8")
         f.r.classifiers.to_csv(folder / "accuracy.csv", index=False)
         f.r.images.to_csv(folder / "images.csv", index=False)
         f.r.segmenters.to_csv(folder / "segmenters.csv", index=False)
         as_one_table(histories(f.cells)).to_csv(folder / "training.csv", index=False)
     write_metrics(args.summary, summary(f.r, f.study.evaluation.minimum_level_images))
-    with whole_folder(args.compared) as folder:
+    with atomic_folder(args.compared) as folder:
         for name, numbers in compared(f.r, f.study.minority_levels).items():
             write_metrics(folder / f"{name}.json", numbers)
 

@@ -1,9 +1,9 @@
-"""How near generated images are to real ones of the same skin: distances of features, precision, recall, concepts.
+"""How near generated images are to real ones of the same skin: distances of features, precision, recall, conditions.
 
 Reads: data set, split, generated and screened images. Writes: ``metrics/fid/<cell>.json``.
 The real side is the reference partition: images that trained nothing and test nothing. Where a split leaves none of
 a group, the metric says so. The majority's training images stand beside as the baseline that generation must beat.
-Concept accuracy is how often most of the nearest reference images have the condition that a generated image was made
+Condition accuracy is how often most of the nearest reference images have the condition that a generated image was made
 for. Where a study knows groups of skin types alone, generated images count by the group of their type.
 
 ``frechet_distance`` and ``kernel_distance`` are FID and KID where ``features`` are Inception's alone. Intervals take
@@ -81,16 +81,17 @@ def compare(real: Images, made: Images, params: FidParams, draws: int) -> dict[s
     return found | {f"{measure}_interval": interval for measure, interval in intervals.items()}
 
 
-def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
-    """Concept accuracy of generated images, over all and by level; intervals resample sources' groups whole.
+def condition_accuracy(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
+    """How many generated images have the condition that most of their nearest reference images have.
 
-    ``judge`` is the same of the reference images themselves, each among those of other groups: what can be reached.
-    Intervals hold the reference images fixed: two augmenters are judged by the same ones. Nothing is said of fewer than
-    ``minimum_images``, nor where a condition has too few groups of reference images to be most of the neighbours.
+    Over all and by level; intervals resample sources' groups whole, and hold the reference images fixed: two augmenters
+    are compared with the same ones. ``leave_one_out_ceiling`` is the same of the reference images themselves, each
+    among those of other groups. Nothing is said of fewer than ``minimum_images``, nor where a condition has too few
+    groups of reference images to be most of the neighbours.
     """
     if min(len(real.rows), len(made.rows)) < params.minimum_images:
         return {"unavailable": f"fewer than {params.minimum_images} images"}
-    most = params.judge_neighbours // 2 + 1
+    most = params.neighbours // 2 + 1
     groups_of = real.rows.groupby("condition")["group"].nunique()
     if few := sorted(c for c in set(made.rows["condition"]) if groups_of.get(c, 0) <= most):  # one may be the own group
         return {"unavailable": f"{most} reference images or fewer of {', '.join(few)}"}
@@ -99,24 +100,24 @@ def concepts(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
     def right(images: Images) -> npt.NDArray[np.bool_]:
         groups = list(images.rows["group"]), list(real.rows["group"])
         similarity = similarity_to_others(images.features, real.features, *groups)
-        judged = majority_label(similarity, labels, params.judge_neighbours)
-        return np.asarray(judged == images.rows["condition"].to_numpy(str), bool)
+        nearest = majority_label(similarity, labels, params.neighbours)
+        return np.asarray(nearest == images.rows["condition"].to_numpy(str), bool)
 
     def share(hits: npt.NDArray[np.bool_], rows: pd.DataFrame) -> dict[str, Any]:
-        interval = share_interval(hits, list(rows["group"]), params.concept_draws, params.seed)
+        interval = share_interval(hits, list(rows["group"]), params.accuracy_draws, params.seed)
         counts = {"images": len(rows), "groups": rows["group"].nunique()}
         return {"accuracy": float(hits.mean()), "accuracy_interval": interval, **counts}
 
     hits, types = right(made), made.rows["level"].to_numpy()
     counts = made.rows["level"].value_counts()
     known = [t for t in sorted(set(types)) if counts[t] >= params.minimum_images]
-    by_type = {str(t): share(hits[types == t], made.rows[types == t]) for t in known}
-    judge = right(real)
+    by_level = {str(t): share(hits[types == t], made.rows[types == t]) for t in known}
+    ceiling = right(real)
     return {
         **share(hits, made.rows),
-        "by_type": by_type,
-        "judge": float(judge.mean()),
-        "judge_images": len(judge),
+        "by_level": by_level,
+        "leave_one_out_ceiling": float(ceiling.mean()),
+        "ceiling_images": len(ceiling),
     }
 
 
@@ -131,9 +132,9 @@ def score(real: Images, made: Images, majority: Images, params: FidParams) -> di
 
     return {
         "all": compare(same_skin, made, params, params.interval_draws),
-        "concepts": concepts(same_skin, made, params),
+        "condition_accuracy": condition_accuracy(same_skin, made, params),
         "majority_training_images": compare(same_skin, majority, params, params.interval_draws),
-        "by_type": {str(t): part(None, t) for t in types},
+        "by_level": {str(t): part(None, t) for t in types},
         "by_condition": {c: part(c, None) for c in conditions},
         "by_condition_and_type": {c: {str(t): part(c, t) for t in types} for c in conditions},
         "intervals_cover": COVERS,
@@ -143,7 +144,7 @@ def score(real: Images, made: Images, majority: Images, params: FidParams) -> di
 def wanted_levels(table: pd.DataFrame, train: pd.DataFrame, column: str) -> list[str]:
     """The levels that images were made for; their groups', where the study knows groups of skin types alone."""
     groups_alone = column == SKIN_TYPE and train["level"].isin(GROUPS).any()
-    return [group_of(level) if groups_alone else level for level in table["target_type"]]
+    return [group_of(level) if groups_alone else level for level in table["target_level"]]
 
 
 def made_images(table: pd.DataFrame, train: pd.DataFrame, features: Features, column: str) -> Images:

@@ -29,7 +29,7 @@ from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.memorisation import Limit, memorisation_limit
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
-from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, judge, measure, measured_where
+from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, check_tones, measure, measured_where
 from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.population import Check, Column
@@ -39,7 +39,7 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -93,14 +93,14 @@ def screen(
         {
             "file_name": table["file_name"],
             "condition": table["condition"],
-            "target_type": table["target_type"],
+            "target_level": table["target_level"],
             "accepted": [not w for w in why],
             "reasons": why,
             "ita": tones.skin.ita,
             "measured_type": tones.skin.types,
             "nearest_train": ["" if i < 0 else names[i] for i in index],
             "distance": distance,
-            "judged_condition": majority_label(similarity, rows["condition"].to_numpy(str), params.judge_neighbours),
+            "nearest_condition": majority_label(similarity, rows["condition"].to_numpy(str), params.neighbours),
             "source_distance": _source_distance(table["source_id"], made, training),
         }
     )
@@ -164,15 +164,15 @@ def summary(verdicts: pd.DataFrame, limit: Limit, tones: Tones) -> dict[str, obj
         "rejected": _rejected(verdicts),
         "by_target_type": {
             str(t): {"generated": len(rows), "accepted": int(rows["accepted"].sum()), "rejected": _rejected(rows)}
-            for t, rows in verdicts.groupby("target_type")
+            for t, rows in verdicts.groupby("target_level")
         },
         "memorisation": asdict(limit),
         "mean_distance_to_own_source": float(verdicts["source_distance"].mean()),
         "skin_tone": tones.report,
         "median_ita_by_target_type": {
-            str(t): float(v) for t, v in verdicts.groupby("target_type")["ita"].median().items()
+            str(t): float(v) for t, v in verdicts.groupby("target_level")["ita"].median().items()
         },
-        "class_consistency": consistency(verdicts, verdicts["judged_condition"].to_numpy(str), "target_type"),
+        "class_consistency": consistency(verdicts, verdicts["nearest_condition"].to_numpy(str), "target_level"),
         "accepted_by_condition": {
             str(c): {"accepted": int(r["sum"]), "generated": int(r["size"])} for c, r in by_condition.iterrows()
         },
@@ -193,7 +193,7 @@ def tones_of(
     drawn = None if masks is None else dataset.known_masks(known["image_id"])
     real = measure(dataset.images(known["image_id"]), drawn)
     rule = ToneRule(params.tone_tolerance, params.tone_largest_error)
-    tones = judge(table["target_type"].to_numpy().astype(np.int64), measure(images, masks), known, real, rule)
+    tones = check_tones(table["target_level"].to_numpy().astype(np.int64), measure(images, masks), known, real, rule)
     where = {"generated": measured_where(len(images), masks), "real": measured_where(len(known), drawn)}
     return replace(tones, report={"measured": where, **tones.report})
 
@@ -221,20 +221,20 @@ def main() -> None:
     if read_params(Column, "population.column").value == SKIN_TYPE:
         tones = tones_of((table, images, masks), known, dataset, params)
     else:  # what is measured of skin then says nothing of the level
-        tones = unchecked(table["target_type"], measure(images, masks), {})
+        tones = unchecked(table["target_level"], measure(images, masks), {})
     if read_params(Check, "population.check").value is None:
-        tones = unchecked(table["target_type"], tones.skin, tones.report)
+        tones = unchecked(table["target_level"], tones.skin, tones.report)
     training = train, _features(e, dataset.images(train["image_id"]))
     held_out = validation, _features(e, dataset.images(validation["image_id"])) if len(validation) else training[1][:0]
     generated = table, images, _features(e, images)
     verdicts, limit = screen(generated, training, held_out, params, tones=tones, masks=masks)
-    with whole_file(args.out) as temporary:
+    with atomic_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, limit, tones)
     if len(validation):
         groups = list(validation["group"]), list(train["group"])
         similarity = similarity_to_others(held_out[1], training[1], *groups)
-        judged = majority_label(similarity, train["condition"].to_numpy(str), params.judge_neighbours)
+        judged = majority_label(similarity, train["condition"].to_numpy(str), params.neighbours)
         counts["class_consistency_of_real_validation"] = consistency(validation, judged, "level")
     write_metrics(args.metrics, counts)
 

@@ -24,7 +24,7 @@ from pipeline_steps.records.skin_types import GROUPS, as_groups, group_of, types
 from pipeline_steps.records.slugs import require_distinct
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 
@@ -170,7 +170,7 @@ def main() -> None:
     table, dropped = select(manifest, pd.read_parquet(args.groups), params, population)
     if population.column == SKIN_TYPE and table["level"].isin(GROUPS).any():
         print("of some images the group of skin types is all that is known: all count by their group")
-    with whole_file(args.out) as temporary:
+    with atomic_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
     write_metrics(args.metrics, {"policy": params.policy, "counts": counts(table), **drops(dropped)})
 

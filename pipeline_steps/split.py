@@ -28,7 +28,7 @@ from pipeline_steps.records.populations import MAJORITY, MINORITY
 from pipeline_steps.splitting.sizes import TESTS, leakage, sizes
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 
@@ -45,7 +45,7 @@ _NO_VALIDATION = "validation has no image"
 def flexible(table: pd.DataFrame, params: SplitParams, draw: int) -> set[str]:
     """Ids of both ends' flexible subsets.
 
-    ``per_condition`` draws from all levels of an end together, ``per_type`` as many from each of them.
+    ``per_condition`` draws from all levels of an end together, ``per_level`` as many from each of them.
 
     Raises:
         DataError: some conditions have too few images, a line each.
@@ -73,7 +73,7 @@ def _smaller(most: int, params: SplitParams) -> str:
     """The remedy of too few images: the largest flexible subset that all conditions and levels allow."""
     if most > 0:
         return f"lower split.flexible_per_condition to {most}"
-    return "add images" + (", or set split.sampler to per_condition" if params.sampler == "per_type" else "")
+    return "add images" + (", or set split.sampler to per_condition" if params.sampler == "per_level" else "")
 
 
 def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) -> pd.DataFrame:
@@ -245,7 +245,7 @@ def main() -> None:
     table = pd.read_parquet(args.subset)
     made = split_all(table, params)
     metrics: dict[str, dict[str, object]] = {}
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         for (scenario, draw), rows in made.items():
             _columns(rows).to_parquet(Path(out) / f"{scenario}-{draw}.parquet", index=False)
             metrics.setdefault(scenario, {})[str(draw)] = sizes(rows)

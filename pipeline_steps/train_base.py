@@ -32,7 +32,7 @@ from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.base_training import BaseParams
 from pipeline_steps.parameters.optimised import Training
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.training.loop import Checkpointing, Optimisation
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/train_base"))
     args = parser.parse_args()
     code, params = code_digests("pipeline_steps.train_base"), read_params(BaseParams, "base_training")
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         train(params, out, args.work)
         write_provenance(out, code, params)
 

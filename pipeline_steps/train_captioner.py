@@ -30,7 +30,7 @@ from pipeline_steps.datasets.reports import marks_report
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.captioner_training import CaptionerTraining
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import run
@@ -77,7 +77,7 @@ def main() -> None:
     args = parser.parse_args()
     code = code_digests("pipeline_steps.train_captioner")
     params = read_params(CaptionerTraining, "captioner_training")
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         train(params, out, args.work)
         write_provenance(out, code, params)
 

@@ -17,7 +17,7 @@ from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.classifier import ClassifierParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -61,7 +61,7 @@ def main() -> None:
     norm, how = network_normalisation(network), params.model_copy(update={"seed": seed})
     what = f"{args.architecture} {args.arm}"
     fitted = fit_classifier(network, train, validation, how, what, norm=norm, classic=arm, classes=len(classes))
-    with whole_folder(args.out) as folder:
+    with atomic_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {
             "task": "classification",

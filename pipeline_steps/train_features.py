@@ -21,7 +21,7 @@ from pipeline_steps.features.extractors import MarkNetwork
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.feature_training import FeatureTraining
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
@@ -90,7 +90,7 @@ def main() -> None:
     torch.set_num_threads(params.threads)
     network = train(params)
     scores = assess(network, params)
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         _save(network, params, scores, out)
         write_provenance(out, code, params)
 

@@ -24,7 +24,7 @@ from pipeline_steps.diffusion.pretrain import encode_all
 from pipeline_steps.diffusion.pretrain_flux import FlowData, new_t5, new_transformer, train_flow, unigram_tokenizer
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.flux_training import FluxTraining
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/train_flux"))
     args = parser.parse_args()
     code, params = code_digests("pipeline_steps.train_flux"), read_params(FluxTraining, "flux_training")
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         train(params, args.base, out, args.work)
         write_provenance(out, code, params, args.base)
 

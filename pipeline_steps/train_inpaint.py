@@ -18,14 +18,14 @@ from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
 from pipeline_steps.diffusion.families import Family, family
-from pipeline_steps.diffusion.fit import Fit, denoising_loss, draw_noised
+from pipeline_steps.diffusion.fit import DenoisingTask, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
 from pipeline_steps.items.closure import code_digests
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.inpaint_training import InpaintTraining
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import use_threads
@@ -43,7 +43,9 @@ def ellipse(rng: np.random.Generator, size: int, half_axes: tuple[float, float])
     return inside
 
 
-def captioned_loss(model: tuple[Family, Components], fit: Fit, captions: list[str], dropout: float) -> BatchLoss:
+def captioned_loss(
+    model: tuple[Family, Components], fit: DenoisingTask, captions: list[str], dropout: float
+) -> BatchLoss:
     """The loss on random images, each with its caption or, as guidance needs it, with none."""
     f, c = model
 
@@ -73,9 +75,14 @@ def train(p: InpaintTraining, base: Path, out: Path, work: Path) -> None:
     store = ItemStore(work / "items")
     latents, _ = encode_images(f, c, images, store)
     for_inpainting(c.denoiser)
-    beside = training_conditions(f, c, images, ellipses, store)
+    conditioning_latents = training_conditions(f, c, images, ellipses, store)
     trainable = [*c.denoiser.requires_grad_(requires_grad=True).parameters()]
-    loss = captioned_loss((f, c), Fit(f, c, latents, p.batch_size, 0.0, beside=beside), captions, p.caption_dropout)
+    loss = captioned_loss(
+        (f, c),
+        DenoisingTask(f, c, latents, p.batch_size, 0.0, conditioning_latents=conditioning_latents),
+        captions,
+        p.caption_dropout,
+    )
     losses = optimise(trainable, loss, optimisation(p), "inpainting", Checkpointing(work / "denoiser.pt", 250))
     pipeline = StableDiffusionInpaintPipeline(
         c.vae, c.text_encoder, c.tokenizer, c.denoiser, c.scheduler, None, None, requires_safety_checker=False
@@ -92,7 +99,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/train_inpaint"))
     args = parser.parse_args()
     code, params = code_digests("pipeline_steps.train_inpaint"), read_params(InpaintTraining, "inpaint_training")
-    with whole_folder(args.out) as out:
+    with atomic_folder(args.out) as out:
         train(params, args.base, out, args.work)
         write_provenance(out, code, params, args.base)
 

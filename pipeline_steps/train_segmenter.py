@@ -18,7 +18,7 @@ from pipeline_steps.parameters.segmenter import SegmenterParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.stage.outputs import whole_folder
+from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
@@ -81,7 +81,7 @@ def main() -> None:
     norm = encoder_normalisation(params.encoder, pretrained=params.pretrained)
     how = params.model_copy(update={"seed": seed})
     fitted = fit_segmenter(network, train, validation, how, f"segmenter {args.arm}", norm=norm)
-    with whole_folder(args.out) as folder:
+    with atomic_folder(args.out) as folder:
         save_file(fitted.state, folder / "model.safetensors")
         config = {
             "task": "segmentation",

@@ -60,7 +60,7 @@ def whole(profile="default"):
     with contextlib.chdir(ROOT):
         params = copy.deepcopy(library(profile).params)
     for captioner in params["captioners"].values():
-        captioner["tones"] = dict(params["population"]["words"][captioner["tones"]])
+        captioner["level_words"] = dict(params["population"]["words"][captioner["level_words"]])
     return params
 
 
@@ -185,6 +185,16 @@ def tiny_sd(tmp_path_factory):
         vae, CLIPTextModel(text), tokenizer, unet, scheduler, None, None, requires_safety_checker=False
     ).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def model(tiny_sd):
+    """The small model's family and components."""
+    from pipeline_steps.diffusion.families import family
+    from pipeline_steps.diffusion.hub import BaseModel
+
+    base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
+    return family(base), family(base).load(base)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What all captioners share: the tones they name, and what they give back."""
+"""What all captioners share: the words they name, and what they give back."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_steps.items.replies import Replies, default_replies
-from pipeline_steps.items.store import ItemStore, Use
+from pipeline_steps.items.store import CacheStats, ItemStore
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,4 @@ class Captioned:
     captions: list[str]
     short_captions: list[str]
     counts: dict[str, int | dict[str, int]]
-    use: Use
+    use: CacheStats

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.template import check_template
 from pipeline_steps.captions.tokens import token_counter
-from pipeline_steps.items.store import Use
+from pipeline_steps.items.store import CacheStats
 from pipeline_steps.parameters.captioners import CONCEPTS, TOKEN, TONE, ComposedParams
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.errors import DataError
@@ -38,7 +38,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Composed:
-    """A caption with ``{token}`` and ``{tone}`` open, how many phrases it says, and how many did not fit.
+    """A caption with ``{token}`` and ``{level}`` open, how many phrases it says, and how many did not fit.
 
     ``short``: that of the text encoder which holds less, and how many of the phrases said it says; else the same.
     """
@@ -108,7 +108,9 @@ def new_composer(
     return Composer(text, check_template(plain), phrases, whole, short)
 
 
-def compose_all(params: ComposedParams, study: Study, concepts: Sequence[Mapping[str, object]], use: Use) -> Captioned:
+def compose_all(
+    params: ComposedParams, study: Study, concepts: Sequence[Mapping[str, object]], use: CacheStats
+) -> Captioned:
     """Captions of all rows from their ``concepts``; what was said, shortened or lacking is counted.
 
     Raises:
@@ -134,11 +136,11 @@ def _composers(params: ComposedParams, conditions: Sequence[str]) -> dict[str, C
     Whole captions leave room for the longest of all names: where there is one text encoder, a learned token may be
     longer than a short name; beside two, there are none (``parameters.inversions``).
     """
-    t, tones = params.tokenizer, params.tones.values()
+    t, words = params.tokenizer, params.level_words.values()
     count = token_counter(t, t.subfolder)
-    whole = Reader(count, t.max_tokens, {TOKEN: max(conditions, key=count), TONE: max(tones, key=count)})
+    whole = Reader(count, t.max_tokens, {TOKEN: max(conditions, key=count), TONE: max(words, key=count)})
     short: dict[str, Reader] = {}
     if t.short:
         spell = token_counter(t, t.short.subfolder)
-        short = {c: Reader(spell, t.short.max_tokens, {TOKEN: c, TONE: max(tones, key=spell)}) for c in conditions}
+        short = {c: Reader(spell, t.short.max_tokens, {TOKEN: c, TONE: max(words, key=spell)}) for c in conditions}
     return {c: new_composer(params.text, params.plain, params.phrases, whole, short.get(c)) for c in conditions}

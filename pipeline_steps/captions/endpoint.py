@@ -13,7 +13,7 @@ from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.reports import IN_REASONING, Report, compose_reports, read_report
 from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.replies import Replies, ReplyKey, server_of
-from pipeline_steps.items.store import Use, item_key
+from pipeline_steps.items.store import CacheStats, item_key
 from pipeline_steps.parameters.captioners import EndpointParams
 from pipeline_steps.pixels.images import Pixels, digest, png_bytes
 from pipeline_steps.records.manifest import open_dataset
@@ -36,7 +36,7 @@ def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
     read: dict[ReplyKey, Report] = {key: ({}, why) for key, why in failures.items()}
     read |= {key: read_report(params, stored) for key in {*keys} - {*failures} if (stored := study.paid.get(key))}
     reports = [read[key] for key in keys]
-    made = compose_reports(params, study, reports, Use(len(keys) - len(todo), len(todo)))
+    made = compose_reports(params, study, reports, CacheStats(len(keys) - len(todo), len(todo)))
     return replace(made, counts={**made.counts, "replies_in_reasoning": sum(why == IN_REASONING for _, why in reports)})
 
 

@@ -4,11 +4,11 @@ import json
 
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.compose import compose_all
-from pipeline_steps.items.store import Use
+from pipeline_steps.items.store import CacheStats
 from pipeline_steps.parameters.captioners import ConceptParams
 
 
 def by_concepts(params: ConceptParams, study: Study) -> Captioned:
     """Captions from annotations; an image without any gets ``plain`` and is counted."""
     concepts = [json.loads(text or "{}") for text in study.rows["attributes"]]
-    return compose_all(params, study, concepts, Use(0, len(concepts)))
+    return compose_all(params, study, concepts, CacheStats(0, len(concepts)))

@@ -48,7 +48,7 @@ def by_local_model(params: LocalParams, study: Study) -> Captioned:
             reply.append(new_reporter(params))
         return reply[0]([Image.fromarray(images[i]) for i in batch], [asked[i] for i in batch])
 
-    values, use = study.store.through(keys, compute, params.batch_size, "reports")
+    values, use = study.store.get_or_compute(keys, compute, params.batch_size, "reports")
     return compose_reports(params, study, [read_report(params, value) for value in values], use)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.compose import compose_all
 from pipeline_steps.captions.schema import SCHEMAS, report_model
-from pipeline_steps.items.store import Use
+from pipeline_steps.items.store import CacheStats
 from pipeline_steps.parameters.captioners import ReportParams
 from pipeline_steps.stage.errors import DataError
 
@@ -81,18 +81,19 @@ def _objects(text: str) -> list[dict[str, object]]:
     return found
 
 
-def compose_reports(params: ReportParams, study: Study, reports: Sequence[Report], use: Use) -> Captioned:
+def compose_reports(params: ReportParams, study: Study, reports: Sequence[Report], use: CacheStats) -> Captioned:
     """Captions of all rows; those without a usable report get the plain one, and are counted by reason.
 
     Raises:
         DataError: too many reports are unusable.
     """
     reasons = Counter(why for entries, why in reports if not entries)
-    if reasons.total() > params.most_failures * len(reports):
+    if reasons.total() > params.max_failure_fraction * len(reports):
         worst = ", ".join(f"{n} x {why}" for why, n in reasons.most_common(3))
         raise DataError(
             f"{reasons.total()} of {len(reports)} images have no usable report ({worst}); look at the endpoint and the "
-            "model (docs/methods.md, Captions, says what helps a thinking one), or raise the captioner's most_failures"
+            "model (docs/methods.md, Captions, says what helps a thinking one), or raise the captioner's "
+            "max_failure_fraction"
         )
     made = compose_all(params, study, [concepts for concepts, _ in reports], use)
     return replace(made, counts={**made.counts, "unusable_replies": dict(sorted(reasons.items()))})

@@ -1,6 +1,6 @@
 """The caption template of Wang et al. 2024 (public code): a token for the condition, a phrase for the tone.
 
-Captions keep ``{token}`` and ``{tone}`` open: training fills in the image's own type, generation another one.
+Captions keep ``{token}`` and ``{level}`` open: training fills in the image's own type, generation another one.
 The phrases of types I, II, V, VI are the authors'; III and IV are ours.
 """
 
@@ -34,11 +34,11 @@ def check_template(text: str) -> str:
     """Return ``text`` if it names both open places.
 
     Raises:
-        DataError: ``{token}`` or ``{tone}`` is missing, or there is another brace.
+        DataError: ``{token}`` or ``{level}`` is missing, or there is another brace.
     """
     rest = text.replace(TOKEN, "", 1).replace(TONE, "", 1)
     if TOKEN not in text or TONE not in text or "{" in rest or "}" in rest:
-        raise DataError(f"caption template {text!r} must hold {{token}} and {{tone}} once each, and no other braces")
+        raise DataError(f"caption template {text!r} must hold {{token}} and {{level}} once each, and no other braces")
     return text
 
 
@@ -62,6 +62,6 @@ def by_template(params: TemplateParams, study: Study) -> Captioned:
     def compute(batch: list[int]) -> list[bytes]:
         return [say(*pairs[i]).encode() for i in batch]
 
-    values, use = study.store.through(keys, compute, _BATCH, "captions")
+    values, use = study.store.get_or_compute(keys, compute, _BATCH, "captions")
     said = [v.decode() for v in values]
     return Captioned(said, said, {}, use)

@@ -20,7 +20,7 @@ from pipeline_steps.configuration.profiles import (
 from pipeline_steps.configuration.reach import names_in, names_reached, only
 from pipeline_steps.configuration.sections import NAMED, TAGGED
 from pipeline_steps.configuration.untrained import with_counterparts
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, parsed
 
 Edit = tuple[str, Any, Any]
@@ -77,7 +77,7 @@ def save(name: str, text: str) -> None:
     yaml.indent(mapping=2, sequence=4, offset=2)
     if overlay := overlay_of(source(DEFAULT), held_params(text)):
         yaml.dump(overlay, stream)
-    with whole_file(file) as temporary:
+    with atomic_file(file) as temporary:
         head = f"# {PARAMS_FILE} of profile {profile_in_use(text)}, with changes.\n"
         temporary.write_text(head + stream.getvalue(), "utf-8")
 

@@ -98,8 +98,8 @@ def _patch(name: str, size: int) -> int:
 def _words(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
     sets = params["population"]["words"]
     for name, captioner in params["captioners"].items():
-        if isinstance(captioner["tones"], str) and captioner["tones"] not in sets:
-            yield f"{none_of(f'captioners.{name}.tones', captioner['tones'], [*sets])} (the sets of population.words)"
+        if isinstance(named := captioner["level_words"], str) and named not in sets:
+            yield f"{none_of(f'captioners.{name}.level_words', named, [*sets])} (the sets of population.words)"
 
 
 def _schedulers(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
@@ -190,24 +190,24 @@ def _levels(params: dict[str, Any], cells: Cells) -> Iterator[str]:
             yield f"{place} names {', '.join(wrong)}, and population.levels has {', '.join(levels)}"
 
     for name in sorted(cells["caption"]):
-        tones, place = params["captioners"][name]["tones"], f"captioners.{name}.tones"
-        if not isinstance(tones, str):
-            yield from strange(place, tones, levels + groups)
-            if lacking := [level for level in levels if level not in {*map(level_text, tones)}]:
+        words, place = params["captioners"][name]["level_words"], f"captioners.{name}.level_words"
+        if not isinstance(words, str):
+            yield from strange(place, words, levels + groups)
+            if lacking := [level for level in levels if level not in {*map(level_text, words)}]:
                 yield f"{place} has no phrase for {levels_name(column, lacking)}; add {_keys(lacking)}"
     for name in sorted({cell["inversion"] for cell in cells["invert_tokens"].values()}):
-        spoken = [level_text(level) for level in params["inversions"][name]["skin_types"]]
+        spoken = [level_text(level) for level in params["inversions"][name]["levels"]]
         majority = [level_text(level) for level in population["majority"]]
         if spoken and not {*spoken} & {*majority}:
             yield (
                 f"inversions.{name}.templates speak of level {', '.join(spoken)}, and the majority is "
                 f"{levels_name(column, majority)}: write templates for these, or of nobody, and set "
-                f"inversions.{name}.skin_types to the levels they speak of, or to []"
+                f"inversions.{name}.levels to the levels they speak of, or to []"
             )
     for name in sorted({cell["augmenter"] for cell in cells["generate"].values()}):
         a, place = params["augmenters"][name], f"augmenters.{name}"
-        wanted = [level_text(level) for level in targets(a["target_types"], population["minority"])]
-        yield from strange(f"{place}.target_types", wanted, levels)
+        wanted = [level_text(level) for level in targets(a["target_levels"], population["minority"])]
+        yield from strange(f"{place}.target_levels", wanted, levels)
         if a["mode"] == "tone_transfer" and (lacking := [t for t in wanted if t not in {*map(level_text, a["ita"])}]):
             yield f"{place}.ita has no range for {levels_name(column, lacking)}; add {_keys(lacking)}"
 

@@ -31,7 +31,7 @@ STAGES = (
     "screen",
     "train_classifier",
     "train_segmenter",
-    "judge_masks",
+    "score_masks",
 )
 Cells = dict[str, dict[str, dict[str, Any]]]
 
@@ -230,7 +230,7 @@ def _add_segmenters(cells: Cells, params: dict[str, Any], named: tuple[str, Bloc
         )
     if "real" in block.segmenters:
         for augmenter in block.made_by:
-            cells["judge_masks"][f"{augmenter}-{split}"] = {"split": split}
+            cells["score_masks"][f"{augmenter}-{split}"] = {"split": split}
 
 
 def _arms(params: dict[str, Any], named: tuple[str, Block], key: str) -> list[tuple[str, str]]:

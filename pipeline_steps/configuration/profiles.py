@@ -20,7 +20,7 @@ DEFAULT = "default"
 COMMAND = "python -m pipeline_steps.configure"
 
 
-class Made(NamedTuple):
+class ProfileFiles(NamedTuple):
     """What a profile comes to: the text of ``params.yaml``, what it holds, and the cells of its grid."""
 
     text: str
@@ -28,7 +28,7 @@ class Made(NamedTuple):
     cells: Cells
 
 
-def made(name: str) -> Made:
+def made(name: str) -> ProfileFiles:
     """``params.yaml`` and the cells of profile ``name``.
 
     Raises:
@@ -38,7 +38,7 @@ def made(name: str) -> Made:
     wrong = whole.mistakes + whole.placed(section_mistakes(whole.params))
     cells = checked_cells(whole.params, _overlay_file(name) or BASE, wrong)
     params = only(whole.params, names_reached(whole.params, cells))
-    return Made(params_text(name, params), params, cells)
+    return ProfileFiles(params_text(name, params), params, cells)
 
 
 def library(name: str, *, any_environment: bool = False) -> Expanded:

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline_steps.configuration.grid import Cells
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 
 LOCK = Path("dvc.lock")
 _OUTPUTS = {
@@ -24,7 +24,7 @@ _OUTPUTS = {
     "evaluate": ("data/predictions/{}.parquet", "metrics/classification/{}.json"),
     "train_segmenter": ("models/segmenter/{}",),
     "evaluate_segmenter": ("data/overlaps/{}.parquet", "metrics/segmentation/{}.json"),
-    "judge_masks": ("metrics/masks/{}.json",),
+    "score_masks": ("metrics/masks/{}.json",),
 }
 _SAME_CELLS = {"score_fid": "screen", "evaluate": "train_classifier", "evaluate_segmenter": "train_segmenter"}
 
@@ -57,7 +57,7 @@ def prune(cells: Cells, lock: Path = LOCK) -> list[str]:
         content = yaml.load(lock.read_text("utf-8"))
         for stage in dropped:
             del content["stages"][stage]
-        with whole_file(lock) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        with atomic_file(lock) as temporary, temporary.open("w", encoding="utf-8") as stream:
             yaml.dump(content, stream)
     return dropped
 

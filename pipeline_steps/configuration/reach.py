@@ -15,7 +15,7 @@ def names_reached(params: Mapping[str, Any], cells: Cells) -> Names:
     trained = [*cells["train_classifier"].values(), *cells["train_segmenter"].values()]
     stages = ("invert_tokens", "finetune", "generate")
     captioners = set(cells["caption"])
-    tones = (params["captioners"][name].get("tones") for name in captioners)
+    words = (params["captioners"][name].get("level_words") for name in captioners)
     return {
         "captioners": captioners,
         "base_models": {cell["base"] for stage in stages for cell in cells[stage].values()},
@@ -23,7 +23,7 @@ def names_reached(params: Mapping[str, Any], cells: Cells) -> Names:
         "adapters": {cell["adapter"] for cell in cells["finetune"].values()},
         "augmenters": {cell["augmenter"] for cell in cells["generate"].values()},
         "arms": {cell["arm"] for cell in trained} | _named_arms(params["grid"]),
-        _WORDS: {name for name in tones if isinstance(name, str)},
+        _WORDS: {name for name in words if isinstance(name, str)},
     }
 
 

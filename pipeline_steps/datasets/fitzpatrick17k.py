@@ -21,7 +21,7 @@ from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.records.text_tables import read_text_table, require_columns
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.errors import BadImageError, DataError
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.progress import Track
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _fetch(client: httpx.Client, images: Path, md5: str, url: str) -> str:
         return "gone"
     if hashlib.md5(response.content, usedforsecurity=False).hexdigest() != md5:
         return "wrong"
-    with whole_file(images / f"{md5}.jpg") as temporary:
+    with atomic_file(images / f"{md5}.jpg") as temporary:
         temporary.write_bytes(response.content)
     return "fetched"
 

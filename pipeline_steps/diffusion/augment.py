@@ -18,7 +18,7 @@ from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import read_base
-from pipeline_steps.generation.jobs import Inputs, Job, Made
+from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
 from pipeline_steps.parameters.augmenters import DiffusionParams, LearnedParams
@@ -53,7 +53,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SamplingPlan:
     """How a mode makes its images: PNG files of the jobs at some positions, given their prompts' embeddings.
 
     ``module``: the code that the bits depend on; ``extra``: what else they depend on, beside prompt, seed, source and
@@ -65,15 +65,17 @@ class Recipe:
     make: Callable[[list[int], tuple[Tensor, Tensor]], list[bytes]]
 
 
-Prepare = Callable[[Model, Any, Sequence[Job]], Recipe]
+PrepareSampling = Callable[[Model, Any, Sequence[Job]], SamplingPlan]
 
 
-def denoise(params: DiffusionParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
-    """Text-to-image or image-to-image, as ``follow`` does it."""
-    return follow(_from_noise_or_source, params, inputs, jobs)
+def denoise(params: DiffusionParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
+    """Text-to-image or image-to-image, as ``generate_images`` does it."""
+    return generate_images(_from_noise_or_source, params, inputs, jobs)
 
 
-def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequence[Job]) -> Made:
+def generate_images(
+    prepare: PrepareSampling, params: LearnedParams, inputs: Inputs, jobs: Sequence[Job]
+) -> GeneratedImages:
     """Make all images through the item store by the recipe that ``prepare`` gives, each with its condition's adapter.
 
     Raises:
@@ -86,7 +88,7 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
     c = f.load(base)
     tokens, captions, dataset = load_tokens(inputs.tokens), read_captions(inputs.captions), open_dataset(inputs.dataset)
     add_tokens(c, tokens)
-    prompts = [captions.prompt(j.source_id, tokens.name(j.condition), j.target_type) for j in jobs]
+    prompts = [captions.prompt(j.source_id, tokens.name(j.condition), j.target_level) for j in jobs]
     files, origin, reused = [b""] * len(jobs), [dict[str, str]()] * len(jobs), 0
     for weights, mine in _by_adapter(inputs.adapter, jobs):
         adapters.detach(c.denoiser)
@@ -102,7 +104,7 @@ def follow(prepare: Prepare, params: LearnedParams, inputs: Inputs, jobs: Sequen
             files[i], origin[i] = file, {**m.origin, **_beside(c, prompts[i])}
     commit = f" at commit `{base.revision}`" if base.revision else ""
     maker = f"`{shown_name(base.location)}`{commit} (SHA-256 `{c.digest}`)"
-    return Made(files, [p.text for p in prompts], origin, maker, reused, len(jobs) - reused)
+    return GeneratedImages(files, [p.text for p in prompts], origin, maker, reused, len(jobs) - reused)
 
 
 def _beside(c: Components, prompt: Prompt) -> dict[str, str]:
@@ -110,7 +112,7 @@ def _beside(c: Components, prompt: Prompt) -> dict[str, str]:
     return {"short_prompt": prompt.short} if len(c.tokenizers) > 1 else {}
 
 
-def _from_noise_or_source(m: Model, params: DiffusionParams, jobs: Sequence[Job]) -> Recipe:
+def _from_noise_or_source(m: Model, params: DiffusionParams, jobs: Sequence[Job]) -> SamplingPlan:
     how = sampling(params, params.strength if params.mode == "img2img" else 1.0)
     latents, _ = encode_images(m.f, m.c, m.dataset.images([j.source_id for j in jobs]), default_store())
     sources = m.f.scale(m.c, latents.mean)
@@ -120,7 +122,7 @@ def _from_noise_or_source(m: Model, params: DiffusionParams, jobs: Sequence[Job]
         start = sources[batch] if params.mode == "img2img" else (channels, height, width)
         return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start, [jobs[i].seed for i in batch])]
 
-    return Recipe("pipeline_steps.diffusion.sample", [{"strength": how.strength}] * len(jobs), make)
+    return SamplingPlan("pipeline_steps.diffusion.sample", [{"strength": how.strength}] * len(jobs), make)
 
 
 def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, list[int]]]:
@@ -138,7 +140,7 @@ def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, l
 
 
 def _through_store(
-    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[Prompt], recipe: Recipe
+    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[Prompt], recipe: SamplingPlan
 ) -> tuple[list[bytes], int]:
     """PNG files of ``jobs``, and how many of them were known."""
     store = default_store()
@@ -158,7 +160,7 @@ def _through_store(
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
         return recipe.make(batch, (prompt, embeds[empty].expand_as(prompt)))
 
-    values, use = store.through(keys, compute, params.batch_size, "generate")
+    values, use = store.get_or_compute(keys, compute, params.batch_size, "generate")
     return values, use.reused
 
 

@@ -132,7 +132,7 @@ def embed_prompts(
             embeds = f.embed(c, prompt_ids(c, [distinct[i] for i in batch]))
         return [array_bytes(row.float().cpu().numpy()) for row in embeds]
 
-    values, _ = store.through(keys, compute, _BATCH, "prompts")
+    values, _ = store.get_or_compute(keys, compute, _BATCH, "prompts")
     return {p: torch.from_numpy(np.load(io.BytesIO(v))) for p, v in zip(distinct, values, strict=True)}
 
 

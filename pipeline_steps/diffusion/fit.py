@@ -21,12 +21,12 @@ from pipeline_steps.training.loop import Batch, BatchLoss, step_generator
 
 
 @dataclass(frozen=True)
-class Fit:
+class DenoisingTask:
     """A frozen base and the latents to fit. ``snr_gamma`` 0 means the plain loss.
 
     ``masks`` (N, H, W) of 0 and 1 are needed where ``lesion_weight`` is not 1 (how much the error within a lesion
-    counts) and with ``mask_terms`` (then the latents' second half is the masks'). ``beside`` (N, V, K, h, w): what an
-    inpainting denoiser sees with each image, one of V regions at a time.
+    counts) and with ``mask_terms`` (then the latents' second half is the masks'). ``conditioning_latents``
+    (N, V, K, h, w): what an inpainting denoiser sees with each image, one of V regions at a time.
     """
 
     f: Family
@@ -37,10 +37,10 @@ class Fit:
     masks: Tensor | None = None
     lesion_weight: float = 1.0
     mask_terms: MaskTerms | None = None
-    beside: Tensor | None = None
+    conditioning_latents: Tensor | None = None
 
 
-def draw_noised(fit: Fit, rows: Tensor, rng: torch.Generator) -> Batch:
+def draw_noised(fit: DenoisingTask, rows: Tensor, rng: torch.Generator) -> Batch:
     """What is random of a batch of images ``rows``: latents of the posterior, noise, timesteps, regions; on the CPU."""
     x0 = fit.latents.draw(fit.f, fit.c, rows, rng)
     if fit.mask_terms is not None:
@@ -49,15 +49,17 @@ def draw_noised(fit: Fit, rows: Tensor, rng: torch.Generator) -> Batch:
     noise = torch.randn(x0.shape, generator=rng)
     timesteps = torch.randint(len(objective_of(fit).alpha), (len(rows),), generator=rng)
     drawn = {"rows": rows, "x0": x0, "noise": noise, "timesteps": timesteps}
-    return drawn if fit.beside is None else drawn | {"beside": _regions(fit.beside, rows, rng)}
+    return (
+        drawn if fit.conditioning_latents is None else drawn | {"beside": _regions(fit.conditioning_latents, rows, rng)}
+    )
 
 
-def objective_of(fit: Fit) -> Objective:
+def objective_of(fit: DenoisingTask) -> Objective:
     """What is trained on these latents; the noise levels depend on their size (Flux)."""
     return fit.f.objective(fit.c, fit.latents.mean)
 
 
-def denoising_loss(fit: Fit, batch: Batch, embeds: Tensor) -> Tensor:
+def denoising_loss(fit: DenoisingTask, batch: Batch, embeds: Tensor) -> Tensor:
     """Mean loss of predicting the objective's target for what was drawn, under embeddings (B, L, D)."""
     c, o = fit.c, objective_of(fit)
     x0, noise, timesteps = (batch[name].to(c.device) for name in ("x0", "noise", "timesteps"))
@@ -78,12 +80,12 @@ def denoising_loss(fit: Fit, batch: Batch, embeds: Tensor) -> Tensor:
     return per_image.mean()
 
 
-def _regions(beside: Tensor, rows: Tensor, rng: torch.Generator) -> Tensor:
+def _regions(conditioning_latents: Tensor, rows: Tensor, rng: torch.Generator) -> Tensor:
     """One of the regions of each image, (B, K, h, w)."""
-    return beside[rows, torch.randint(beside.shape[1], (len(rows),), generator=rng)]
+    return conditioning_latents[rows, torch.randint(conditioning_latents.shape[1], (len(rows),), generator=rng)]
 
 
-def _weighted(error: Tensor, fit: Fit, rows: Tensor) -> Tensor:
+def _weighted(error: Tensor, fit: DenoisingTask, rows: Tensor) -> Tensor:
     """Mean (B,) of squared errors (B, C, h, w), those within lesions counted ``lesion_weight`` times."""
     if fit.lesion_weight == 1 or fit.masks is None:
         return error.mean(dim=(1, 2, 3))
@@ -96,13 +98,13 @@ def _weighted(error: Tensor, fit: Fit, rows: Tensor) -> Tensor:
 class Prior:
     """Prior preservation (Ruiz et al. 2023, eq. 2): the base's own images of ``embeds`` (L, D), and their weight."""
 
-    fit: Fit
+    fit: DenoisingTask
     embeds: Tensor
     weight: float
 
 
 def adapter_loss(
-    fit: Fit, captions: Sequence[Words], embeds: dict[Words, Tensor], prior: Prior | None = None
+    fit: DenoisingTask, captions: Sequence[Words], embeds: dict[Words, Tensor], prior: Prior | None = None
 ) -> BatchLoss:
     """The loss of fine-tuning the denoiser: embeddings are fixed and were computed once."""
 
@@ -125,7 +127,7 @@ def adapter_loss(
 
 
 @torch.no_grad()
-def validation_loss(fit: Fit, captions: Sequence[Words], embeds: dict[Words, Tensor], seed: int) -> float:
+def validation_loss(fit: DenoisingTask, captions: Sequence[Words], embeds: dict[Words, Tensor], seed: int) -> float:
     """The same loss on all images with the same noise and timesteps every time it is asked."""
     losses, count = 0.0, len(captions)
     for start in range(0, count, fit.batch_size):
@@ -163,7 +165,7 @@ def start_tokens(c: Components, how: Inversion) -> Tokens:
 
 
 def inversion_loss(
-    fit: Fit, tokens: Tokens, conditions: Sequence[str], how: Inversion
+    fit: DenoisingTask, tokens: Tokens, conditions: Sequence[str], how: Inversion
 ) -> tuple[list[Tensor], BatchLoss]:
     """The trainable vectors, one (k, D) a condition, and the loss that reaches them through the text encoder."""
     learned = [vectors.to(fit.c.device).requires_grad_() for _, vectors in tokens.vectors.values()]

@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from pipeline_steps.diffusion.augment import Model, Recipe, follow
+from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images
 from pipeline_steps.diffusion.regions import check_base, conditioning
 from pipeline_steps.diffusion.sample import denoised, sampling
-from pipeline_steps.generation.jobs import Inputs, Job, Made
+from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.parameters.augmenters import InpaintParams
 from pipeline_steps.pixels.images import digest, mask_png, png_bytes
-from pipeline_steps.pixels.masks import blended, grown
+from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.manifest import open_dataset
 
 
-def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
     """Every source with the named parts painted anew, on skin of its target type.
 
     Where the lesion stays, its mask goes with the image.
@@ -25,11 +25,11 @@ def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: 
     Raises:
         DataError: the base model is not one for inpainting, or a source has no mask.
     """
-    made = follow(_repaint, params, inputs, jobs)
+    made = generate_images(_repaint, params, inputs, jobs)
     if _lesion_is_painted(params):
         return made
     masks = _masks(inputs, jobs)
-    return Made(made.files, made.prompts, made.origin, made.maker, made.reused, made.computed, masks)
+    return GeneratedImages(made.files, made.prompts, made.origin, made.maker, made.reused, made.computed, masks)
 
 
 def _lesion_is_painted(params: InpaintParams) -> bool:
@@ -40,11 +40,11 @@ def _masks(inputs: Inputs, jobs: Sequence[Job]) -> list[bytes]:
     return [mask_png(m) for m in open_dataset(inputs.dataset).masks_of([j.source_id for j in jobs])]
 
 
-def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> Recipe:
+def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> SamplingPlan:
     check_base(m.c)
     ids = [j.source_id for j in jobs]
     sources, masks = m.dataset.images(ids), m.dataset.masks_of(ids)
-    lesions = np.stack([grown(mask, params.grow) for mask in masks])
+    lesions = np.stack([dilate(mask, params.grow) for mask in masks])
     edge: Literal["inside", "outside"] = "outside" if _lesion_is_painted(params) else "inside"
     passes = [p.model_dump() for p in params.passes]
     how = {"passes": passes, "grow": params.grow, "feather": params.feather, "edge": edge}
@@ -55,9 +55,17 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> Recipe:
             regions = lesions[batch] if each.region == "lesion" else ~lesions[batch]
             seeds = [(jobs[i].seed + number) % 2**63 for i in batch]
             latents = m.f.scale(m.c, m.f.encode(m.c, images)[0])
-            beside = conditioning(m.f, m.c, images, regions)
-            x = denoised(m.f, m.c, sampling(params, each.strength), embeds, latents, seeds, beside=beside)
-            images = blended(images, m.f.decode(m.c, x), regions, params.feather, edge)
+            conditioning_latents = conditioning(m.f, m.c, images, regions)
+            x = denoised(
+                m.f,
+                m.c,
+                sampling(params, each.strength),
+                embeds,
+                latents,
+                seeds,
+                conditioning_latents=conditioning_latents,
+            )
+            images = paste(images, m.f.decode(m.c, x), regions, params.feather, edge)
         return [png_bytes(image) for image in images]
 
-    return Recipe(__name__, [{**how, "mask": digest(mask)} for mask in masks], make)
+    return SamplingPlan(__name__, [{**how, "mask": digest(mask)} for mask in masks], make)

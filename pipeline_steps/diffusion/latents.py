@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.items.closure import code_version
-from pipeline_steps.items.store import ItemStore, Use, item_key
+from pipeline_steps.items.store import CacheStats, ItemStore, item_key
 from pipeline_steps.pixels.images import digest
 
 _BATCH = 16
@@ -28,7 +28,7 @@ class LatentSet:
         return f.scale(c, mean + std * torch.randn(mean.shape, generator=rng))
 
 
-def encode_images(f: Family, c: Components, images: Images, store: ItemStore) -> tuple[LatentSet, Use]:
+def encode_images(f: Family, c: Components, images: Images, store: ItemStore) -> tuple[LatentSet, CacheStats]:
     """Latents of images (N, H, W, 3) uint8, keyed by their bytes and the model's weights."""
     code = code_version("pipeline_steps.diffusion.latents")
     keys = [item_key("latent", code, image=digest(i), base=c.digest, dtype=str(c.dtype)) for i in images]
@@ -37,7 +37,7 @@ def encode_images(f: Family, c: Components, images: Images, store: ItemStore) ->
         both = torch.stack(f.encode(c, images[batch]), dim=1).float().cpu().numpy()
         return [row.astype("<f4").tobytes() for row in both]
 
-    values, use = store.through(keys, compute, _BATCH, "latents")
+    values, use = store.get_or_compute(keys, compute, _BATCH, "latents")
     if not values:
         return LatentSet(torch.empty(0), torch.empty(0)), use
     probe = torch.stack(f.encode(c, images[:1]), dim=1).shape[1:]

@@ -82,7 +82,7 @@ def normalised(denoiser: Any, latents: Tensor) -> Tensor:
     return (latents - mean) / std
 
 
-def restored(denoiser: Any, latents: Tensor) -> Tensor:
+def denormalise(denoiser: Any, latents: Tensor) -> Tensor:
     """The mask half of what the denoiser sees, (B, C, h, w), as scaled latents."""
     mean, std = (v.to(latents) for v in denoiser.mask_scale)
     return latents * std + mean
@@ -123,7 +123,7 @@ def mask_loss(
     if terms.overlap > 0 and bool(near.any()):
         rows = near.nonzero()[:, 0]
         clean = clean_from_prediction(o, x_t[rows], predicted[rows], timesteps[rows])
-        added = terms.overlap * overlap_loss(f.pixels(c, restored(c.denoiser, clean)), truth[rows])
+        added = terms.overlap * overlap_loss(f.pixels(c, denormalise(c.denoiser, clean)), truth[rows])
         loss = loss.index_add(0, rows, added)
     return loss
 

@@ -10,28 +10,28 @@ import pandas as pd
 from PIL import Image
 from torch import Tensor
 
-from pipeline_steps.diffusion.augment import Model, Recipe, follow
+from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images
 from pipeline_steps.diffusion.families import Images
-from pipeline_steps.diffusion.mask_channels import makes_masks, restored
+from pipeline_steps.diffusion.mask_channels import denormalise, makes_masks
 from pipeline_steps.diffusion.sample import denoised, sampling
-from pipeline_steps.generation.jobs import Inputs, Job, Made
+from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.parameters.augmenters import PairedParams
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.stage.errors import DataError
 
 
-def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
     """Images with their masks, from noise.
 
     Raises:
         DataError: the augmenter's adapter was not trained on images with masks.
     """
-    made = follow(_pair, params, inputs, jobs)
+    made = generate_images(_pair, params, inputs, jobs)
     split = [_split(file) for file in made.files]
     return replace(made, files=[png_bytes(image) for image, _ in split], masks=[mask_png(mask) for _, mask in split])
 
 
-def _pair(m: Model, params: PairedParams, jobs: Sequence[Job]) -> Recipe:
+def _pair(m: Model, params: PairedParams, jobs: Sequence[Job]) -> SamplingPlan:
     if not makes_masks(m.c.denoiser):
         raise DataError("mode image_and_mask needs an adapter that was trained with task image_and_mask; name one")
     channels, *side = m.f.encode(m.c, m.dataset.images([jobs[0].source_id]))[0].shape[1:]
@@ -40,12 +40,12 @@ def _pair(m: Model, params: PairedParams, jobs: Sequence[Job]) -> Recipe:
         shape = (2 * channels, side[0], side[1])
         x = denoised(m.f, m.c, sampling(params, 1.0), embeds, shape, [jobs[i].seed for i in batch])
         latents, mask_half = x.chunk(2, dim=1)
-        grey = m.f.decode(m.c, restored(m.c.denoiser, mask_half)).mean(axis=-1)
+        grey = m.f.decode(m.c, denormalise(m.c.denoiser, mask_half)).mean(axis=-1)
         images = m.f.decode(m.c, latents)
         masks = (grey > params.threshold * 255).astype(np.uint8) * 255
         return [png_bytes(np.dstack([image, mask])) for image, mask in zip(images, masks, strict=True)]
 
-    return Recipe(__name__, [{"threshold": params.threshold}] * len(jobs), make)
+    return SamplingPlan(__name__, [{"threshold": params.threshold}] * len(jobs), make)
 
 
 def _split(file: bytes) -> tuple[Images, npt.NDArray[np.bool_]]:

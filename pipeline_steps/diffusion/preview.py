@@ -28,7 +28,7 @@ def quick_sampling(f: Family) -> Sampling:
 class Preview:
     """Text-to-image samples of a few prompts, given as embeddings (B, L, D) beside the empty prompt's (L, D).
 
-    ``shape``: of one image's latents; ``beside`` (B, K, h, w): what an inpainting denoiser sees with them.
+    ``shape``: of one image's latents; ``conditioning_latents`` (B, K, h, w): what an inpainting denoiser sees, too.
     """
 
     f: Family
@@ -37,11 +37,19 @@ class Preview:
     empty: Tensor
     name: str
     shape: Shape
-    beside: Tensor | None = None
+    conditioning_latents: Tensor | None = None
 
     def draw(self, step: int) -> None:
         """Show one row of samples as ``<name>-<step>``. Draws on no random stream of the training."""
         embeds = torch.stack(list(self.prompts))
         empty, seeds = self.empty.expand_as(embeds), range(len(self.prompts))
-        x = denoised(self.f, self.c, quick_sampling(self.f), (embeds, empty), self.shape, seeds, beside=self.beside)
+        x = denoised(
+            self.f,
+            self.c,
+            quick_sampling(self.f),
+            (embeds, empty),
+            self.shape,
+            seeds,
+            conditioning_latents=self.conditioning_latents,
+        )
         pictures.show([list(self.f.decode(self.c, image_latents(self.c, x)))], f"{self.name}-{step:06d}")

@@ -77,7 +77,7 @@ def training_conditions(
         made = [conditioning(f, c, images[batch], both[batch, side]) for side in (0, 1)]
         return [row.float().cpu().numpy().astype("<f4").tobytes() for row in torch.stack(made, dim=1)]
 
-    values, _ = store.through(keys, compute, _BATCH, "masked latents")
+    values, _ = store.get_or_compute(keys, compute, _BATCH, "masked latents")
     shape = (2, 1 + c.denoiser.config.out_channels, *_latent_size(f, c, images))
     return torch.from_numpy(np.stack([np.frombuffer(v, "<f4").reshape(shape) for v in values]))
 

@@ -71,14 +71,14 @@ def denoised(
     start: Tensor | Shape,
     seeds: Sequence[int],
     *,
-    beside: Tensor | None = None,
+    conditioning_latents: Tensor | None = None,
 ) -> Tensor:
     """Denoise one batch to scaled latents (B, C, h, w).
 
     ``embeds``: prompt and unconditional embeddings, each (B, L, D); ``start``: scaled latents (B, C, h, w) of sources,
     or the shape (C, h, w) of latents to start from noise alone; ``seeds``: one an image, so that its noise does not
-    depend on its neighbours; ``beside``: channels (B, K, h, w) that the denoiser sees at every step and that stay as
-    they are (inpainting).
+    depend on its neighbours; ``conditioning_latents``: channels (B, K, h, w) that the denoiser sees at every step and
+    that stay as they are (inpainting).
 
     Raises:
         DataError: the strength is so low that no step is run.
@@ -88,14 +88,16 @@ def denoised(
     noise = torch.stack([torch.randn(shape, generator=g) for g in streams]).to(c.device)
     scheduler = new_scheduler(c, s)
     f.set_timesteps(scheduler, s.num_inference_steps, shape[1] * shape[2] // 4, c.device)
-    if beside is not None and s.strength == 1:
+    if conditioning_latents is not None and s.strength == 1:
         sources = None  # as StableDiffusionInpaintPipeline, unlike the image-to-image pipelines
     steps, x = _start(f, scheduler, s, noise, sources)
     extra = {"generator": streams} if "generator" in inspect.signature(scheduler.step).parameters else {}
     prompt, empty = (e.to(c.device, c.dtype) for e in embeds)
     for i, t in enumerate(steps):
         x_in = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
-        x_in = (x_in if beside is None else torch.cat([x_in, beside.to(x_in)], dim=1)).to(c.dtype)
+        x_in = (x_in if conditioning_latents is None else torch.cat([x_in, conditioning_latents.to(x_in)], dim=1)).to(
+            c.dtype
+        )
         low, high = s.guidance_interval
         scale = s.guidance_scale if low <= i / max(1, len(steps) - 1) <= high else 1.0
         predicted = f.guide(c, (prompt, empty), x_in, t, scale)

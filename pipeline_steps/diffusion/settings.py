@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline_steps.checkpoints.locations import commit_of, watched
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.parameters.base_models import BaseModelParams
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.wiring import check_wiring
 
@@ -47,5 +47,5 @@ def write_history(path: Path, losses: list[float], every: int, validation: dict[
         loss = round(fmean(losses[last:step]), 6)
         rows.append({"step": step, "loss": loss, "validation_loss": None if value is None else round(value, 6)})
         last = step
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         pd.DataFrame(rows, columns=["step", "loss", "validation_loss"]).to_csv(temporary, index=False)

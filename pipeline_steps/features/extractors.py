@@ -18,7 +18,7 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
 from pipeline_steps.items.closure import code_version
-from pipeline_steps.items.store import ItemStore, Use, item_key
+from pipeline_steps.items.store import CacheStats, ItemStore, item_key
 from pipeline_steps.pixels.images import digest
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
@@ -158,7 +158,7 @@ def _clip(folder: Path) -> Extractor:
 _EXTRACTORS: dict[str, Callable[[Path], Extractor]] = {"shipped": _shipped, "inception": _inception, "clip": _clip}
 
 
-def cached_features(e: Extractor, images: Images, store: ItemStore) -> tuple[Features, Use]:
+def cached_features(e: Extractor, images: Images, store: ItemStore) -> tuple[Features, CacheStats]:
     """Features (N, D) of images (N, H, W, 3), computed once for each distinct image."""
     code = code_version("pipeline_steps.features.extractors")
     keys = [item_key("features", code, extractor=e.name, weights=e.weights, image=digest(i)) for i in images]
@@ -166,7 +166,7 @@ def cached_features(e: Extractor, images: Images, store: ItemStore) -> tuple[Fea
     def compute(batch: list[int]) -> list[bytes]:
         return [row.astype("<f4").tobytes() for row in e.extract(images[batch])]
 
-    values, use = store.through(keys, compute, BATCH, f"{e.name} features")
+    values, use = store.get_or_compute(keys, compute, BATCH, f"{e.name} features")
     return np.stack([np.frombuffer(v, "<f4") for v in values]), use
 
 

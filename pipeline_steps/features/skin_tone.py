@@ -63,7 +63,7 @@ def measured_where(images: int, masks: Sequence[Bools | None] | Bools | None) ->
     return {"outside_of_lesion_masks": marked, "border": images - marked}
 
 
-def judge(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneRule) -> Tones:
+def check_tones(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneRule) -> Tones:
     """Which generated images are of another tone than ``wanted`` (N,).
 
     ``rows`` of the split and ``real``: images of known type outside of the test split, measured in the same way.

@@ -45,7 +45,7 @@ copies, of another skin tone, blank, or have an unlikely mask.
 
 {_table(["setting", "value"], [[k, shown_value(v)] for k, v in settings.items()])}
 
-{_counts(made, "target_type", "wanted level")}"""
+{_counts(made, "target_level", "wanted level")}"""
     return _card(front, "Synthetic skin images", said)
 
 

@@ -19,8 +19,8 @@ J = TypeVar("J", bound=JobParams)
 
 
 def aimed(params: J, minority: Sequence[str]) -> J:
-    """``params`` whose ``target_types`` are levels: the minority's unless they are named."""
-    return params.model_copy(update={"target_types": targets(params.target_types, minority)})
+    """``params`` whose ``target_levels`` are levels: the minority's unless they are named."""
+    return params.model_copy(update={"target_levels": targets(params.target_levels, minority)})
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Job:
     file_name: str
     condition: str
     source_id: str
-    source_type: str
-    target_type: str
+    source_level: str
+    target_level: str
     copy: int
     seed: int
     public_id: str
@@ -59,7 +59,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedImages:
     """PNG ``files`` and ``prompts`` (empty where nothing is prompted) in the order of their jobs.
 
     ``origin`` holds what else each file says of itself: the digests of the models behind it, and ``short_prompt`` where
@@ -77,13 +77,13 @@ class Made:
 
 
 def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
-    """The jobs of all sources: a source of a target level keeps it, any other gets one by ``type_choice``.
+    """The jobs of all sources: a source of a target level keeps it, any other gets one by ``level_choice``.
 
-    Targets are levels, as ``aimed`` gives them: a source known by its group alone gets one by ``type_choice``, too.
+    Targets are levels, as ``aimed`` gives them: a source known by its group alone gets one by ``level_choice``, too.
     ``max_sources`` > 0 takes that many sources, spread evenly over the conditions.
     """
-    assert params.target_types != MINORITY, "aimed() says which levels the minority is"
-    levels = targets(params.target_types, ())
+    assert params.target_levels != MINORITY, "aimed() says which levels the minority is"
+    levels = targets(params.target_levels, ())
     jobs = []
     source: Any
     for source in _sources(train, params.max_sources).itertuples():
@@ -98,8 +98,8 @@ def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
 
 
 def _target(params: JobParams, levels: tuple[str, ...], source: str, copy: int, seed: int) -> str:
-    """One of ``levels`` by ``type_choice``."""
-    if params.type_choice == "random":
+    """One of ``levels`` by ``level_choice``."""
+    if params.level_choice == "random":
         return levels[int(np.random.default_rng(seed).integers(len(levels)))]
     first = int(hashlib.sha256(f"{params.seed} {source} first".encode()).hexdigest(), 16)
     return levels[(first + copy) % len(levels)]

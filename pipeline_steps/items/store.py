@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.progress import Track
 
 DEFAULT_ROOT = Path("cache/items")
@@ -47,12 +47,12 @@ def read_checked(path: Path, quarantine: Path) -> bytes | None:
 
 def write_checked(path: Path, value: bytes, *, synced: bool) -> None:
     """Write ``value`` with its digest, whole or not at all; ``synced``: when this returns, it is on the disk."""
-    with whole_file(path, synced=synced) as temporary:
+    with atomic_file(path, synced=synced) as temporary:
         temporary.write_bytes(hashlib.sha256(value).digest() + value)
 
 
 @dataclass(frozen=True)
-class Use:
+class CacheStats:
     """What a pass over the store did."""
 
     reused: int
@@ -77,9 +77,9 @@ class ItemStore:
         """Store ``value`` whole or not at all; when this returns, it is on the disk."""
         write_checked(self.path(key), value, synced=True)
 
-    def through(
+    def get_or_compute(
         self, keys: Sequence[str], compute: Callable[[list[int]], list[bytes]], batch_size: int, what: str
-    ) -> tuple[list[bytes], Use]:
+    ) -> tuple[list[bytes], CacheStats]:
         """Values of all ``keys``, computing the absent ones.
 
         ``compute`` gets positions in ``keys``, always exactly ``batch_size`` of them (the last batch repeats
@@ -95,7 +95,7 @@ class ItemStore:
                 write_checked(self.path(keys[i]), value, synced=False)
                 values[i] = value
         everything = [values[i] if i in values else values[first_of[key]] for i, key in enumerate(keys)]
-        return everything, Use(len(keys) - len(absent), len(absent))
+        return everything, CacheStats(len(keys) - len(absent), len(absent))
 
     def collect_garbage(self, max_bytes: int) -> int:
         """Delete the values read or written longest ago until at most ``max_bytes`` remain; bytes freed."""

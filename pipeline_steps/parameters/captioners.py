@@ -20,14 +20,14 @@ from pipeline_steps.parameters.bounds import Dtype, Fraction, NonEmpty, Seed
 from pipeline_steps.parameters.words import Phrases
 from pipeline_steps.stage.params import Params
 
-TOKEN, TONE, CONCEPTS = "{token}", "{tone}", "{concepts}"
+TOKEN, TONE, CONCEPTS = "{token}", "{level}", "{concepts}"
 _OWN_FIELDS = {"model", "messages", "temperature", "max_tokens", "seed", "response_format", "stream", "n"}
 
 
 def _template(text: str) -> str:
     rest = text.replace(TOKEN, "", 1).replace(TONE, "", 1)
     if TOKEN not in text or TONE not in text or "{" in rest or "}" in rest:
-        raise ValueError("it should hold {token} and {tone} once each, and no other braces")
+        raise ValueError("it should hold {token} and {level} once each, and no other braces")
     return text
 
 
@@ -48,21 +48,21 @@ def _name_or_phrases(value: Any, phrases: ValidatorFunctionWrapHandler) -> Any:
 class CaptionerParams(Params):
     """What every entry of ``captioners`` in params.yaml says: the backend, and what it calls each level.
 
-    ``tones`` names a set of ``population.words``, which ``worded`` replaces by the set; or it is one: a phrase a level,
-    and for the groups of skin types 12, 34 and 56, too, where they do not take that of type 2, 4 or 5.
+    ``level_words`` names a set of ``population.words``, which ``worded`` replaces by the set; or it is one: a phrase a
+    level, and for the groups of skin types 12, 34 and 56, too, where they do not take that of type 2, 4 or 5.
     """
 
     backend: str
-    tones: Annotated[Phrases, WrapValidator(_name_or_phrases)]
+    level_words: Annotated[Phrases, WrapValidator(_name_or_phrases)]
 
 
 C = TypeVar("C", bound=CaptionerParams)
 
 
 def worded(params: C, words: Mapping[str, Phrases]) -> C:
-    """``params`` whose ``tones`` are phrases: those of the set in ``words`` that they name."""
-    named: Any = params.tones
-    return params.model_copy(update={"tones": words[named]}) if isinstance(named, str) else params
+    """``params`` whose ``level_words`` are phrases: those of the set in ``words`` that they name."""
+    named: Any = params.level_words
+    return params.model_copy(update={"level_words": words[named]}) if isinstance(named, str) else params
 
 
 class TemplateParams(CaptionerParams):
@@ -117,12 +117,12 @@ class ConceptParams(ComposedParams):
 class ReportParams(ComposedParams):
     """What to ask (``schema_name``; ``reveal_condition``: tell the model the diagnosis), and when to give up.
 
-    Above ``most_failures``, the share of images without a usable report, the stage fails.
+    Above ``max_failure_fraction``, the share of images without a usable report, the stage fails.
     """
 
     schema_name: Literal["dermaflux", "lesiongen", "marks"]
     reveal_condition: bool
-    most_failures: Fraction
+    max_failure_fraction: Fraction
 
 
 class LocalParams(ReportParams):

@@ -14,10 +14,10 @@ class FidParams(Params):
     interval_draws: int = Field(ge=FEWEST_DRAWS)
     part_interval_draws: int
     interval_groups: int = Field(ge=4)
-    concept_draws: int = Field(ge=FEWEST_DRAWS)
+    accuracy_draws: int = Field(ge=FEWEST_DRAWS)
     minimum_images: int = Field(ge=2)
     manifold_neighbours: PositiveInt
-    judge_neighbours: PositiveInt
+    neighbours: PositiveInt
     seed: Seed
 
     @field_validator("part_interval_draws")

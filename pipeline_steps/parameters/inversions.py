@@ -16,12 +16,12 @@ _CANNOT = {
 
 
 class InversionParams(Params):
-    """One entry of ``inversions`` in params.yaml; ``skin_types``: those that its ``templates`` speak of."""
+    """One entry of ``inversions`` in params.yaml; ``levels``: those that its ``templates`` speak of."""
 
     base: str
     vectors: PositiveInt
     initializer_token: NonEmpty
-    skin_types: tuple[Level, ...]
+    levels: tuple[Level, ...]
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
     training: TrainingParams
 

@@ -12,7 +12,7 @@ from pipeline_steps.stage.params import Params
 class JobParams(Params):
     """What every entry of ``augmenters`` in params.yaml says; ``mode`` names the way to make an image.
 
-    ``target_types``: levels, or ``minority``, which ``aimed`` replaces by the study's. ``type_choice``: a source of
+    ``target_levels``: levels, or ``minority``, which ``aimed`` replaces by the study's. ``level_choice``: a source of
     another level draws one of them for each image (``random``, as Wang et al.), or its images go through them in turn
     from a random first (``balanced``).
     """
@@ -20,6 +20,6 @@ class JobParams(Params):
     mode: str
     images_per_source: PositiveInt
     max_sources: NonNegativeInt
-    target_types: Literal["minority"] | Levels
-    type_choice: Literal["random", "balanced"]
+    target_levels: Literal["minority"] | Levels
+    level_choice: Literal["random", "balanced"]
     seed: Seed

@@ -16,7 +16,7 @@ class ScreenParams(Params):
 
     reject: tuple[Reason, ...]
     memorisation_quantile: float = Field(gt=0, lt=1)
-    judge_neighbours: PositiveInt
+    neighbours: PositiveInt
     tone_tolerance: NonNegativeInt
     tone_largest_error: Fraction
     blank_contrast: NonNegativeFloat

@@ -26,7 +26,7 @@ class SplitParams(Params):
     scenarios: Annotated[tuple[Scenario, ...], Field(min_length=1)]
     draws: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
     flexible_per_condition: NonNegativeInt
-    sampler: Literal["per_condition", "per_type"]
+    sampler: Literal["per_condition", "per_level"]
     validation_fraction: float = Field(ge=0, lt=1)
     leakage: Literal["exclude", "report", "stop"]
     seed: Seed

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_steps.generation.jobs import Inputs, Job, Made
+from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.parameters.augmenters import ToneTransferParams
 from pipeline_steps.pixels.color import lab_from_srgb, linear_from_lab, srgb_from_linear
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.pixels.ita import border_lab
-from pipeline_steps.pixels.masks import soft
+from pipeline_steps.pixels.masks import feather
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.errors import DataError
 
@@ -37,13 +37,13 @@ def with_ita(image: npt.NDArray[np.uint8], kept: npt.NDArray[np.float32], ita: f
     return np.where(kept[..., None] >= 1, image, made)
 
 
-def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
     """Every source on skin of its target type.
 
     Raises:
         DataError: a target type has no range, or a source no mask.
     """
-    if lacking := [t for t in params.target_types if t not in params.ita]:
+    if lacking := [t for t in params.target_levels if t not in params.ita]:
         raise DataError(f"augmenter has no ita range for level {', '.join(lacking)}; add it under ita")
     dataset = open_dataset(inputs.dataset)
     ids = [j.source_id for j in jobs]
@@ -51,12 +51,12 @@ def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _tr
     masks: Sequence[bytes] = ()
     if params.region == "outside_mask":
         lesions = dataset.masks_of(ids)
-        kept, masks = [soft(mask, params.feather) for mask in lesions], [mask_png(mask) for mask in lesions]
+        kept, masks = [feather(mask, params.feather) for mask in lesions], [mask_png(mask) for mask in lesions]
     else:
         kept = [np.zeros(images.shape[1:3], np.float32)] * len(jobs)
     files = []
     for job, image, keep in zip(jobs, images, kept, strict=True):
-        ita = float(np.random.default_rng(job.seed).uniform(*params.ita[job.target_type]))
+        ita = float(np.random.default_rng(job.seed).uniform(*params.ita[job.target_level]))
         files.append(png_bytes(with_ita(image, keep, ita)))
     maker = "colour-only skin-tone transfer, no model"
-    return Made(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs), masks)
+    return GeneratedImages(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs), masks)

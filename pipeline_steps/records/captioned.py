@@ -19,7 +19,7 @@ class Prompt:
     short: str
 
 
-_PLACES = re.compile(r"\{token\}|\{tone\}")
+_PLACES = re.compile(r"\{token\}|\{level\}")
 
 # A plain string is what all text encoders are told.
 Words = TypeVar("Words", str, Prompt)
@@ -27,16 +27,16 @@ Words = TypeVar("Words", str, Prompt)
 
 @dataclass(frozen=True)
 class Captions:
-    """Open captions by image id, with ``{token}`` and ``{tone}`` to fill, long and short; ``tones`` by level."""
+    """Open captions by image id, with ``{token}`` and ``{level}`` to fill, long and short; ``words`` by level."""
 
     open_caption: dict[str, Prompt]
-    tones: dict[str, str]
+    words: dict[str, str]
 
     def prompt(self, image_id: str, token: str, level: str) -> Prompt:
         """The caption of an image, said of ``level``, with ``token`` for its condition."""
         said = self.open_caption[image_id]
-        tone = self.tones[level]
-        words = {"{token}": token, "{tone}": tone}
+        tone = self.words[level]
+        words = {"{token}": token, "{level}": tone}
         # In one pass, for a condition's own name may hold what looks like a place.
         text, short = (_PLACES.sub(lambda place: words[place[0]], s) for s in (said.text, said.short))
         return Prompt(text, short)
@@ -45,7 +45,7 @@ class Captions:
 def read_captions(folder: Path) -> Captions:
     """Read what the ``caption`` stage wrote."""
     table = pd.read_parquet(folder / "captions.parquet")
-    tones = json.loads((folder / "tones.json").read_text("utf-8"))
+    words = json.loads((folder / "words.json").read_text("utf-8"))
     said = map(Prompt, table["caption"], table["short_caption"])
-    of_groups = {g: tones[level] for g, level in WORDS_OF_GROUP.items() if level in tones}  # unless they have their own
-    return Captions(dict(zip(table["image_id"], said, strict=True)), of_groups | tones)
+    of_groups = {g: words[level] for g, level in WORDS_OF_GROUP.items() if level in words}  # unless they have their own
+    return Captions(dict(zip(table["image_id"], said, strict=True)), of_groups | words)

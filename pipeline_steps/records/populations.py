@@ -11,7 +11,7 @@ from pipeline_steps.records.unknown import plain
 
 SKIN_TYPE = "fitzpatrick_scale"  # of the manifest
 MAJORITY = "majority"
-MINORITY = "minority"  # as ``target_types``, too: the levels of ``population.minority``
+MINORITY = "minority"  # as ``target_levels``, too: the levels of ``population.minority``
 
 
 def level_text(value: object) -> str:
@@ -48,5 +48,5 @@ def within(column: str, levels: Sequence[str]) -> tuple[str, ...]:
 
 
 def targets(named: str | Sequence[str], minority: Sequence[str]) -> tuple[str, ...]:
-    """The levels that ``target_types`` means: the named ones in their order, or the minority's."""
+    """The levels that ``target_levels`` means: the named ones in their order, or the minority's."""
     return tuple(sorted(set(minority))) if isinstance(named, str) else tuple(named)

@@ -18,12 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pipeline_steps.generation.jobs import Inputs, Job, Made
+from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.items.replies import Replies, ReplyKey, default_replies, server_of
 from pipeline_steps.items.store import item_key
 from pipeline_steps.parameters.augmenters import RemoteEditParams
 from pipeline_steps.pixels.images import Photograph, digest, mask_png, png_bytes, read_image
-from pipeline_steps.pixels.masks import blended, grown
+from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.errors import BadImageError, DataError
@@ -33,7 +33,7 @@ _CODE = "2"  # of stored images; not the code's digest, for what was paid stays 
 _MAX_PIXELS = 100_000_000  # of a reply
 
 
-def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> Made:
+def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
     """Every source with a part painted anew by the service, on skin of its target type.
 
     Raises:
@@ -42,9 +42,9 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     dataset, captions, paid = open_dataset(inputs.dataset), read_captions(inputs.captions), default_replies()
     ids = [j.source_id for j in jobs]
     images, masks = dataset.images(ids), dataset.masks_of(ids)
-    lesions = np.stack([grown(mask, params.grow) for mask in masks])
+    lesions = np.stack([dilate(mask, params.grow) for mask in masks])
     regions = lesions if params.region == "lesion" else ~lesions
-    prompts = [captions.prompt(j.source_id, j.condition, j.target_type).text for j in jobs]
+    prompts = [captions.prompt(j.source_id, j.condition, j.target_level).text for j in jobs]
     keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
     todo = {key: i for i, key in enumerate(keys) if paid.get(key) is None}
     if todo:
@@ -54,11 +54,11 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     for note, n in Counter(note for photograph in read for note in photograph.notes).items():
         print(f"{n} of the service's {len(read)} images: {note}", flush=True)
     made = np.stack([photograph.pixels for photograph in read])
-    files = [png_bytes(image) for image in blended(images, made, regions, params.feather)]
+    files = [png_bytes(image) for image in paste(images, made, regions, params.feather)]
     maker = f"`{params.model}` behind an image-edit endpoint"
     kept = [mask_png(mask) for mask in masks] if params.region == "surroundings" else []
     origin = [{"model": params.model}] * len(jobs)
-    return Made(files, prompts, origin, maker, len(keys) - len(todo), len(todo), kept)
+    return GeneratedImages(files, prompts, origin, maker, len(keys) - len(todo), len(todo), kept)
 
 
 def _key(

@@ -32,8 +32,8 @@ def contenders(r: Results, partition: str, minority: Sequence[str]) -> dict[str,
         return found
     names = [m.name for m in BOARD_CLASSIFIERS if m is not MINORITY]
     for (arm, augmenter), mine in rows.groupby(["arm", "augmenter"], sort=False):
-        whole = mine[mine["skin_type"] == "all"].set_index(BLOCK)[names]
-        few = mine[mine["skin_type"].isin(minority)]
+        whole = mine[mine["level"] == "all"].set_index(BLOCK)[names]
+        few = mine[mine["level"].isin(minority)]
         right = (few["accuracy"] * few["n"]).round().groupby([few[b] for b in BLOCK]).sum()  # metrics have six digits
         images = few["n"].groupby([few[b] for b in BLOCK]).sum()
         name = f"{arm} of {augmenter}" if augmenter else str(arm)
@@ -70,7 +70,7 @@ def paired_tests(r: Results, partition: str, study: Study, predictions: Path) ->
     """
     whole = r.classifiers
     if len(whole):
-        whole = whole[(whole["partition"] == partition) & (whole["skin_type"] == "all")]
+        whole = whole[(whole["partition"] == partition) & (whole["level"] == "all")]
         whole = whole[~whole["arm"].isin(list(study.floors))]
     rows: list[dict[str, Any]] = []
     for (scenario, architecture), same in whole.groupby(["scenario", "architecture"]) if len(whole) else ():

@@ -39,10 +39,10 @@ def accuracy_by_level(
     so many ``conditions`` equally often, as class-balanced training without a signal would.
     """
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
-    by_type = points[points["skin_type"] != "all"]
-    types = [level for level in names if (by_type["skin_type"] == level).any()]
-    found = {key: mine.set_index("skin_type") for key, mine in by_type.groupby(["arm", "augmenter"])}
-    arms = in_order(by_type["arm"])
+    by_level = points[points["level"] != "all"]
+    types = [level for level in names if (by_level["level"] == level).any()]
+    found = {key: mine.set_index("level") for key, mine in by_level.groupby(["arm", "augmenter"])}
+    arms = in_order(by_level["arm"])
     lines: list[Series] = sorted(found, key=lambda s: (arms.index(s[0]), s[1]))  # type: ignore[arg-type]
     several = len({augmenter for _, augmenter in lines if augmenter}) > 1
     solid = [key for key in lines if key[0] not in floors]
@@ -53,7 +53,7 @@ def accuracy_by_level(
         x = np.arange(len(types)) + (k - (len(solid) - 1) / 2) * min(0.12, 0.8 / len(solid))
         label = f"{spelled(key[0])}, {key[1]}" if several and key[1] else spelled(key[0])
         _line(axes, x, found[key].reindex(types), _colour(key, solid, several=several), label)
-    n = by_type.groupby("skin_type").agg({"fewest": "min", "most": "max"})
+    n = by_level.groupby("level").agg({"fewest": "min", "most": "max"})
     axes.set_xticks(range(len(types)), [f"{names[t]}\nn {counts([n['fewest'][t], n['most'][t]])}" for t in types])
     axes.set(xlabel=f"{noun}, test images", ylabel="accuracy, %", title=title, ylim=(0, 103))
     axes.axhline(100 / conditions, color="#aaaaaa", lw=0.8, zorder=0)

@@ -19,7 +19,7 @@ from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_yaml
 class Findings:
     """``r``: what the stages measured; ``study``: of whom and how; ``cells``: what ``cells.yaml`` holds.
 
-    ``compared``: every test between arms, one family. ``augmenters``: all settings, with levels as ``target_types``.
+    ``compared``: every test between arms, one family. ``augmenters``: all settings, with levels as ``target_levels``.
     """
 
     r: Results
@@ -55,7 +55,7 @@ def findings(r: Results, study: Study, cells: Mapping[str, Any]) -> Findings:
     params = read_yaml(PARAMS_FILE)
     minority = study.minority
     settings = {
-        name: a | {"target_types": tuple(map(level_text, targets(a["target_types"], minority)))}
+        name: a | {"target_levels": tuple(map(level_text, targets(a["target_levels"], minority)))}
         for name, a in params["augmenters"].items()
     }
     return Findings(r, study, cells, compare(r, study, PREDICTIONS), settings, read_params(ReportParams, "report"))

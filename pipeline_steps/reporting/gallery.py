@@ -31,13 +31,13 @@ def sheet(
     """One augmenter cell: a row a condition; for each wanted level, ``per_condition`` pairs of source and result."""
     made = read_metadata(folder)
     accepted = {} if screened is None else pd.read_parquet(screened).set_index("file_name")["accepted"].to_dict()
-    types = sorted(set(made["target_type"]))
+    types = sorted(set(made["target_level"]))
     original = dataset.manifest.set_index("public_id")["image_id"]
     rows, blank = [], None
     for _, mine in made.groupby("condition", sort=True):
         row: list[Image] = []
         for skin_type in types:
-            chosen = mine[mine["target_type"] == skin_type].drop_duplicates("source_id").head(per_condition)
+            chosen = mine[mine["target_level"] == skin_type].drop_duplicates("source_id").head(per_condition)
             for source_id, name in zip(chosen["source_id"], chosen["file_name"], strict=True):
                 pair = [dataset.images([original[source_id]])[0], read_image(folder / name)]
                 blank = np.full_like(pair[0], 255)
@@ -68,11 +68,11 @@ def wall(cells: Sequence[tuple[str, Path]], size: int, column: str = SKIN_TYPE) 
     if len(tables) < 2:
         return None
     conditions = sorted(set().union(*(t["condition"] for t in tables.values())))
-    types = sorted(set().union(*(t["target_type"] for t in tables.values())))
+    types = sorted(set().union(*(t["target_level"] for t in tables.values())))
     blank, rows = np.full((size, size, 3), 255, np.uint8), []
     for key, folder in cells:
-        first = tables[key].drop_duplicates(["condition", "target_type"])
-        names = dict(zip(zip(first["condition"], first["target_type"], strict=True), first["file_name"], strict=True))
+        first = tables[key].drop_duplicates(["condition", "target_level"])
+        names = dict(zip(zip(first["condition"], first["target_level"], strict=True), first["file_name"], strict=True))
         wanted = [(c, t) for c in conditions for t in types]
         rows.append([read_image(folder / str(names[w])) if w in names else blank for w in wanted])
     columns = f"{', '.join(conditions)}; for each, {_in_turn(column, types)}"

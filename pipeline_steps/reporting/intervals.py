@@ -20,8 +20,8 @@ def accuracy_points(rows: pd.DataFrame, test_share: float, minimum: int) -> pd.D
     can be said (draws without spread).
     """
     made = [
-        {"arm": arm, "augmenter": augmenter, "skin_type": skin_type, **_point(mine, test_share, minimum)}
-        for (arm, augmenter, skin_type), mine in rows.groupby(["arm", "augmenter", "skin_type"])
+        {"arm": arm, "augmenter": augmenter, "level": level, **_point(mine, test_share, minimum)}
+        for (arm, augmenter, level), mine in rows.groupby(["arm", "augmenter", "level"])
     ]
     return pd.DataFrame(made)
 

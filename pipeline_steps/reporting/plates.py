@@ -28,7 +28,7 @@ def accuracy_plates(r: Results, study: Study) -> list[Figure]:
 
 def _caption(points: pd.DataFrame, study: Study) -> str:
     """How many images and draws, what the bars are, and which levels have too few images."""
-    whole, by_type = points[points["skin_type"] == "all"], points[points["skin_type"] != "all"]
+    whole, by_level = points[points["level"] == "all"], points[points["level"] != "all"]
     draws = sorted(set(whole["draws"]))
     over = {"test images (whole groups resampled; one draw)": 1 in draws, "draws (corrected)": max(draws) > 1}
     images = counts([whole["fewest"].min(), whole["most"].max()])
@@ -37,7 +37,7 @@ def _caption(points: pd.DataFrame, study: Study) -> str:
         f"{images} images, {counts(draws)} draw(s); bars: 95 % over {bars}, none where nothing can be said.",
         f"Grey line: guessing each of the {study.conditions} conditions equally often.",
     ]
-    if few := {*by_type.loc[by_type["few"], "skin_type"]}:
+    if few := {*by_level.loc[by_level["few"], "level"]}:
         minimum = study.evaluation.minimum_level_images
         named = levels_name(study.column, few)
         lines.append(f"Hollow: fewer than {minimum} images ({named}); no worst {study.noun} or gap comes from them.")

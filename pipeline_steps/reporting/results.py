@@ -55,15 +55,15 @@ def gather(cells: dict[str, Any], metrics: Path, column: str) -> Results:
 
 
 def _segmenters(cells: dict[str, Any], metrics: Path, column: str) -> pd.DataFrame:
-    """Measures of the segmenters in the grid; ``low``, ``high`` and ``by_type`` (words) are of the first measure."""
+    """Measures of the segmenters in the grid; ``low``, ``high`` and ``by_level`` (words) are of the first measure."""
     rows: list[dict[str, Any]] = []
     for key, cell in cells["train_segmenter"].items():
         for partition, found in read_json(metrics / "segmentation" / f"{key}.json").items():
             numbers = {"n": found["n"], **{m.name: found[m.name] for m in SEGMENTERS}}
             low, high = found[f"{SEGMENTERS[0].name}_interval"]
-            by_type = ", ".join(f"{level_name(column, t)}: {_overlap(part)}" for t, part in found["by_type"].items())
+            by_level = ", ".join(f"{level_name(column, t)}: {_overlap(part)}" for t, part in found["by_level"].items())
             named = {"cell": key, "partition": partition, **{k: cell[k] for k in ("arm", "augmenter", "split")}}
-            rows.append({**named, **numbers, "low": low, "high": high, "by_type": by_type})
+            rows.append({**named, **numbers, "low": low, "high": high, "by_level": by_level})
     return pd.DataFrame(rows).astype({"low": float, "high": float}) if rows else pd.DataFrame()
 
 
@@ -76,26 +76,26 @@ def _overlap(found: dict[str, Any]) -> str:
 
 def mask_agreement(cells: dict[str, Any], metrics: Path) -> list[dict[str, Any]]:
     """How a segmenter trained on real images sees the generated ones: Dice with their own masks, by augmenter cell."""
-    found = {key: read_json(metrics / "masks" / f"{key}.json") for key in cells["judge_masks"]}
+    found = {key: read_json(metrics / "masks" / f"{key}.json") for key in cells["score_masks"]}
     return [{"cell": key, "unavailable": "", "dice": None, "images": 0, **scores} for key, scores in found.items()]
 
 
 def _score_rows(head: dict[str, Any], found: dict[str, Any]) -> list[dict[str, Any]]:
     """A row over all images, and one a level."""
-    by_type = found["by_type"]
+    by_level = found["by_level"]
     whole = {"n": found["n"], **scores(found, [m for m in CLASSIFIERS if not m.between_levels])}
-    between = {m.name: by_type[m.name] for m in CLASSIFIERS if m.between_levels}
-    rows = [{**head, "skin_type": "all", **whole, "worst_type": by_type["worst_type"], **between}]
+    between = {m.name: by_level[m.name] for m in CLASSIFIERS if m.between_levels}
+    rows = [{**head, "level": "all", **whole, "worst_level": by_level["worst_level"], **between}]
     each = [m for m in CLASSIFIERS if m.each_level]
-    for skin_type, n in by_type["n"].items():
-        of_type = {key: values[skin_type] for key, values in by_type.items() if isinstance(values, dict)}
-        rows.append({**head, "skin_type": skin_type, "n": n, **scores(of_type, each)})
+    for level, n in by_level["n"].items():
+        of_type = {key: values[level] for key, values in by_level.items() if isinstance(values, dict)}
+        rows.append({**head, "level": level, "n": n, **scores(of_type, each)})
     return rows
 
 
 def _image_row(key: str, cell: dict[str, str], metrics: Path, column: str) -> dict[str, Any]:
     screened, scored = read_json(metrics / "screen" / f"{key}.json"), read_json(metrics / "fid" / f"{key}.json")
-    distances, concepts = scored["all"], scored["concepts"]
+    distances, concepts = scored["all"], scored["condition_accuracy"]
     names = [m.name for m in DISTANCES]
     intervals = {m: distances.get(f"{m}_interval", (None, None)) for m in names}
     return {
@@ -110,22 +110,22 @@ def _image_row(key: str, cell: dict[str, str], metrics: Path, column: str) -> di
         "class_consistency": _by_type(screened["class_consistency"], column),
         "memorisation_rests_on": _rests_on(screened["memorisation"]),
         **_tones(screened["skin_tone"]),
-        "judge_on_real": _by_type(screened.get("class_consistency_of_real_validation", {}), column),
+        "class_consistency_on_real": _by_type(screened.get("class_consistency_of_real_validation", {}), column),
         **{m: distances.get(m) for m in names},
         **{f"{m}_{end}": intervals[m][i] for m in names for i, end in enumerate(("low", "high"))},
-        "concepts": concepts.get("accuracy"),
-        "concepts_low": concepts.get("accuracy_interval", (None, None))[0],
-        "concepts_high": concepts.get("accuracy_interval", (None, None))[1],
-        "concepts_judge": concepts.get("judge"),
+        "condition_accuracy": concepts.get("accuracy"),
+        "condition_accuracy_low": concepts.get("accuracy_interval", (None, None))[0],
+        "condition_accuracy_high": concepts.get("accuracy_interval", (None, None))[1],
+        "ceiling": concepts.get("leave_one_out_ceiling"),
         "frechet_distance_of_majority_training_images": scored["majority_training_images"].get("frechet_distance"),
         "unavailable": distances.get("unavailable", ""),
     }
 
 
-def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
+def base_model_counterparts(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Of each scored augmenter cell that was fine-tuned, the one of its base model as it came, where the grid has one.
 
-    ``augmenters``: their settings, with levels as ``target_types``. Of several such cells for the same levels, one
+    ``augmenters``: their settings, with levels as ``target_levels``. Of several such cells for the same levels, one
     of the same mode and passes, else of text-to-image; of those one with the same captions, if there is one, for
     training must beat what the base model makes of them.
     """
@@ -134,7 +134,7 @@ def untrained_twins(cells: dict[str, Any], augmenters: dict[str, dict[str, Any]]
         return cell["base"] != NO_MODEL and cell["tokens"] == cell["adapter"] == NOTHING
 
     def aim(cell: dict[str, str]) -> tuple[str, str, Any]:
-        return cell["base"], cell["split"], augmenters[cell["augmenter"]]["target_types"]
+        return cell["base"], cell["split"], augmenters[cell["augmenter"]]["target_levels"]
 
     def way(cell: dict[str, str]) -> tuple[str, Any]:
         settings = augmenters[cell["augmenter"]]

@@ -41,16 +41,16 @@ def summary(r: Results, minimum: int) -> dict[str, Any]:
 def _summarise_classifiers(
     classifiers: pd.DataFrame, measures: Sequence[str], minimum: int, out: dict[str, Any]
 ) -> None:
-    keys = ["scenario", "architecture", "arm", "augmenter", "partition", "skin_type"]
+    keys = ["scenario", "architecture", "arm", "augmenter", "partition", "level"]
     counted = {"fewest": ("n", "min"), "draws": ("draw", "nunique")}
     means = {name: (name, "mean") for name in measures}
     for row in classifiers.groupby(keys, sort=True).agg(**means, **counted).reset_index().to_dict("records"):
         cell = "-".join(row[k] for k in keys[:4] if row[k])
         for name in measures:
-            by_type = out[name].setdefault(cell, {}).setdefault(row["partition"], {})
-            by_type[row["skin_type"]] = float(row[name]) if row["fewest"] >= minimum else None
+            by_level = out[name].setdefault(cell, {}).setdefault(row["partition"], {})
+            by_level[row["level"]] = float(row[name]) if row["fewest"] >= minimum else None
         out["draws"][cell] = int(row["draws"])
-    once = classifiers.drop_duplicates(["split", "partition", "skin_type"])
+    once = classifiers.drop_duplicates(["split", "partition", "level"])
     for row in once.groupby(["scenario", *keys[4:]])["n"].mean().reset_index().to_dict("records"):
         of_type = out["test_images"].setdefault(row["scenario"], {}).setdefault(row["partition"], {})
-        of_type[row["skin_type"]] = round(float(row["n"]), 1)
+        of_type[row["level"]] = round(float(row["n"]), 1)

@@ -57,7 +57,7 @@ def ablation(r: Results, *, papers: bool) -> list[dict[str, Any]]:
         for architecture in sorted(set(mine["architecture"])) if len(mine) else [""]:
             ours = dict.fromkeys(("test_light", "test", "holdout"), "")
             if architecture:
-                same = mine[(mine["architecture"] == architecture) & (mine["skin_type"] == "all")]
+                same = mine[(mine["architecture"] == architecture) & (mine["level"] == "all")]
                 ours = {p: _mean_std(same[same["partition"] == p]) for p in ours}
             rows.append({**head, "architecture": architecture, "ours": ours})
     return rows
@@ -66,7 +66,7 @@ def ablation(r: Results, *, papers: bool) -> list[dict[str, Any]]:
 def _overall(r: Results, partition: str) -> pd.DataFrame:
     if not len(r.classifiers):
         return pd.DataFrame(columns=["arm", "augmenter", "scenario", "architecture", "draw", "accuracy", "split", "n"])
-    return r.classifiers[(r.classifiers["partition"] == partition) & (r.classifiers["skin_type"] == "all")]
+    return r.classifiers[(r.classifiers["partition"] == partition) & (r.classifiers["level"] == "all")]
 
 
 def _mean_std(rows: pd.DataFrame) -> str:

@@ -5,12 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 
 
 def write_metrics(path: Path, values: dict[str, Any]) -> None:
     """Write ``values`` as JSON; NaN becomes null, floats keep six digits."""
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(_plain(values), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -37,7 +37,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
+def atomic_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is renamed to ``path``.
 
     ``synced``: before that its bytes are on the disk, so that not even a power cut leaves a part under the name.
@@ -56,7 +56,7 @@ def whole_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``path``; on success it replaces ``path``.
 
     Raises:

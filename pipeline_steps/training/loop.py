@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline_steps.stage.outputs import whole_file
+from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.progress import Track
 
 log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ def _save(
     losses: list[float],
 ) -> None:
     state = {"trainable": trainable, "optimiser": optimiser.state_dict(), "averages": averages, "losses": losses}
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         torch.save(state, temporary)
 
 

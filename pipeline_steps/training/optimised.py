@@ -6,10 +6,11 @@ from pipeline_steps.training.loop import Optimisation
 
 def optimisation(p: TrainingParams | Derivation) -> Optimisation:
     """The part that the training loop needs; a derived model's learning rate falls along a cosine."""
-    return _under(p, p.schedule if isinstance(p, TrainingParams) else "cosine")
+    return with_schedule(p, p.schedule if isinstance(p, TrainingParams) else "cosine")
 
 
-def _under(p: Optimised, schedule: str) -> Optimisation:
+def with_schedule(p: Optimised, schedule: str) -> Optimisation:
+    """The same with a schedule of the learning rate by name."""
     return Optimisation(
         p.steps,
         p.learning_rate,

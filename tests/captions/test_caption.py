@@ -12,13 +12,13 @@ ASK = """
 import dataclasses, json, sys
 from pipeline_steps import caption
 from pipeline_steps.captions.captioner import Captioned
-from pipeline_steps.items.store import Use
+from pipeline_steps.items.store import CacheStats
 
 def say(params, study):
     torch = sys.modules.get("torch")
     print(json.dumps(torch and torch.get_num_threads()))
     words = ["x"] * len(study.rows)
-    return Captioned(words, words, {}, Use(0, len(words)))
+    return Captioned(words, words, {}, CacheStats(0, len(words)))
 
 caption.BACKENDS = dict.fromkeys(caption.BACKENDS, say)
 rest = "--subset s.parquet --dataset d --out o --metrics m.json --tokenizer t --weights w".split()

@@ -30,39 +30,43 @@ def _words(text):
 
 def _composer(limit, phrases=None, short=None):
     phrases = phrases or {"colour": "{value}", "border": "{value} border", "texture": "{value}"}
-    filling = {"{token}": "basal cell carcinoma", "{tone}": "very dark"}
+    filling = {"{token}": "basal cell carcinoma", "{level}": "very dark"}
     whole = Reader(_words, limit, filling)
     # The other text encoder spells: its tokens are letters.
     other = Reader(len, short, filling) if short else None
-    return new_composer("{token}: {concepts}, on {tone} skin", "{token}, on {tone} skin", phrases, whole, other)
+    return new_composer("{token}: {concepts}, on {level} skin", "{token}, on {level} skin", phrases, whole, other)
 
 
 def _params(**changes):
-    values = {"backend": "concepts", "text": "{token}: {concepts}, on {tone} skin", "plain": "{token}, on {tone} skin"}
-    given = {"phrases": {"colour": "{value}"}, "tokenizer": SHIPPED, "tones": TONES}
+    values = {
+        "backend": "concepts",
+        "text": "{token}: {concepts}, on {level} skin",
+        "plain": "{token}, on {level} skin",
+    }
+    given = {"phrases": {"colour": "{value}"}, "tokenizer": SHIPPED, "level_words": TONES}
     return ConceptParams.model_validate(values | given | changes)
 
 
 def test_concepts_are_said_in_the_order_of_their_weight():
     made = _composer(99).compose({"texture": "scaly", "colour": "red", "border": "sharp", "itch": "true"})
-    assert made.caption == "{token}: red, sharp border, scaly, on {tone} skin"
+    assert made.caption == "{token}: red, sharp border, scaly, on {level} skin"
     assert (made.said, made.dropped) == (3, 0)
 
 
 @pytest.mark.parametrize("absent", ["", 0, "0", "False", None, float("nan"), "UNK", "no"])
 def test_what_is_absent_is_not_said(absent):
-    assert _composer(99).compose({"colour": "red", "border": absent}).caption == "{token}: red, on {tone} skin"
+    assert _composer(99).compose({"colour": "red", "border": absent}).caption == "{token}: red, on {level} skin"
 
 
 def test_an_annotation_opens_no_place():
-    assert _composer(99).compose({"colour": "{tone} red"}).caption == "{token}: tone red, on {tone} skin"
+    assert _composer(99).compose({"colour": "{level} red"}).caption == "{token}: level red, on {level} skin"
 
 
 @pytest.mark.parametrize("phrase", ["{name}", "{value}"])
 def test_yes_or_no_concepts_say_their_name(phrase):
     """SkinCon's columns hold 0 and 1, PAD-UFES-20's True and False."""
     made = _composer(99, {"Scale": phrase, "*": phrase}).compose({"Papule": 1, "Scale": "True", "Plaque": 0})
-    assert made.caption == "{token}: Scale, Papule, on {tone} skin"
+    assert made.caption == "{token}: Scale, Papule, on {level} skin"
 
 
 @given(st.lists(st.text("abc ", min_size=1).filter(str.strip), max_size=8), st.integers(7, 30))
@@ -102,9 +106,9 @@ def test_texts_that_cannot_fit_or_lack_a_place_are_refused():
         _composer(9, short=20)
     whole = Reader(_words, 9, {})
     with pytest.raises(DataError, match=r"must hold \{concepts\}"):
-        new_composer("{token} on {tone}", "{token} on {tone}", {}, whole)
-    with pytest.raises(DataError, match=r"\{token\} and \{tone\}"):
-        new_composer("{token}: {concepts}", "{token} on {tone}", {}, whole)
+        new_composer("{token} on {level}", "{token} on {level}", {}, whole)
+    with pytest.raises(DataError, match=r"\{token\} and \{level\}"):
+        new_composer("{token}: {concepts}", "{token} on {level}", {}, whole)
 
 
 def test_lengths_are_those_of_the_text_encoders_tokenizer():
@@ -124,18 +128,18 @@ def test_captions_of_a_study_and_their_counts(tmp_path):
     )
     what = Study(study, tmp_path, ItemStore(tmp_path))
     made = caption.caption(_params(), what, LEVELS)
-    assert made.captions == ["{token}: red with silvery scale, on {tone} skin", "{token}, on {tone} skin"]
+    assert made.captions == ["{token}: red with silvery scale, on {level} skin", "{token}, on {level} skin"]
     assert made.short_captions == made.captions
     assert made.counts == {"without_concepts": 1, "shortened": 0, "phrases_said": 1, "phrases_dropped": 0}
     with pytest.raises(DataError, match="no words for level 6"):
-        caption.caption(_params(tones=dict.fromkeys(range(1, 6), "x")), what, LEVELS)
+        caption.caption(_params(level_words=dict.fromkeys(range(1, 6), "x")), what, LEVELS)
 
 
 def test_short_captions_fit_under_every_tone_and_leave_room_for_no_other_name(tmp_path):
     """With the shipped Flux's tokenizers: its CLIP spells the names of conditions, its T5 knows them."""
     given = whole()["captioners"]["border_and_colour"]
     tokenizer = given["tokenizer"] | {"short": {"subfolder": "tokenizer", "max_tokens": 58}}
-    texts = {"text": "{token}, {tone}: {concepts}", "plain": "{token}, {tone}"}
+    texts = {"text": "{token}, {level}: {concepts}", "plain": "{token}, {level}"}
     params = ConceptParams.model_validate(given | texts | {"tokenizer": tokenizer})
     attributes = {"symmetry": "symmetric", "border": "rolled", "colour": "violaceous with grey scale"}
     conditions = ["psoriasis", "neutrophilic dermatoses"]
@@ -145,8 +149,8 @@ def test_short_captions_fit_under_every_tone_and_leave_room_for_no_other_name(tm
     longest = []
     for condition, short in zip(conditions, made.short_captions, strict=True):
         named = short.replace("{token}", condition)
-        longest.append(max(len(clip(named.replace("{tone}", tone)).input_ids) for tone in params.tones.values()))
+        longest.append(max(len(clip(named.replace("{level}", tone)).input_ids) for tone in params.level_words.values()))
     assert max(longest) <= 58
     assert made.short_captions[0] == made.captions[0], "a short name leaves room for all phrases"
-    assert made.short_captions[1] == "{token}, {tone}: symmetric, rolled border"
+    assert made.short_captions[1] == "{token}, {level}: symmetric, rolled border"
     assert made.counts["phrases_not_in_short"] == 1

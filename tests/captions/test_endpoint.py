@@ -137,9 +137,9 @@ def _params(url, **changes):
         "attempts": 4,
         "concurrency": 2,
         "budget": {"requests": 100, "cost": 0.0, "price_of_input": 1.0, "price_of_output": 10.0},
-        "most_failures": 0.5,
-        "text": "{token}: {concepts}, on {tone} skin",
-        "plain": "{token}, on {tone} skin",
+        "max_failure_fraction": 0.5,
+        "text": "{token}: {concepts}, on {level} skin",
+        "plain": "{token}, on {level} skin",
         "phrases": {"colour": "{value}", "border": "{value}"},
         "tokenizer": {
             "location": str(ROOT / "models/base/phantom-sd"),
@@ -148,7 +148,7 @@ def _params(url, **changes):
             "max_tokens": 64,
             "short": None,
         },
-        "tones": {t: f"tone {t}" for t in range(1, 7)},
+        "level_words": {t: f"tone {t}" for t in range(1, 7)},
     }
     return EndpointParams.model_validate(values | changes)
 
@@ -157,7 +157,7 @@ def test_the_image_itself_is_sent_and_a_reply_is_paid_once(tmp_path, serve):
     model = serve(lambda _n, _image: _answer(REPORT))
     study, pixels = _study(tmp_path)
     made = caption(_params(model.url), study)
-    assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 6
+    assert made.captions == ["{token}: red, sharp border, on {level} skin"] * 6
     assert made.counts["unusable_replies"] == {}
     sent = {np.asarray(Image.open(io.BytesIO(image))).tobytes() for image in model.images}
     assert sent == {image.tobytes() for image in pixels}
@@ -196,9 +196,9 @@ def test_what_never_passes_is_counted_and_asked_again_next_time(tmp_path, serve)
     down = [True]
     model = serve(lambda _n, _image: (503, {"Retry-After": "0"}, {}) if down else _answer(REPORT))
     study, _ = _study(tmp_path, 2)
-    made = caption(_params(model.url, attempts=2, most_failures=1.0), study)
+    made = caption(_params(model.url, attempts=2, max_failure_fraction=1.0), study)
     assert made.counts["unusable_replies"] == {"no answer: InternalServerError": 2}
-    assert made.captions == ["{token}, on {tone} skin"] * 2
+    assert made.captions == ["{token}, on {level} skin"] * 2
     assert model.requests == 4
     down.clear()
     assert caption(_params(model.url), study).counts["unusable_replies"] == {}
@@ -211,7 +211,7 @@ def test_what_never_passes_is_counted_and_asked_again_next_time(tmp_path, serve)
         (_answer("A red patch."), "not JSON"),
         (_answer({"asymmetry": "a", "border": "b"}), "colour: missing"),
         (_answer(REPORT | {"diagnosis": "psoriasis"}), "diagnosis: extra_forbidden"),
-        (_answer(REPORT | {"colour": "{tone} red"}), "colour: string_pattern_mismatch"),
+        (_answer(REPORT | {"colour": "{level} red"}), "colour: string_pattern_mismatch"),
         (_answer(REPORT | {"colour": "red " * 99}), "colour: string_too_long"),
         (_answer(""), "not JSON"),
     ],
@@ -222,11 +222,11 @@ def test_unusable_replies_are_counted_by_reason_and_not_paid_again(tmp_path, ser
     made = caption(_params(model.url, concurrency=1), study)
     assert made.counts["unusable_replies"] == {why: 1}
     assert made.counts["without_concepts"] == 1
-    assert min(made.captions) == "{token}, on {tone} skin"
+    assert min(made.captions) == "{token}, on {level} skin"
     assert caption(_params(model.url), study).captions == made.captions
     assert model.requests == 2
     with pytest.raises(DataError, match=r"1 of 2 images have no usable report \(1 x "):
-        caption(_params(model.url, most_failures=0.4), study)
+        caption(_params(model.url, max_failure_fraction=0.4), study)
 
 
 def test_a_refused_key_is_one_clear_error_and_the_key_stays_secret(tmp_path, serve, monkeypatch, capfd):
@@ -271,7 +271,7 @@ def test_a_killed_run_pays_nothing_twice(tmp_path, serve):
     study, _ = _study(tmp_path, 12)
     params = _params(model.url, timeout_seconds=60.0)
     code = (
-        "import ast, sys, pandas as pd\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\n"
+        "import ast, sys, pandas as pd\nfrom pathlib import Path\nsys.path[:0] = ['tests', 'tests/captions']\n"
         "from test_endpoint import *\nfolder = Path(sys.argv[1])\n"
         "rows = pd.read_parquet(folder / 'manifest.parquet')\n"
         "study = Study(rows, folder, ItemStore(folder / 'items'), Replies(folder / 'paid'))\n"
@@ -329,8 +329,8 @@ def test_a_report_that_stands_in_the_reasoning_alone_is_read_and_counted(tmp_pat
     thought = f'Perhaps {{"colour": "blue"}}. No: {json.dumps(REPORT)} it is.'
     model = serve(lambda _n, _image: _answer(None, **{where: thought}))
     study, _ = _study(tmp_path, 2)
-    made = caption(_params(model.url, most_failures=1.0), study)
-    assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 2
+    made = caption(_params(model.url, max_failure_fraction=1.0), study)
+    assert made.captions == ["{token}: red, sharp border, on {level} skin"] * 2
     assert (made.counts["unusable_replies"], made.counts["replies_in_reasoning"]) == ({}, 2)
 
 
@@ -352,7 +352,7 @@ def test_a_report_that_stands_in_the_reasoning_alone_is_read_and_counted(tmp_pat
 def test_a_model_that_thinks_and_does_not_answer_has_a_reason_of_its_own(tmp_path, serve, reply, why):
     model = serve(lambda _n, _image: reply)
     study, _ = _study(tmp_path, 2)
-    made = caption(_params(model.url, most_failures=1.0), study)
+    made = caption(_params(model.url, max_failure_fraction=1.0), study)
     assert (made.counts["unusable_replies"], made.counts["replies_in_reasoning"]) == ({why: 2}, 0)
 
 
@@ -369,9 +369,9 @@ def test_a_model_that_thinks_and_does_not_answer_has_a_reason_of_its_own(tmp_pat
 def test_words_around_the_object_do_not_matter(tmp_path, serve, said, structured):
     model = serve(lambda _n, _image: _answer(said))
     study, _ = _study(tmp_path, 2)
-    made = caption(_params(model.url, structured=structured, most_failures=1.0), study)
+    made = caption(_params(model.url, structured=structured, max_failure_fraction=1.0), study)
     assert made.counts["unusable_replies"] == {}
-    assert made.captions == ["{token}: red, sharp border, on {tone} skin"] * 2
+    assert made.captions == ["{token}: red, sharp border, on {level} skin"] * 2
     assert [("response_format" in body) for body, _ in model.bodies] == [structured == "json_schema"] * 2
 
 
@@ -407,7 +407,7 @@ def test_an_endpoint_on_this_machine_is_asked_directly(tmp_path, serve, monkeypa
     model = serve(lambda _n, _image: _answer(REPORT))
     study, _ = _study(tmp_path, 2)
     for url in (model.url, model.url.replace("127.0.0.1", "localhost")):
-        made = caption(_params(url, attempts=1, model=url, most_failures=1.0), study)
+        made = caption(_params(url, attempts=1, model=url, max_failure_fraction=1.0), study)
         assert made.counts["unusable_replies"] == {}
     assert (model.requests, proxy.requests) == (4, 0)
 
@@ -424,7 +424,16 @@ def test_a_server_that_none_of_us_wrote_answers(tmp_path):
     np.save(tmp_path / "masks.npy", np.zeros((6, 64, 64), bool))
     study = Study(rows, tmp_path, ItemStore(tmp_path / "items"), Replies(tmp_path / "paid"))
     here = by_local_model(LocalParams.model_validate(given["reports_phantom"] | {"location": str(folder)}), study)
-    same = ("schema_name", "reveal_condition", "max_reply_tokens", "text", "plain", "phrases", "tokenizer", "tones")
+    same = (
+        "schema_name",
+        "reveal_condition",
+        "max_reply_tokens",
+        "text",
+        "plain",
+        "phrases",
+        "tokenizer",
+        "level_words",
+    )
     shared = {name: given["reports_phantom"][name] for name in same}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -61,7 +61,7 @@ def _params(location, **changes):
         "schema_name": "dermaflux",
         "max_reply_tokens": 500,
         "batch_size": 2,
-        "most_failures": 0,
+        "max_failure_fraction": 0,
     }
     return LocalParams.model_validate(given | {"location": str(location)} | fast | changes)
 
@@ -81,7 +81,7 @@ def test_replies_of_random_weights_fit_the_schema_and_are_stored(tiny_vlm, tmp_p
     made = by_local_model(params, study)
     assert made.counts["unusable_replies"] == {}
     assert (made.use.reused, made.use.computed) == (0, 3)
-    assert all("{token}" in c and "{tone}" in c for c in made.captions)
+    assert all("{token}" in c and "{level}" in c for c in made.captions)
     monkeypatch.setattr("pipeline_steps.captions.local.new_reporter", None)  # nothing is asked twice
     again = by_local_model(params, study)
     assert (again.use.reused, again.captions) == (3, made.captions)
@@ -100,9 +100,9 @@ def test_the_image_is_shown_and_neighbours_change_nothing(tiny_vlm):
 
 
 def test_a_reply_that_is_cut_off_is_counted(tiny_vlm, tmp_path):
-    made = by_local_model(_params(tiny_vlm, max_reply_tokens=5, most_failures=1.0), _study(tmp_path))
+    made = by_local_model(_params(tiny_vlm, max_reply_tokens=5, max_failure_fraction=1.0), _study(tmp_path))
     assert made.counts["unusable_replies"] == {"cut off at max_reply_tokens": 3}
-    assert set(made.captions) == {"An image of {token} on the skin of {tone} individual"}
+    assert set(made.captions) == {"An image of {token} on the skin of {level} individual"}
     with pytest.raises(DataError, match="3 of 3 images have no usable report"):
         by_local_model(_params(tiny_vlm, max_reply_tokens=5), _study(tmp_path))
 

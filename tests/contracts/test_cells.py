@@ -32,7 +32,7 @@ def test_real_is_trained_once_whatever_the_augmenters(params):
     assert sum(c["arm"] == "real" for c in cells["train_classifier"].values()) == 2
     assert sum(c["arm"] == "syn" for c in cells["train_classifier"].values()) == 4
     assert sum(c["arm"] == "real" for c in cells["train_segmenter"].values()) == 2
-    assert cells["judge_masks"]["img2img_tokens_lora_untrained-i-1"] == {"split": "i-1"}
+    assert cells["score_masks"]["img2img_tokens_lora_untrained-i-1"] == {"split": "i-1"}
     segmenter = cells["train_segmenter"]["real_syn-img2img_tokens_lora_untrained-i-1"]
     assert segmenter["synthetic"] == "data/synthetic/img2img_tokens_lora_untrained-i-1"
     assert set(cells["invert_tokens"]) == {"tokens-i-0", "tokens-i-1"}
@@ -102,14 +102,14 @@ def test_cells_that_left_are_pruned_with_their_outputs(tmp_path, monkeypatch, pa
 
 
 def test_templates_are_chosen_by_image_and_exceptions_by_condition():
-    made = Templates(("a {token} {tone}", "b {token} {tone}"), {"psoriasis": "c {token} {tone}"})
+    made = Templates(("a {token} {level}", "b {token} {level}"), {"psoriasis": "c {token} {level}"})
     said = {made.caption("folliculitis", f"i{n}") for n in range(40)}
-    assert said == {"a {token} {tone}", "b {token} {tone}"}
+    assert said == {"a {token} {level}", "b {token} {level}"}
     assert made.caption("folliculitis", "i1") == made.caption("folliculitis", "i1")
-    assert made.caption("psoriasis", "i1") == "c {token} {tone}"
+    assert made.caption("psoriasis", "i1") == "c {token} {level}"
 
 
-@pytest.mark.parametrize("text", ["no places", "{token} only", "{token} {tone} {age}", "{token} {tone} {token}"])
+@pytest.mark.parametrize("text", ["no places", "{token} only", "{token} {level} {age}", "{token} {level} {token}"])
 def test_templates_without_their_places_are_refused(text):
     with pytest.raises(DataError, match="must hold"):
         check_template(text)

@@ -51,7 +51,7 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "base_models.sd.family": ("stable-diffusion", r"base_models\.sd\.family .*; did you mean stable_diffusion\?"),
     "captioners.reports_local.dtype": ("half", r"captioners\.reports_local\.dtype is 'half', none of float32"),
     "captioners.template.backend": ("templates", r"captioners\.template\.backend .*; did you mean template\?"),
-    "captioners.concepts.text": ("a {token} on {tone} skin", r"captioners\.concepts\.text .* hold \{concepts\}"),
+    "captioners.concepts.text": ("a {token} on {level} skin", r"captioners\.concepts\.text .* hold \{concepts\}"),
     "adapters.lora_tokens.training.schedule": ("constant_with_warmup", r"schedule is .*; did you mean constant\?"),
     "adapters.lora_tokens.method": ("Lora", r"adapters\.lora_tokens\.method is 'Lora', .*; did you mean lora\?"),
     "adapters.lora_tokens.rank": (0, r"adapters\.lora_tokens\.rank is 0: it should be greater than 0"),
@@ -61,19 +61,19 @@ SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "augmenters.lesiongen.scheduler_options": ({"algoritm_type": "x"}, r"names 'algoritm_type'.*algorithm_type"),
     "augmenters.majority_to_minority.strength": (1.5, r"majority_to_minority\.strength is 1\.5: .* equal to 1"),
     "augmenters.majority_to_minority.inversion": ("token", r"names inversions\.token,.*; did you mean tokens\?"),
-    "augmenters.majority_to_minority.target_types": (
+    "augmenters.majority_to_minority.target_levels": (
         [5, True],
-        r"target_types.* is true: .* true and false need quotes",
+        r"target_levels.* is true: .* true and false need quotes",
     ),
     "population.column": ("", r"population\.column is ''"),
     "population.levels": ([], r"population\.levels is \[\]"),
     "population.check": ("ITA", r"population\.check is 'ITA', none of ita; did you mean ita\?"),
-    "captioners.template.tones": (
+    "captioners.template.level_words": (
         "persn",
-        r"template\.tones is 'persn', .*; did you mean person\? .*population\.words",
+        r"template\.level_words is 'persn', .*; did you mean person\? .*population\.words",
     ),
     "subset.policy": ("paper", r"subset\.policy is 'paper', .*; did you mean paper_exact\?"),
-    "split.sampler": ("per-type", r"split\.sampler .*; did you mean per_type"),
+    "split.sampler": ("per-type", r"split\.sampler .*; did you mean per_level"),
     "split.leakage": ("excluded", r"split\.leakage .*; did you mean exclude\?"),
     "split.validation_fraction": (15, r"split\.validation_fraction is 15: it should be less than 1"),
     "features.extractor": ("inception_v3", r"features\.extractor .*; did you mean inception\?"),
@@ -200,8 +200,8 @@ def test_a_home_that_only_a_shell_knows_is_refused_with_the_whole_path(params):
 def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(params):
     for name, entry in params["captioners"].items():
         if name == "template":
-            del entry["tones"]["3"], entry["tones"]["5"]
-    assert "captioners.template.tones has no phrase for skin types III, V; add the keys 3, 5" in _mistakes(params)
+            del entry["level_words"]["3"], entry["level_words"]["5"]
+    assert "captioners.template.level_words has no phrase for skin types III, V; add the keys 3, 5" in _mistakes(params)
     params = copy.deepcopy(DEFAULT)
     params["grid"]["comparison"]["augmenters"] = ["tone_transfer"]
     del params["augmenters"]["tone_transfer"]["ita"]["6"]
@@ -214,7 +214,7 @@ def test_templates_that_speak_of_others_than_the_majority_are_refused(params):
     params["population"] |= {"majority": [5, 6], "minority": [1, 2]}
     said = "inversions.tokens.templates speak of level 1, 2, and the majority is skin types V, VI: write templates"
     assert said in _mistakes(params)
-    params["inversions"]["tokens"]["skin_types"] = []
+    params["inversions"]["tokens"]["levels"] = []
     checked_cells(params)
 
 
@@ -434,7 +434,7 @@ def test_every_number_has_bounds_and_every_word_of_a_vocabulary_is_closed(params
 
     for section, model, entry in _all_entries(params):
         visit(model, entry, section, entry)
-    references = r"\.(base|captioner|inversion|adapter|scheduler|encoder|algorithm_type)$|phrases|tones|\.words\."
+    references = r"\.(base|captioner|inversion|adapter|scheduler|encoder|algorithm_type)$|phrases|level_words|\.words\."
     shipped = r"_training\.(autoencoder|text_encoder|unet|scheduler|t5|transformer|vision|text)\."
     open_to_all = [at for at in accepted if not re.search(references, at) and not re.search(shipped, at)]
     assert open_to_all == []

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import pytest
 from conftest import ROOT, whole
+from pipeline_file import MODULES, STAGES
 from ruamel.yaml import YAML
 
 from pipeline_steps import (
@@ -33,9 +34,6 @@ from pipeline_steps.stage.params import read_params, read_yaml
 from pipeline_steps.stage.run import run
 from pipeline_steps.stage.threads import Threads
 
-DVC = read_yaml(ROOT / "dvc.yaml")["stages"]
-STAGES = {name: s.get("do", s) for name, s in DVC.items()}
-MODULES = {name: re.search(r"python -m (pipeline_steps\.\w+)", s["cmd"])[1] for name, s in STAGES.items()}
 READERS = ("read_params", "read_tagged")
 # A room imports rooms of lower layers alone; a stage's module imports all but the commands' rooms, and no other stage.
 LAYERS = (
@@ -59,7 +57,7 @@ def test_a_stage_depends_on_its_own_code_and_on_no_other(name):
 def test_the_code_of_a_stage_is_its_import_closure(tmp_path):
     digest_code.digest_code(tmp_path)
     names = {m.removeprefix("pipeline_steps.") for m in MODULES.values()} - {"digest_code"}
-    assert {f.stem for f in tmp_path.iterdir()} == names
+    assert {f.stem for f in tmp_path.iterdir()} >= names
     for name in names:
         closure = {f for f in import_closure(f"pipeline_steps.{name}") if closure_module.code_digest(f)}
         assert set(json.loads((tmp_path / f"{name}.json").read_text())) == closure

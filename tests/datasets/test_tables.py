@@ -92,8 +92,8 @@ def test_what_is_no_table_is_refused_with_the_row(tmp_path, content, said):
 def test_metadata_of_generated_images_is_text_where_it_is_text(tmp_path, labels):
     """Labels that looked like truths or numbers came back as such, and no prediction was right."""
     rows = {
-        "file_name": ["a.png", "b.png"], "condition": labels, "source_id": ["007", "8e1"], "source_type": 1,
-        "target_type": 5, "copy": 0, "seed": 2**62 + 1, "prompt": ["", "x"], "is_synthetic": True,
+        "file_name": ["a.png", "b.png"], "condition": labels, "source_id": ["007", "8e1"], "source_level": 1,
+        "target_level": 5, "copy": 0, "seed": 2**62 + 1, "prompt": ["", "x"], "is_synthetic": True,
         "starts_from_source": [True, False],
     }  # fmt: skip
     pd.DataFrame(rows).to_csv(tmp_path / "metadata.csv", index=False)

@@ -6,6 +6,7 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from hypothesis import given
 from hypothesis import strategies as st
+from small_models import HOW, LORA
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import (
@@ -17,7 +18,7 @@ from pipeline_steps.diffusion.conditioning import (
     save_tokens,
 )
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import Fit, Inversion, adapter_loss, inversion_loss, start_tokens
+from pipeline_steps.diffusion.fit import DenoisingTask, Inversion, adapter_loss, inversion_loss, start_tokens
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
@@ -33,10 +34,9 @@ from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.training.loop import Look, Optimisation, optimise
+from pipeline_steps.training.loop import Look, optimise
 
 SCHEDULE = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012).alphas_cumprod
-HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
 
 
 def _objectives():
@@ -76,12 +76,6 @@ def test_min_snr_weights_are_the_published_ones():
     assert torch.allclose(min_snr_weights(_objectives()["v_prediction"], t, 5), capped / (snr + 1), rtol=1e-3)
 
 
-@pytest.fixture
-def model(tiny_sd):
-    base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
-    return family(base), family(base).load(base)
-
-
 def _predict(f, c, seed=0):
     rng = torch.Generator().manual_seed(seed)
     x = torch.randn(2, 4, 8, 8, generator=rng).to(c.dtype)
@@ -93,9 +87,6 @@ def _images(n=3):
     return np.random.default_rng(0).integers(0, 255, size=(n, 16, 16, 3), dtype=np.uint8)
 
 
-LORA = adapters.Lora(2, 4, ("to_q", "to_k", "to_v", "to_out.0", "conv1"))
-
-
 def test_a_fresh_adapter_changes_nothing_and_a_trained_one_survives_its_file(model, tiny_sd, tmp_path):
     f, c = model
     before = _predict(f, c)
@@ -103,7 +94,7 @@ def test_a_fresh_adapter_changes_nothing_and_a_trained_one_survives_its_file(mod
     assert torch.equal(_predict(f, c), before)
     latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path / "items"))
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
-    fit = Fit(f, c, latents, 2, 0.0)
+    fit = DenoisingTask(f, c, latents, 2, 0.0)
     optimise(trainable, adapter_loss(fit, ["skin"] * 3, embeds), HOW, "lora")
     trained = _predict(f, c)
     assert not torch.allclose(trained, before, atol=1e-4)
@@ -132,7 +123,7 @@ def test_learned_tokens_train_alone_and_load_in_plain_diffusers(model, tiny_sd, 
     tokens = start_tokens(c, how)
     start = tokens.vectors["psoriasis"][1].clone()
     latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path / "items"))
-    learned, loss = inversion_loss(Fit(f, c, latents, 2, 0.0), tokens, ["psoriasis"] * 3, how)
+    learned, loss = inversion_loss(DenoisingTask(f, c, latents, 2, 0.0), tokens, ["psoriasis"] * 3, how)
     optimise(learned, loss, HOW, "inversion")
     assert not torch.allclose(learned[0].detach(), start, atol=1e-3)
     assert torch.allclose(learned[1].detach(), start, atol=1e-6), "a condition without images must not move"
@@ -242,7 +233,7 @@ def test_previews_change_no_bit_of_the_training(tiny_sd, tmp_path, monkeypatch):
         latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path / "items"))
         embeds = embed_prompts(f, c, Tokens({}), ["", "skin"], ItemStore(tmp_path / "items"))
         preview = Preview(f, c, [embeds["skin"]] * 2, embeds[""], "cell/all", (4, 8, 8))
-        loss = adapter_loss(Fit(f, c, latents, 2, 0.0), ["skin"] * 3, embeds)
+        loss = adapter_loss(DenoisingTask(f, c, latents, 2, 0.0), ["skin"] * 3, embeds)
         optimise(trainable, loss, HOW, "lora", looks=[Look(1, preview.draw)] if after else [])
         return trainable
 

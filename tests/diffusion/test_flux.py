@@ -18,7 +18,7 @@ from pipeline_steps.captions.captioner import Study
 from pipeline_steps.diffusion import adapters, flux
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import Fit, adapter_loss
+from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.objectives import noisy, target
@@ -160,7 +160,7 @@ def test_training_draws_the_noise_levels_of_sampling_at_the_same_size(model, tmp
     levels: list[float] = []
     _told(c, levels)
     mean = torch.randn(3, 4, side, side, generator=torch.Generator().manual_seed(0))
-    fit = Fit(f, c, LatentSet(mean, torch.zeros_like(mean)), 8, 0.0)
+    fit = DenoisingTask(f, c, LatentSet(mean, torch.zeros_like(mean)), 8, 0.0)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
     optimise(adapters.attach(c.denoiser, LORA, 0), adapter_loss(fit, ["skin"] * 3, embeds), HOW, "lora")
     off = (torch.tensor(levels)[:, None] - sampled.sigmas[None]).abs()
@@ -184,7 +184,7 @@ def test_a_trained_adapter_loads_in_a_plain_pipeline(model, base, tiny_flux, tmp
     trainable = adapters.attach(c.denoiser, LORA, 0)
     latents, _ = encode_images(f, c, _images(), store)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], store)
-    fit = Fit(f, c, latents, 2, 0.0)
+    fit = DenoisingTask(f, c, latents, 2, 0.0)
     losses = optimise(trainable, adapter_loss(fit, ["skin"] * 3, embeds), HOW, "lora")
     assert len(losses) == HOW.steps
     adapters.save(c.denoiser, tmp_path / "adapter")
@@ -259,8 +259,8 @@ def test_t5_reads_a_long_caption_whole_and_clip_a_short_one(long_flux, tmp_path)
     params = ConceptParams.model_validate(
         {
             "backend": "concepts",
-            "text": "{token} on {tone} skin: {concepts}",
-            "plain": "{token} on {tone} skin",
+            "text": "{token} on {level} skin: {concepts}",
+            "plain": "{token} on {level} skin",
             "phrases": {"*": "{value}"},
             "tokenizer": {**tokenizer, "short": {"subfolder": "tokenizer", "max_tokens": 77}},
             "tones": dict.fromkeys(range(1, 7), "very dark"),

@@ -7,47 +7,39 @@ import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 from PIL import Image
+from small_models import TERMS
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
-from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import Fit, Prior, adapter_loss, denoising_loss, draw_noised
+from pipeline_steps.diffusion.fit import DenoisingTask, Prior, adapter_loss, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.mask_channels import (
-    MaskTerms,
     as_images,
+    denormalise,
     learn_scale,
     load_convolutions,
     mask_loss,
     normalised,
     overlap_loss,
-    restored,
     widen,
 )
 from pipeline_steps.diffusion.objectives import noisy, target
 from pipeline_steps.diffusion.regions import check_base, conditioning, for_inpainting, training_conditions
 from pipeline_steps.diffusion.sample import Sampling, denoised, new_scheduler, sample
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.pixels.masks import blended
+from pipeline_steps.pixels.masks import paste
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.train_inpaint import ellipse
 from pipeline_steps.training.loop import Optimisation, optimise
 
 HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
-TERMS = MaskTerms(latent=1.0, overlap=0.5, below_sigma=1.0)
 LORA = adapters.Lora(2, 2, ("to_q", "conv1"))
 
 
 def _sampling(strength=1.0):
     options = {"scheduler": "DDIMScheduler", "scheduler_options": {}, "num_inference_steps": 10}
     return Sampling(**options, guidance_scale=2.0, guidance_interval=(0.0, 1.0), strength=strength)
-
-
-@pytest.fixture
-def model(tiny_sd):
-    base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
-    return family(base), family(base).load(base)
 
 
 def _images(n=3):
@@ -84,8 +76,8 @@ def test_an_inpainting_denoiser_does_at_first_what_it_did(model):
     with torch.no_grad():
         before = f.predict(c, x, t, e)
         for_inpainting(c.denoiser)
-        beside = conditioning(f, c, _images(), _masks())
-        assert torch.allclose(f.predict(c, torch.cat([x, beside], dim=1), t, e), before, atol=1e-6)
+        conditioning_latents = conditioning(f, c, _images(), _masks())
+        assert torch.allclose(f.predict(c, torch.cat([x, conditioning_latents], dim=1), t, e), before, atol=1e-6)
     check_base(c)
 
 
@@ -130,10 +122,10 @@ def test_our_inpainting_agrees_with_the_diffusers_pipeline(model, name, options,
         generator=torch.Generator().manual_seed(9),
     )  # fmt: skip
     e, empty = _embeds(f, c, ["skin"]), _embeds(f, c, [""])
-    source, beside = f.scale(c, f.encode(c, image)[0]), conditioning(f, c, image, mask)
-    ours = denoised(f, c, how, (e, empty), source, [9], beside=beside)
+    source, conditioning_latents = f.scale(c, f.encode(c, image)[0]), conditioning(f, c, image, mask)
+    ours = denoised(f, c, how, (e, empty), source, [9], conditioning_latents=conditioning_latents)
     assert torch.allclose(ours, theirs.images, atol=0.01)  # grey is 127 here, 127.5 there
-    other = denoised(f, c, how, (e, empty), 2 * source, [9], beside=beside)
+    other = denoised(f, c, how, (e, empty), 2 * source, [9], conditioning_latents=conditioning_latents)
     assert torch.equal(ours, other) == (strength == 1)
 
 
@@ -165,20 +157,20 @@ def test_our_img2img_noises_the_source_at_any_strength_as_the_diffusers_pipeline
 def test_what_is_kept_keeps_its_bits_and_the_rest_is_new():
     images, mask = _images(), _masks()
     made = 255 - images
-    mixed = blended(images, made, ~mask, feather=1.0)
+    mixed = paste(images, made, ~mask, feather=1.0)
     assert (mixed[mask] == images[mask]).all()
     far = np.stack([~m for m in mask])
     assert (mixed[far] != images[far]).any(axis=-1).mean() > 0.5
-    assert (blended(images, made, ~mask, feather=0.0)[~mask] == made[~mask]).all()
+    assert (paste(images, made, ~mask, feather=0.0)[~mask] == made[~mask]).all()
 
 
 def test_where_both_parts_are_painted_nothing_of_the_source_stays():
     mask = _masks()
     source, dark = np.full_like(_images(), 255), np.zeros_like(_images())
     for feather in (0.0, 1.0, 3.0):
-        lesion = blended(source, dark, mask, feather, edge="outside")
-        assert (blended(lesion, dark, ~mask, feather, edge="outside") == 0).all()
-    rim = blended(blended(source, dark, mask, feather=1.0), dark, ~mask, feather=1.0)
+        lesion = paste(source, dark, mask, feather, edge="outside")
+        assert (paste(lesion, dark, ~mask, feather, edge="outside") == 0).all()
+    rim = paste(paste(source, dark, mask, feather=1.0), dark, ~mask, feather=1.0)
     assert rim.any(), "an edge that is soft inside would leave a pale rim"
 
 
@@ -199,7 +191,7 @@ def test_regions_are_encoded_once(model, tmp_path):
 def _pairs(f, c, store):
     image, grey = (encode_images(f, c, i, store)[0] for i in (_images(), as_images(_masks())))
     both = LatentSet(torch.cat([image.mean, grey.mean], dim=1), torch.cat([image.std, grey.std], dim=1))
-    return Fit(f, c, both, 2, 0.0, masks=torch.from_numpy(_masks().astype(np.float32)), mask_terms=TERMS)
+    return DenoisingTask(f, c, both, 2, 0.0, masks=torch.from_numpy(_masks().astype(np.float32)), mask_terms=TERMS)
 
 
 def test_image_and_mask_are_learned_saved_and_loaded(model, tiny_sd, tmp_path):
@@ -228,7 +220,7 @@ def test_the_mask_half_is_noise_like_and_comes_back(model, tmp_path):
     seen = normalised(c.denoiser, latents)
     assert torch.allclose(seen.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-5)
     assert torch.allclose(seen.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-5)
-    assert torch.allclose(restored(c.denoiser, seen), latents, atol=1e-4)
+    assert torch.allclose(denormalise(c.denoiser, seen), latents, atol=1e-4)
     adapters.save(c.denoiser, tmp_path)
     scale = c.denoiser.mask_scale
     c.denoiser.mask_scale = (torch.zeros(1), torch.ones(1))
@@ -255,7 +247,12 @@ def test_every_weight_can_be_trained_saved_and_loaded(model, tiny_sd, tmp_path):
     before = {k: v.clone() for k, v in c.denoiser.state_dict().items()}
     latents, _ = encode_images(f, c, _images(), store)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], store)
-    optimise(adapters.unfreeze(c.denoiser), adapter_loss(Fit(f, c, latents, 2, 0.0), ["skin"] * 3, embeds), HOW, "full")
+    optimise(
+        adapters.unfreeze(c.denoiser),
+        adapter_loss(DenoisingTask(f, c, latents, 2, 0.0), ["skin"] * 3, embeds),
+        HOW,
+        "full",
+    )
     assert all(not torch.equal(v, before[k]) for k, v in c.denoiser.state_dict().items() if v.ndim > 1)
     adapters.save(c.denoiser, tmp_path / "whole")
     fresh = f.load(BaseModel("stable_diffusion", str(tiny_sd), None, "float32"))
@@ -334,7 +331,7 @@ def test_errors_within_lesions_count_as_much_as_is_said(model, tmp_path):
     e, rows = _embeds(f, c, ["skin"] * 3), torch.arange(3)
 
     def loss(**changes):
-        fit = Fit(f, c, latents, 3, 0.0, **changes)
+        fit = DenoisingTask(f, c, latents, 3, 0.0, **changes)
         return float(denoising_loss(fit, draw_noised(fit, rows, torch.Generator().manual_seed(4)), e))
 
     assert loss(masks=masks, lesion_weight=1.0) == loss()
@@ -345,7 +342,7 @@ def test_errors_within_lesions_count_as_much_as_is_said(model, tmp_path):
 def test_the_prior_adds_its_share(model, tmp_path):
     f, c = model
     latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path))
-    fit, e = Fit(f, c, latents, 2, 0.0), _embeds(f, c, ["skin"])[0]
+    fit, e = DenoisingTask(f, c, latents, 2, 0.0), _embeds(f, c, ["skin"])[0]
 
     def loss(weight):
         whole = adapter_loss(fit, ["skin"] * 3, {"skin": e}, None if weight is None else Prior(fit, e, weight))

@@ -10,7 +10,7 @@ from conftest import ROOT, whole
 from pydantic import ValidationError
 
 from pipeline_steps import generate, invert_tokens
-from pipeline_steps.generation.jobs import Made, plan_jobs
+from pipeline_steps.generation.jobs import GeneratedImages, plan_jobs
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.stage.errors import DataError
 
@@ -31,8 +31,8 @@ def planned(tmp_path, monkeypatch):
     seen = []
 
     def plan(params, _inputs, _out):
-        seen.append({job.target_type for job in plan_jobs(TRAIN, params.model_copy(update={"max_sources": 0}))})
-        return Made([], [], [], "", 0, 0)
+        seen.append({job.target_level for job in plan_jobs(TRAIN, params.model_copy(update={"max_sources": 0}))})
+        return GeneratedImages([], [], [], "", 0, 0)
 
     def run(params, augmenter):
         Path("params.yaml").write_text(json.dumps(params))
@@ -60,7 +60,7 @@ def test_images_are_made_for_the_minority(planned, minority):
 
 
 def test_named_types_are_made_and_it_says_so_where_they_are_not_the_minoritys(planned, capsys):
-    settings = {**PARAMS["augmenters"]["lesiongen"], "target_types": [2, 3]}
+    settings = {**PARAMS["augmenters"]["lesiongen"], "target_levels": [2, 3]}
     assert planned({**PARAMS, "augmenters": {"mine": settings}}, "mine") == {"2", "3"}
     assert "augmenters.mine asks for skin types II, III, the minority is skin types V, VI" in capsys.readouterr().out
     planned(PARAMS, "lesiongen")
@@ -69,9 +69,9 @@ def test_named_types_are_made_and_it_says_so_where_they_are_not_the_minoritys(pl
 
 @pytest.mark.parametrize("types", [[], [True], [[5]], [None], ["unknown"], "majority", "5"])
 def test_targets_that_are_no_levels_are_refused(types):
-    given = {"mode": "any", "images_per_source": 1, "max_sources": 0, "type_choice": "random", "seed": 0}
+    given = {"mode": "any", "images_per_source": 1, "max_sources": 0, "level_choice": "random", "seed": 0}
     with pytest.raises(ValidationError):
-        JobParams.model_validate({**given, "target_types": types})
+        JobParams.model_validate({**given, "target_levels": types})
 
 
 @pytest.mark.parametrize("profile", sorted(f.stem for f in (ROOT / "config/profiles").glob("*.yaml")))
@@ -79,16 +79,16 @@ def test_profiles_name_types_only_where_they_are_not_the_minority(profile):
     """Else changing the minority there would leave the targets behind."""
     params = whole(profile)
     minority = set(params["population"]["minority"])
-    repeated = [name for name, a in params["augmenters"].items() if set(a["target_types"]) == minority]
+    repeated = [name for name, a in params["augmenters"].items() if set(a["target_levels"]) == minority]
     assert repeated == []
 
 
 def test_a_source_known_by_its_group_alone_gets_a_type_by_choice():
     params = JobParams(
-        mode="any", images_per_source=4, max_sources=0, target_types=(5, 6), type_choice="balanced", seed=0
+        mode="any", images_per_source=4, max_sources=0, target_levels=(5, 6), level_choice="balanced", seed=0
     )
     jobs = plan_jobs(TRAIN.assign(level=["12", "56"] * 30), params)
-    counted = pd.Series([(job.source_type, job.target_type) for job in jobs]).value_counts().to_dict()
+    counted = pd.Series([(job.source_level, job.target_level) for job in jobs]).value_counts().to_dict()
     assert counted == {(group, level): 60 for group in ("12", "56") for level in "56"}
 
 

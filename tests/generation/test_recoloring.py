@@ -22,8 +22,8 @@ def _params(**changes):
     values = {
         "images_per_source": 2,
         "max_sources": 0,
-        "target_types": ("5", "6"),
-        "type_choice": "random",
+        "target_levels": ("5", "6"),
+        "level_choice": "random",
         "seed": 0,
         "feather": 1.0,
     }
@@ -62,7 +62,7 @@ def test_images_show_their_target_type_and_keep_the_lesion(tmp_path):
     kept = [np.array_equal(i[m], drawn[int(j.source_id[1:])].image[m]) for i, j, m in _with_masks(images, jobs, drawn)]
     assert all(kept)
     shown = np.array([type_from_ita(float(v)) for v in border_ita(images)])
-    wanted = np.array([int(j.target_type) for j in jobs])
+    wanted = np.array([int(j.target_level) for j in jobs])
     assert (np.abs(shown - wanted) <= 1).all()
     assert {5, 6} == set(wanted)
 
@@ -92,11 +92,11 @@ def test_a_target_type_needs_a_range(tmp_path):
 
 def test_target_types_are_drawn_or_taken_in_turn(tmp_path):
     _, train, _ = _dataset(tmp_path)
-    balanced = plan_jobs(train, _params(type_choice="balanced", images_per_source=4))
-    by_source = pd.DataFrame({"source": [j.source_id for j in balanced], "type": [j.target_type for j in balanced]})
+    balanced = plan_jobs(train, _params(level_choice="balanced", images_per_source=4))
+    by_source = pd.DataFrame({"source": [j.source_id for j in balanced], "type": [j.target_level for j in balanced]})
     assert (by_source.groupby(["source", "type"]).size() == 2).all()
-    assert len({j.target_type for j in balanced if j.copy == 0}) == 2, "sources begin with different types"
+    assert len({j.target_level for j in balanced if j.copy == 0}) == 2, "sources begin with different types"
     drawn = plan_jobs(train, _params(images_per_source=4))
     assert [j.seed for j in drawn] == [j.seed for j in balanced], "the noise does not depend on the choice"
     own = train.assign(level="6")
-    assert {j.target_type for j in plan_jobs(own, _params(type_choice="balanced"))} == {"6"}
+    assert {j.target_level for j in plan_jobs(own, _params(level_choice="balanced"))} == {"6"}

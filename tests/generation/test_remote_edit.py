@@ -82,10 +82,10 @@ def study(tmp_path, monkeypatch):
     masks = np.stack([ellipse(rng, 32, (0.2, 0.3)) for _ in range(3)])
     np.save(tmp_path / "pixels.npy", images)
     np.save(tmp_path / "masks.npy", masks)
-    said = {"caption": "An image of {token} on {tone} skin", "short_caption": "{token} on {tone} skin"}
+    said = {"caption": "An image of {token} on {level} skin", "short_caption": "{token} on {level} skin"}
     captions = pd.DataFrame({"image_id": manifest["image_id"], **said})
     captions.to_parquet(tmp_path / "captions.parquet")
-    (tmp_path / "tones.json").write_text(json.dumps({str(t): f"tone {t}" for t in range(1, 7)}))
+    (tmp_path / "words.json").write_text(json.dumps({str(t): f"tone {t}" for t in range(1, 7)}))
     train = manifest.assign(condition="psoriasis", level="1", sha256=[str(i) for i in range(3)])
     return images, masks, train, Inputs(*[tmp_path] * 5)
 
@@ -96,8 +96,8 @@ def _params(url, **changes):
         "captioner": "template",
         "images_per_source": 1,
         "max_sources": 0,
-        "target_types": ("6",),
-        "type_choice": "random",
+        "target_levels": ("6",),
+        "level_choice": "random",
         "seed": 0,
         "region": "surroundings",
         "size": 64,

@@ -19,7 +19,7 @@ def _through(store, keys, seen, batch=4):
         seen.append(list(batch_positions))
         return [keys[i].encode() for i in batch_positions]
 
-    return store.through(keys, compute, batch, "test")
+    return store.get_or_compute(keys, compute, batch, "test")
 
 
 def test_only_absent_items_are_computed_in_fixed_batches(tmp_path):

@@ -35,7 +35,7 @@ def _table(*levels):
 
 def _by_type(*levels, minimum=10):
     how = HOW.model_copy(update={"minimum_level_images": minimum})
-    return score(_table(*levels), how)["by_type"]
+    return score(_table(*levels), how)["by_level"]
 
 
 def _scored(truth, predicted, skin_type):
@@ -61,7 +61,7 @@ def test_scores_agree_with_sklearn():
 def test_gaps_by_type():
     found = _by_type((1, "a", 10, 10), (1, "b", 10, 10), (6, "a", 10, 10), (6, "b", 10, 2))
     assert found["accuracy"] == {"1": 1.0, "6": 0.6}
-    assert found["worst_type"] == "6"
+    assert found["worst_level"] == "6"
     assert (found["worst_accuracy"], found["gap"]) == (pytest.approx(0.6), pytest.approx(0.4))
 
 
@@ -72,7 +72,7 @@ def test_equalized_odds_look_at_false_positives_too_and_equal_opportunity_at_rec
     """
     truth = pd.Series((["a"] * 20 + ["b"] * 20 + ["c"] * 20) * 2)
     predicted = pd.Series(["a"] * 10 + ["c"] * 50 + ["a"] * 40 + ["c"] * 20)
-    found = _scored(truth, predicted, pd.Series([1] * 60 + [6] * 60))["by_type"]
+    found = _scored(truth, predicted, pd.Series([1] * 60 + [6] * 60))["by_level"]
     assert found["equalized_odds_difference"] == pytest.approx(0.75)
     assert found["equal_opportunity_difference"] == pytest.approx(0.5)
     assert found["classes_compared"] == ["a", "b", "c"]
@@ -81,11 +81,11 @@ def test_equalized_odds_look_at_false_positives_too_and_equal_opportunity_at_rec
 def test_types_of_few_images_give_no_worst_type_and_no_gap():
     """One image of type 6, and it is wrong: no one may read a gap of 1 from it."""
     found = _by_type((1, "a", 20, 18), (1, "b", 20, 18), (2, "a", 20, 16), (2, "b", 20, 16), (6, "a", 1, 0))
-    assert (found["worst_type"], found["gap"]) == ("2", pytest.approx(0.1))
+    assert (found["worst_level"], found["gap"]) == ("2", pytest.approx(0.1))
     assert found["compared"] == ["1", "2"]
     assert (found["n"]["6"], found["accuracy"]["6"]) == (1, 0.0)
     alone = _by_type((1, "a", 20, 18), (6, "a", 1, 0))
-    assert alone["worst_type"] is None
+    assert alone["worst_level"] is None
     assert math.isnan(alone["worst_accuracy"])
     assert math.isnan(alone["gap"])
 
@@ -125,9 +125,9 @@ def test_each_wrong_image_moves_an_interval_down():
 
 def test_an_interval_in_the_metrics_never_has_no_width():
     found = score(_table((1, "a", 12, 12), (1, "b", 12, 12), (6, "a", 12, 0), (6, "b", 1, 0)), HOW)
-    for low, high in (found["accuracy_interval"], *found["by_type"]["accuracy_interval"].values()):
+    for low, high in (found["accuracy_interval"], *found["by_level"]["accuracy_interval"].values()):
         assert high - low > 0.05
-    assert found["by_type"]["accuracy_interval"]["1"][0] == pytest.approx(0.025 ** (1 / 24))
+    assert found["by_level"]["accuracy_interval"]["1"][0] == pytest.approx(0.025 ** (1 / 24))
 
 
 def test_one_group_has_no_interval():

@@ -8,7 +8,7 @@ import torch
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import Fit, adapter_loss
+from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.sample import Sampling, sample
@@ -77,7 +77,7 @@ def test_fine_tuning_and_sampling_agree_with_the_cpu(kind, tiny_sd, tiny_flux, t
         width = c.denoiser.config.get("joint_attention_dim") or c.denoiser.config.cross_attention_dim
         embeds = torch.randn(length, width, generator=torch.Generator().manual_seed(0))
         trainable = adapters.attach(c.denoiser, adapters.Lora(2, 4, ("to_q", "to_v")), 0)
-        loss = adapter_loss(Fit(f, c, latents, 4, 0.0), ["x"] * 8, {"x": embeds})
+        loss = adapter_loss(DenoisingTask(f, c, latents, 4, 0.0), ["x"] * 8, {"x": embeds})
         losses = optimise(trainable, loss, HOW, where)
         adapters.save(c.denoiser, tmp_path / f"{where}-adapter")
         s = Sampling(

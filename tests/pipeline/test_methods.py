@@ -105,13 +105,13 @@ def test_images_come_with_masks_that_segmenters_learn_from(methods):
     assert np.allclose(rows["dice"], 2 * rows["iou"] / (1 + rows["iou"])), "Dice is a function of IoU"
     assert overlap["dice"] == pytest.approx(rows["dice"].mean(), abs=1e-5)
     of_types = rows.groupby("level")["dice"].mean()
-    assert {t: s["dice"] for t, s in overlap["by_type"].items()} == pytest.approx(
+    assert {t: s["dice"] for t, s in overlap["by_level"].items()} == pytest.approx(
         {str(t): value for t, value in of_types.items()}, abs=1e-5
     )
     judged = json.loads((clone / "metrics/masks/skindualgen-iii-0.json").read_text())
     accepted = pd.read_parquet(clone / "data/screened/skindualgen-iii-0.parquet")["accepted"].sum()
     assert judged["images"] == accepted > 0
-    of_types = judged["by_type"].values()
+    of_types = judged["by_level"].values()
     assert judged["dice"] == pytest.approx(sum(t["dice"] * t["images"] for t in of_types) / accepted, abs=1e-5)
     loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(clone / "hf"))
     assert loaded.num_rows == len(table)

@@ -70,7 +70,7 @@ def test_guidance_changes_generation_and_what_follows(toy_copy):
 @pytest.mark.slow
 def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_copy):
     params = toy_copy / "params.yaml"
-    new = "condition_templates: {psoriasis: 'A scaly {token} on the skin of {tone} individual'}"
+    new = "condition_templates: {psoriasis: 'A scaly {token} on the skin of {level} individual'}"
     params.write_text(params.read_text().replace("condition_templates: {}", new))
     ran = repro(toy_copy, "finetune")
     assert ran == {"check_params", "caption@template", "finetune@lora_tokens-iii-0"}
@@ -101,9 +101,9 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     rows["condition"] = "psoriasis"
     params = TemplateParams(
         backend="template",
-        templates=("{token} on {tone} skin", "{tone} skin with {token}"),
+        templates=("{token} on {level} skin", "{level} skin with {token}"),
         condition_templates={},
-        tones={level: level for level in "123456"},
+        level_words={level: level for level in "123456"},
     )
     base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
     f = family(base)
@@ -150,7 +150,7 @@ def test_a_renamed_source_keeps_its_image(tmp_path, toy, monkeypatch):
     rows = read_partition(Path("data/splits/iii-0.parquet"), "train")
     renamed = rows.assign(image_id="renamed-" + rows["image_id"])
     jobs, others = (plan_jobs(r, params) for r in (rows, renamed))
-    assert [(j.seed, j.target_type) for j in jobs] == [(j.seed, j.target_type) for j in others]
+    assert [(j.seed, j.target_level) for j in jobs] == [(j.seed, j.target_level) for j in others]
     assert len({j.seed for j in jobs}) == len(jobs)
 
 
@@ -162,7 +162,7 @@ def test_generated_images_load_as_an_image_folder_and_carry_their_origin(toy):
     assert len(loaded) == 14
     assert loaded[0]["is_synthetic"]
     assert loaded[0]["image"].size == (64, 64)
-    assert {str(level) for level in loaded["target_type"]} <= {"5", "6"}
+    assert {str(level) for level in loaded["target_level"]} <= {"5", "6"}
     table = pd.read_csv(folder / "metadata.csv")
     from PIL import Image
 

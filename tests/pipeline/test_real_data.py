@@ -56,8 +56,8 @@ def test_pad_ufes_photographs_and_masks(real_data, tmp_path):
     assert report["images"] == {"present": 270, "missing": 0, "quarantined": 0}
     manifest = pd.read_parquet(out / "manifest.parquet")
     assert manifest["has_mask"].all()
-    by_type = manifest["fitzpatrick_scale"].value_counts().to_dict()
-    assert by_type == {1: 18, 2: 86, 3: 41, 4: 17, 5: 1}
+    by_level = manifest["fitzpatrick_scale"].value_counts().to_dict()
+    assert by_level == {1: 18, 2: 86, 3: 41, 4: 17, 5: 1}
     assert manifest["patient_id"].nunique() == 215
     pairs = pd.read_csv(real_data / "pad_ufes_20/metadata.csv", dtype=str)[
         ["patient_id", "lesion_id"]

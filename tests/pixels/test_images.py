@@ -208,8 +208,8 @@ def _jp2(pixels, box):
     header, old = file.index(b"jp2h") - 4, file.index(b"colr") - 4
     (length,), (outer,) = struct.unpack(">I", file[old : old + 4]), struct.unpack(">I", file[header : header + 4])
     new = struct.pack(">I4s", 8 + len(box), b"colr") + box
-    grown = struct.pack(">I", outer + len(new) - length)
-    return file[:header] + grown + file[header + 4 : old] + new + file[old + length :]
+    dilate = struct.pack(">I", outer + len(new) - length)
+    return file[:header] + dilate + file[header + 4 : old] + new + file[old + length :]
 
 
 def _avif(pixels, primaries, transfer):

@@ -14,7 +14,7 @@ from pipeline_steps import screen
 from pipeline_steps.datasets import pad_ufes_20
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.table import Decoding
-from pipeline_steps.features.skin_tone import ToneRule, judge, measure, measured_where
+from pipeline_steps.features.skin_tone import ToneRule, check_tones, measure, measured_where
 from pipeline_steps.features.tone_agreement import Sides, agreement
 from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE
 from pipeline_steps.pixels.ita import border_ita, skin_ita, skin_pixels, types_from_itas
@@ -62,7 +62,7 @@ def test_an_image_without_skin_has_no_tone_and_no_verdict():
     assert np.isnan(skin_ita(blue[0], None))
     real = [d.image for d in _drawn(6, 12)]
     rows = _rows([6] * 12)
-    tones = judge(np.full(12, 6), measure(blue, None), rows, measure(np.stack(real), None), RULE)
+    tones = check_tones(np.full(12, 6), measure(blue, None), rows, measure(np.stack(real), None), RULE)
     assert not tones.wrong.any()
     assert tones.report["generated_unmeasured"] == {"6": 12}
 
@@ -80,7 +80,7 @@ def _judged(annotated, shown, wanted=6, made=1, group=str):
     real = np.stack([_drawn(t, 1, i)[0].image for i, t in enumerate(shown)])
     generated = np.stack([d.image for d in _drawn(made, 4)])
     rows = _rows(annotated, group)
-    return judge(np.full(4, wanted), measure(generated, None), rows, measure(real, None), RULE)
+    return check_tones(np.full(4, wanted), measure(generated, None), rows, measure(real, None), RULE)
 
 
 def test_a_wrong_tone_is_rejected_where_the_measure_is_right_on_real_images():
@@ -164,7 +164,7 @@ def _run_stage(folder, shown, monkeypatch):
     rows.to_parquet(folder / "split.parquet")
     np.save(folder / "data/pixels.npy", np.stack([d.image for d in drawn]))
     np.save(folder / "data/masks.npy", np.stack([np.asarray(d.mask) for d in drawn]))
-    made = pd.DataFrame({"file_name": [f"{i}.png" for i in range(4)], "condition": "psoriasis", "target_type": "6"})
+    made = pd.DataFrame({"file_name": [f"{i}.png" for i in range(4)], "condition": "psoriasis", "target_level": "6"})
     made.assign(source_id=public_ids(rows)[:4], **{STARTS_FROM_SOURCE: True}).to_csv(folder / "metadata.csv")
     for i, one in enumerate(_drawn(1, 4, 500)):
         Image.fromarray(one.image).save(folder / f"{i}.png")
@@ -184,7 +184,7 @@ def test_on_the_photographs_at_hand_nothing_would_be_rejected(real_data):
     split = _rows(list(types), group=lambda i: rows["patient_id"].iloc[i])
     real = measure(np.stack([one.pixels for one in loaded]), [one.mask for one in loaded])
     dark = measure(np.stack([d.image for d in _drawn(6, 4)]), None)
-    tones = judge(np.array([1, 2, 3, 4]), dark, split, real, RULE)
+    tones = check_tones(np.array([1, 2, 3, 4]), dark, split, real, RULE)
     assert not tones.wrong.any()
     assert set(tones.report["rejects_nothing_because"]) == {"1", "2", "3", "4"}
     assert tones.report["real_images"]["all"]["misjudged"] > RULE.largest_error

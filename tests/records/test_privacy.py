@@ -58,8 +58,8 @@ def test_generated_files_their_metadata_and_text_carry_public_ids_alone(own_set,
         tmp_path / "split.parquet"
     )
     params = ToneTransferParams(
-        mode="tone_transfer", images_per_source=2, max_sources=0, target_types=("5", "6"), type_choice="random", seed=0,
-        region="everywhere", feather=0.0, ita={5: (-20.0, 0.0), 6: (-60.0, -40.0)},
+        mode="tone_transfer", images_per_source=2, max_sources=0, seed=0, target_levels=("5", "6"),
+        level_choice="random", region="everywhere", feather=0.0, ita={5: (-20.0, 0.0), 6: (-60.0, -40.0)},
     )  # fmt: skip
     out = tmp_path / "data/synthetic/cell"
     generate.generate(params, Inputs(dataset, tmp_path / "split.parquet", tmp_path, tmp_path, tmp_path), out)
@@ -71,7 +71,8 @@ def test_generated_files_their_metadata_and_text_carry_public_ids_alone(own_set,
     assert SECRET not in str(pictures)
     table = pd.read_csv(out / "metadata.csv")
     assert set(table["source_id"]) == set(manifest["public_id"])
-    assert all(name.split("/")[1].startswith(f"{source}-") for name, source in zip(table["file_name"], table["source_id"], strict=True))  # fmt: skip  # noqa: E501
+    named = zip(table["file_name"], table["source_id"], strict=True)
+    assert all(name.split("/")[1].startswith(f"{source}-") for name, source in named)
     sheet = gallery.sheet("cell", open_dataset(dataset), out, None, 1)  # it finds the sources
     assert SECRET not in sheet.caption + str(Image.open(io.BytesIO(sheet.png)).info)
 
@@ -118,7 +119,7 @@ def test_a_collision_of_public_ids_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_cards_and_the_reports_parameters_show_no_place(path):
-    train = pd.DataFrame({"condition": ["psoriasis"], "level": ["1"], "target_type": ["5"]})
+    train = pd.DataFrame({"condition": ["psoriasis"], "level": ["1"], "target_level": ["5"]})
     settings = {"captioner": "template", "weights": path, "nested": {"deep": [path]}, "note": f"from {path}"}
     if " " in path:
         settings["note"] = f"from '{path}'"

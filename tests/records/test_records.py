@@ -25,7 +25,7 @@ from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.manifest import safe_path
 from pipeline_steps.records.skin_types import parse_skin_type, type_from_ita
 from pipeline_steps.stage.errors import BadImageError, DataError
-from pipeline_steps.stage.outputs import BusyError, OutputError, whole_file, whole_folder
+from pipeline_steps.stage.outputs import BusyError, OutputError, atomic_file, atomic_folder
 
 D = Decoding(16, "center_crop", 1_000_000)
 
@@ -171,19 +171,19 @@ def test_text_goes_into_a_png_without_touching_its_pixels():
 
 def test_a_second_writer_of_a_folder_is_turned_away(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with whole_folder(Path("out")) as first:
+    with atomic_folder(Path("out")) as first:
         (first / "a").write_text("1")
-        with pytest.raises(BusyError, match=r"out .*another process"), whole_folder(Path("out")):
+        with pytest.raises(BusyError, match=r"out .*another process"), atomic_folder(Path("out")):
             pass
     assert (tmp_path / "out/a").read_text() == "1"
-    with whole_folder(Path("out")) as again:
+    with atomic_folder(Path("out")) as again:
         (again / "b").write_text("2")
     assert [f.name for f in Path("out").iterdir()] == ["b"]
 
 
 def test_a_full_disk_names_the_output_and_leaves_the_old_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with whole_file(Path("m.json")) as first:
+    with atomic_file(Path("m.json")) as first:
         first.write_text("old")
 
     def full(_fd):
@@ -192,11 +192,11 @@ def test_a_full_disk_names_the_output_and_leaves_the_old_one(tmp_path, monkeypat
     monkeypatch.setattr(os, "fsync", full)
     with (
         pytest.raises(OutputError, match=r"m\.json can't be written: No space left"),
-        whole_file(Path("m.json")) as new,
+        atomic_file(Path("m.json")) as new,
     ):
         new.write_text("new")
     assert [f.read_text() for f in tmp_path.iterdir()] == ["old"]
-    with pytest.raises(FileNotFoundError), whole_folder(Path("out")):
+    with pytest.raises(FileNotFoundError), atomic_folder(Path("out")):
         Path("input that is not there").read_text()
 
 

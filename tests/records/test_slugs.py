@@ -89,7 +89,7 @@ def test_two_conditions_of_one_name_are_refused(monkeypatch):
 def _jobs(conditions):
     rows = {"image_id": [f"p{i}" for i in range(len(conditions))], "condition": conditions, "level": "1"}
     params = JobParams(
-        mode="any", images_per_source=1, max_sources=0, target_types=("5",), type_choice="random", seed=0
+        mode="any", images_per_source=1, max_sources=0, target_levels=("5",), level_choice="random", seed=0
     )
     return plan_jobs(pd.DataFrame(rows).assign(sha256=rows["image_id"]), params)
 
@@ -140,5 +140,5 @@ def test_a_condition_that_the_base_model_has_a_token_for_is_refused(tiny_sd):
 
 
 def test_a_conditions_own_braces_open_no_place():
-    said = Captions({"a": Prompt("{token} on {tone} skin", "{token}")}, {"5": "dark"})
-    assert said.prompt("a", "the {tone} kind", "5") == Prompt("the {tone} kind on dark skin", "the {tone} kind")
+    said = Captions({"a": Prompt("{token} on {level} skin", "{token}")}, {"5": "dark"})
+    assert said.prompt("a", "the {level} kind", "5") == Prompt("the {level} kind on dark skin", "the {level} kind")

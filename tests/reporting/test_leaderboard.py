@@ -11,7 +11,7 @@ from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.figures import _cliques, critical_difference
 from pipeline_steps.reporting.leaderboard import leaderboard, mean_ranks
-from pipeline_steps.reporting.results import Results, untrained_twins
+from pipeline_steps.reporting.results import Results, base_model_counterparts
 from pipeline_steps.reporting.study import Study, correction_share
 
 SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
@@ -44,9 +44,9 @@ def _classifiers(draws=(0, 1, 2), arms=ARMS, scenario="iii", slope=0.01):
             head = {"arm": arm, "augmenter": augmenter, "scenario": scenario, "architecture": "a", "draw": draw}
             few = 0.3 + gain + slope * draw
             whole = {"n": 400, "accuracy": (0.8 * 100 + few * 300) / 400, "worst_accuracy": few, "gap": 0.8 - few}
-            by_type = [("1", 100, 0.8), ("5", 200, few), ("6", 100, few)]
-            rows.append({**head, "partition": "holdout", "skin_type": "all", **whole})
-            rows += [{**head, "partition": "holdout", "skin_type": t, "n": n, "accuracy": a} for t, n, a in by_type]
+            by_level = [("1", 100, 0.8), ("5", 200, few), ("6", 100, few)]
+            rows.append({**head, "partition": "holdout", "level": "all", **whole})
+            rows += [{**head, "partition": "holdout", "level": t, "n": n, "accuracy": a} for t, n, a in by_level]
     return pd.DataFrame(rows)
 
 
@@ -60,7 +60,13 @@ def _images(draws=(0, 1, 2), scenario="iii", distance=2.0):
         "recall": 0.5,
     }
     rows = [
-        {"augmenter": "good", "split": f"{scenario}-{d}", "frechet_distance": distance + d, "concepts": 0.7, **fixed}
+        {
+            "augmenter": "good",
+            "split": f"{scenario}-{d}",
+            "frechet_distance": distance + d,
+            "condition_accuracy": 0.7,
+            **fixed,
+        }
         for d in draws
     ]
     return pd.DataFrame(rows)
@@ -251,12 +257,12 @@ def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
     augmenters["concepts"] = augmenters["plain_concepts"] = {"mode": "txt2img", "captioner": "concepts"}
     for name in ("around", "within"):
         augmenters[name] = augmenters[f"plain_{name}"] = {"mode": "inpaint", "passes": [{"region": name}]}
-    augmenters = {name: {"target_types": [5, 6], **settings} for name, settings in augmenters.items()}
-    augmenters["plain_light"] = {"mode": "img2img", "captioner": "template", "target_types": [1, 2]}
+    augmenters = {name: {"target_levels": [5, 6], **settings} for name, settings in augmenters.items()}
+    augmenters["plain_light"] = {"mode": "img2img", "captioner": "template", "target_levels": [1, 2]}
     generate["light"] = cell("light", adapter="models/adapters/a")
-    augmenters["light"] = {"mode": "img2img", "captioner": "template", "target_types": [1, 2]}
+    augmenters["light"] = {"mode": "img2img", "captioner": "template", "target_levels": [1, 2]}
     cells = {"generate": generate, "screen": {key: {} for key in generate if key != "unseen"}}
-    assert untrained_twins(cells, augmenters) == {
+    assert base_model_counterparts(cells, augmenters) == {
         "tuned": "plain_image",
         "words": "plain_text",
         "pairs": "plain_text",

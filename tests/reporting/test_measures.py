@@ -81,9 +81,9 @@ def cell(tmp_path):
         (tmp_path / "fid").mkdir(exist_ok=True)
         (tmp_path / "screen/one-iii-0.json").write_text(json.dumps(SCREENED))
         light = {"frechet_distance": 99.0}
-        scored = {"features": "clip", "all": distances, "concepts": {}, "majority_training_images": light}
+        scored = {"features": "clip", "all": distances, "condition_accuracy": {}, "majority_training_images": light}
         (tmp_path / "fid/one-iii-0.json").write_text(json.dumps(scored))
-        cells = {k: {} for k in ("train_classifier", "train_segmenter", "judge_masks")}
+        cells = {k: {} for k in ("train_classifier", "train_segmenter", "score_masks")}
         made = {"one-iii-0": {"augmenter": "one", "split": "iii-0"}}
         return gather({**cells, "generate": made, "screen": made}, tmp_path, SKIN_TYPE)
 

@@ -58,11 +58,11 @@ STUDY = Study(
 PLAIN = {"images": "real", "copies": 0, "policy": "none", "mix": "none", "mix_alpha": 1.0}
 
 
-def _level(arm, draw, skin_type="all", accuracy=0.5, n=40, **more):
+def _level(arm, draw, level="all", accuracy=0.5, n=40, **more):
     head = {"arm": arm, "augmenter": "good" if arm.endswith("syn") else "", "architecture": "a", "draw": draw}
     cell = {"scenario": "iii", "split": f"iii-{draw}", "partition": "test", "cell": f"{arm}-{draw}"}
     measured = {"accuracy": accuracy, "low": accuracy - 0.1, "high": accuracy + 0.2}
-    return {**head, **cell, "skin_type": skin_type, "n": n, **measured, **more}
+    return {**head, **cell, "level": level, "n": n, **measured, **more}
 
 
 def _results(*rows):
@@ -276,7 +276,7 @@ def test_a_measure_is_cut_to_what_is_possible_and_says_what_stands_beside_it():
 
 def test_dose_response_shows_the_noise_floor_apart(drawn):
     rows = [_level(arm, 0, t, scenario=s) for arm in ("real", "real_again") for s in ("iii", "iii_n4") for t in "56"]
-    rows += [{**row, "skin_type": "all", "worst_accuracy": 0.5, "gap": 0.0} for row in rows if row["skin_type"] == "5"]
+    rows += [{**row, "level": "all", "worst_accuracy": 0.5, "gap": 0.0} for row in rows if row["level"] == "5"]
     study = dataclasses.replace(STUDY, sizes={s: {"0": {"train": n}} for s, n in (("iii", 48), ("iii_n4", 12))})
     (found,) = plates.doses(_results(*rows), study, "test").values()
     assert sorted(set(found["dose"])) == [4, 16]
@@ -293,16 +293,16 @@ PHANTOMS = {"adapter": "phantom", "file": "", "skin_source": "rendered"}
 PARTITIONS = ("train", "validation", "test", "test_light", "reference", "holdout", "excluded")
 CELL = {"arm": "real", "architecture": "resnet18", "augmenter": "", "split": "i-0"}
 CELLS = {"train_classifier": {"real-resnet18-i-0": CELL}}
-CELLS |= {s: {} for s in ("invert_tokens", "finetune", "generate", "screen", "train_segmenter", "judge_masks")}
+CELLS |= {s: {} for s in ("invert_tokens", "finetune", "generate", "screen", "train_segmenter", "score_masks")}
 
 
 def _scores(levels):
     """What ``evaluate`` writes of 40 images of each level."""
-    by_type = {"accuracy": 0.5, "n": 40, "accuracy_interval": [0.4, 0.6]}
-    by_type = {measure: dict.fromkeys(levels, value) for measure, value in by_type.items()}
-    between = dict.fromkeys(["worst_type", *(m.name for m in CLASSIFIERS if m.between_levels)])
+    by_level = {"accuracy": 0.5, "n": 40, "accuracy_interval": [0.4, 0.6]}
+    by_level = {measure: dict.fromkeys(levels, value) for measure, value in by_level.items()}
+    between = dict.fromkeys(["worst_level", *(m.name for m in CLASSIFIERS if m.between_levels)])
     whole = dict.fromkeys(["n", *(m.name for m in CLASSIFIERS if not m.between_levels)], 0.5)
-    return {**whole, "accuracy_interval": [0.4, 0.6], "by_type": {**by_type, **between}}
+    return {**whole, "accuracy_interval": [0.4, 0.6], "by_level": {**by_level, **between}}
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_diffusion import HOW, LORA, model  # noqa: F401 (a fixture)
-from test_inpainting import TERMS
+from small_models import HOW, LORA, TERMS
 from transformers import T5EncoderModel
 
 from pipeline_steps.captions.llava import ReportData, draw_reports, reply_tokens, report_loss
 from pipeline_steps.diffusion import adapters, pretrain, pretrain_flux
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts
-from pipeline_steps.diffusion.fit import Fit, Inversion, Prior, adapter_loss, inversion_loss, start_tokens
+from pipeline_steps.diffusion.fit import DenoisingTask, Inversion, Prior, adapter_loss, inversion_loss, start_tokens
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.mask_channels import learn_scale, widen
 from pipeline_steps.diffusion.objectives import rectified_flow_objective
@@ -44,15 +43,15 @@ def _adapter(f, c, tmp_path, **changes):
     trainable = adapters.attach(c.denoiser, LORA, 0)
     embeds = embed_prompts(f, c, Tokens({}), ["skin", "a dark photo of skin"], ItemStore(tmp_path / "items"))
     prior = changes.pop("prior", None)
-    fit = Fit(f, c, _latents(), BATCH, **{"snr_gamma": 0.0, **changes})
-    told = Prior(Fit(f, c, _latents(seed=1), BATCH, 0.0), embeds["skin"], prior) if prior else None
+    fit = DenoisingTask(f, c, _latents(), BATCH, **{"snr_gamma": 0.0, **changes})
+    told = Prior(DenoisingTask(f, c, _latents(seed=1), BATCH, 0.0), embeds["skin"], prior) if prior else None
     return trainable, adapter_loss(fit, ["skin", "a dark photo of skin"] * 3, embeds, told)
 
 
 def _inversion(f, c, tmp_path):
     how = Inversion(("psoriasis", "folliculitis"), 2, "skin", ("an image of {token}", "a photo of {token}"))
     tokens = start_tokens(c, how)
-    return inversion_loss(Fit(f, c, _latents(), BATCH, 0.0), tokens, ["psoriasis", "folliculitis"] * 3, how)
+    return inversion_loss(DenoisingTask(f, c, _latents(), BATCH, 0.0), tokens, ["psoriasis", "folliculitis"] * 3, how)
 
 
 def _pairs(f, c, tmp_path):
@@ -61,14 +60,14 @@ def _pairs(f, c, tmp_path):
     trainable, _ = _adapter(f, c, tmp_path)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
     terms = TERMS.model_copy(update={"below_sigma": 1.0})
-    fit = Fit(f, c, _latents(channels=8), BATCH, 0.0, masks=_masks(), mask_terms=terms)
+    fit = DenoisingTask(f, c, _latents(channels=8), BATCH, 0.0, masks=_masks(), mask_terms=terms)
     return trainable, adapter_loss(fit, ["skin"] * 6, embeds)
 
 
 def _inpainting(f, c, tmp_path):
     for_inpainting(c.denoiser)
-    beside = torch.randn(6, 2, 5, 8, 8, generator=torch.Generator().manual_seed(2))
-    return _adapter(f, c, tmp_path, beside=beside)
+    conditioning_latents = torch.randn(6, 2, 5, 8, 8, generator=torch.Generator().manual_seed(2))
+    return _adapter(f, c, tmp_path, conditioning_latents=conditioning_latents)
 
 
 LOSSES = {
@@ -106,7 +105,7 @@ def _agree(trainable, loss):
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_slices_change_no_gradient(model, tmp_path, kind):  # noqa: F811
+def test_slices_change_no_gradient(model, tmp_path, kind):
     _agree(*LOSSES[kind](*model, tmp_path))
 
 
@@ -123,7 +122,7 @@ def _captured(monkeypatch, module, train):
     return found
 
 
-def test_slices_change_no_gradient_of_a_base_model(model, monkeypatch):  # noqa: F811
+def test_slices_change_no_gradient_of_a_base_model(model, monkeypatch):
     _, c = model
     monkeypatch.setattr(
         pretrain, "_autocast", lambda: torch.autocast("cpu", enabled=False)
@@ -185,7 +184,7 @@ def test_a_slice_of_replies_counts_by_its_tokens():
     _agree(list(network.parameters()), loss)
 
 
-def test_memory_is_tried_down_to_single_images_and_no_further(model, tmp_path, caplog):  # noqa: F811
+def test_memory_is_tried_down_to_single_images_and_no_further(model, tmp_path, caplog):
     trainable, loss = _adapter(*model, tmp_path)
     with caplog.at_level(logging.WARNING):
         _gradients(trainable, loss, 1)
@@ -195,7 +194,7 @@ def test_memory_is_tried_down_to_single_images_and_no_further(model, tmp_path, c
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3, 5])
-def test_resumed_training_repeats_every_bit(model, tmp_path, stopped_after):  # noqa: F811
+def test_resumed_training_repeats_every_bit(model, tmp_path, stopped_after):
     trainable, loss = _adapter(*model, tmp_path)
     first, steps = [t.detach().clone() for t in trainable], []
 
@@ -234,7 +233,7 @@ def test_not_a_number_stops_and_is_never_saved(tmp_path):
     assert torch.load(save.path, weights_only=True)["losses"] == [1.0, 2.0]
 
 
-def test_what_is_looked_at_is_what_would_be_saved(model, tmp_path):  # noqa: F811
+def test_what_is_looked_at_is_what_would_be_saved(model, tmp_path):
     """With an average, validation and previews see the average, and the training goes on from the raw weights."""
     trainable, loss = _adapter(*model, tmp_path)
     first = [t.detach().clone() for t in trainable]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pipeline_file import MODULES, STAGES
 from ruamel.yaml import YAML
 
 from pipeline_steps import forget
@@ -267,8 +268,6 @@ def test_what_remains_is_said(clone, capsys):
 
 def test_every_stage_that_reads_a_split_is_known(clone):
     """Else what it wrote would count by everything that it reads, or be missed."""
-    from test_dvc_contract import MODULES, STAGES
-
     readers = {
         MODULES[n].split(".")[1] for n, s in STAGES.items() if any(d.startswith("data/splits/") for d in s["deps"])
     }

@@ -30,10 +30,10 @@ FID = FidParams(
     interval_draws=100,
     part_interval_draws=0,
     interval_groups=4,
-    concept_draws=100,
+    accuracy_draws=100,
     minimum_images=4,
     manifold_neighbours=1,
-    judge_neighbours=1,
+    neighbours=1,
     seed=0,
 )
 
@@ -70,7 +70,7 @@ def _split(kept, scenario="ii"):
         scenarios=(scenario,),
         draws=(0,),
         flexible_per_condition=6,
-        sampler="per_type",
+        sampler="per_level",
         validation_fraction=0.2,
         leakage="exclude",
         seed=0,
@@ -118,14 +118,14 @@ def test_groups_of_no_meaning_are_refused(wrong):
         Groups.model_validate({**given, **wrong})
 
 
-def _captions(folder, rows, tones=TONES):
+def _captions(folder, rows, words=TONES):
     params = TemplateParams(
-        backend="template", tones=tones, templates=("{token} on {tone} skin",), condition_templates={}
+        backend="template", level_words=words, templates=("{token} on {level} skin",), condition_templates={}
     )
     made = caption.caption(params, Study(rows, folder, ItemStore(folder / "items")), list(TONES))
     table = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
     pd.DataFrame(table).to_parquet(folder / "captions.parquet")
-    (folder / "tones.json").write_text(json.dumps(params.tones))
+    (folder / "words.json").write_text(json.dumps(params.level_words))
     return read_captions(folder)
 
 
@@ -161,16 +161,16 @@ def _features(rows, seed):
 def test_generated_images_are_measured_against_the_group_that_they_were_made_for():
     parts = dict(iter(_split(_select(["12", "34", "56"], minority=(3, 4, 5, 6))[0], "iii").groupby("partition")))
     params = JobParams(
-        mode="any", images_per_source=4, max_sources=0, target_types="minority", type_choice="balanced", seed=0
+        mode="any", images_per_source=4, max_sources=0, target_levels="minority", level_choice="balanced", seed=0
     )
     jobs = pd.DataFrame(plan_jobs(parts["train"], aimed(params, ("3", "4", "5", "6"))))
-    assert set(jobs["source_type"]) == {"12"}
-    assert set(jobs["target_type"]) == {"3", "4", "5", "6"}, "words and colours are of types"
+    assert set(jobs["source_level"]) == {"12"}
+    assert set(jobs["target_level"]) == {"3", "4", "5", "6"}, "words and colours are of types"
     real = Images(parts["reference"], _features(parts["reference"]["level"], 0))
-    made = made_images(jobs, parts["train"], _features(jobs["target_type"], 1), SKIN_TYPE)
+    made = made_images(jobs, parts["train"], _features(jobs["target_level"], 1), SKIN_TYPE)
     found = score(real, made, real.of(level="12"), FID)
-    assert set(found["by_type"]) == {"34", "56"}
-    for level, mine in found["by_type"].items():
+    assert set(found["by_level"]) == {"34", "56"}
+    for level, mine in found["by_level"].items():
         assert mine["real"] == (real.rows["level"] == level).sum() > 0
         assert mine["generated"] == len(jobs) / 2
         assert mine["frechet_distance"] < 20, "of the other group it would be 440² away"
@@ -178,7 +178,7 @@ def test_generated_images_are_measured_against_the_group_that_they_were_made_for
 
 def test_generated_images_of_a_study_of_types_stay_apart_by_type():
     train = pd.DataFrame({"image_id": ["a"], "sha256": ["0"], "group": ["g"], "level": ["1"]})
-    table = pd.DataFrame({"source_id": ["a", "a"], "target_type": ["5", "6"]})
+    table = pd.DataFrame({"source_id": ["a", "a"], "target_level": ["5", "6"]})
     assert list(made_images(table, train, np.zeros((2, 1), np.float32), SKIN_TYPE).rows["level"]) == ["5", "6"]
 
 
@@ -187,7 +187,7 @@ def test_tests_are_scored_by_group():
     table = tests.reset_index(drop=True).assign(predicted="benign")
     table[["p:benign", "p:malignant"]] = (0.6, 0.4)
     params = EvaluationParams(bootstrap_draws=100, seed=0, minimum_level_images=4)
-    found = evaluate.score(table, params)["by_type"]
+    found = evaluate.score(table, params)["by_level"]
     assert found["compared"] == ["34", "56"]
     assert found["accuracy"] == {"34": 0.5, "56": 0.5}
     assert set(found["accuracy_interval"]) == {"34", "56"}

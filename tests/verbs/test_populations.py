@@ -109,9 +109,9 @@ def test_photographs_by_any_column_from_the_table_to_the_report(
     assert {level for by_level in counted.values() for level in by_level} == levels
     minority = levels - {"1", "2", "female"}
     made = pd.read_csv(next((clone / "data/synthetic").glob("*/metadata.csv")), dtype=str)
-    assert set(made["target_type"]) <= minority | {"5"}
+    assert set(made["target_level"]) <= minority | {"5"}
     for file in (clone / "metrics/classification").glob("*.json"):
-        assert set(read_json(file)["test"]["by_type"]["accuracy"]) <= minority
+        assert set(read_json(file)["test"]["by_level"]["accuracy"]) <= minority
     page = re.sub("<details.*?</details>", "", (clone / "report/index.html").read_text(), flags=re.DOTALL)
     assert said in page
     assert said == "skin type" or "skin type" not in page

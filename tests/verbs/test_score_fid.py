@@ -9,16 +9,16 @@ from pipeline_steps.generation.synthetic import source_groups
 from pipeline_steps.measures.images.sides import Sides
 from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.records.privacy import public_ids
-from pipeline_steps.score_fid import FidParams, Images, compare, concepts, score
+from pipeline_steps.score_fid import FidParams, Images, compare, condition_accuracy, score
 
 PARAMS = FidParams(
     interval_draws=100,
     part_interval_draws=0,
     interval_groups=8,
-    concept_draws=200,
+    accuracy_draws=200,
     minimum_images=8,
     manifold_neighbours=3,
-    judge_neighbours=5,
+    neighbours=5,
     seed=0,
 )
 
@@ -51,21 +51,25 @@ def test_parts_have_intervals_where_they_were_asked_for_alone():
     assert {"frechet_distance_interval", "recall_interval"} <= set(found["all"]) & set(
         found["majority_training_images"]
     )
-    parts = [*found["by_type"].values(), *found["by_condition"].values(), *found["by_condition_and_type"]["a"].values()]
+    parts = [
+        *found["by_level"].values(),
+        *found["by_condition"].values(),
+        *found["by_condition_and_type"]["a"].values(),
+    ]
     assert all("frechet_distance" in part for part in parts)
     assert not any(key.endswith("interval") for part in parts for key in part)
     asked = score(real, made, light, PARAMS.model_copy(update={"part_interval_draws": 100}))
-    assert asked["by_type"]["5"]["frechet_distance_interval"][0] < asked["by_type"]["5"]["frechet_distance"]
+    assert asked["by_level"]["5"]["frechet_distance_interval"][0] < asked["by_level"]["5"]["frechet_distance"]
 
 
 def test_too_few_images_are_named():
     found = compare(_kinds(6), _kinds(60), PARAMS, 100)
     assert found["unavailable"] == "fewer than 8 images"
     assert "frechet_distance" not in found
-    assert "fewer than 8" in concepts(_kinds(6), _kinds(60), PARAMS)["unavailable"]
+    assert "fewer than 8" in condition_accuracy(_kinds(6), _kinds(60), PARAMS)["unavailable"]
 
 
-@pytest.mark.parametrize("name", ["interval_draws", "part_interval_draws", "concept_draws"])
+@pytest.mark.parametrize("name", ["interval_draws", "part_interval_draws", "accuracy_draws"])
 def test_too_few_draws_for_their_quantiles_are_refused(name):
     with pytest.raises(ValidationError, match=name):
         FidParams(**{**PARAMS.model_dump(), name: 40})
@@ -78,41 +82,43 @@ def test_a_generated_image_is_of_its_sources_group():
 
 
 def test_concept_accuracy_is_the_share_of_images_that_look_like_their_condition():
-    found = concepts(_kinds(40, name="r"), _kinds(60, 0.25, 1), PARAMS)
+    found = condition_accuracy(_kinds(40, name="r"), _kinds(60, 0.25, 1), PARAMS)
     assert found["accuracy"] == pytest.approx(0.75)
     assert (found["images"], found["groups"]) == (60, 30)
-    assert (found["judge"], found["judge_images"]) == (1, 40)
+    assert (found["leave_one_out_ceiling"], found["ceiling_images"]) == (1, 40)
     low, high = found["accuracy_interval"]
     assert low < 0.75 < high
-    assert {t: (of["images"], of["groups"]) for t, of in found["by_type"].items()} == {"5": (30, 30), "6": (30, 30)}
-    assert found["by_type"]["5"]["accuracy_interval"][0] < found["by_type"]["5"]["accuracy"]
+    assert {t: (of["images"], of["groups"]) for t, of in found["by_level"].items()} == {"5": (30, 30), "6": (30, 30)}
+    assert found["by_level"]["5"]["accuracy_interval"][0] < found["by_level"]["5"]["accuracy"]
 
 
 def test_a_condition_with_too_few_reference_images_to_be_most_of_the_neighbours_has_no_concept_accuracy():
     real, made = _kinds(40, name="r"), _kinds(40)
     rare = real.rows["condition"].unique()[0]
     few = real.where(((real.rows["condition"] != rare) | (real.rows.groupby("condition").cumcount() < 3)).to_numpy())
-    assert concepts(few, made, PARAMS) == {"unavailable": f"3 reference images or fewer of {rare}"}
-    assert "accuracy" in concepts(real, made, PARAMS)
+    assert condition_accuracy(few, made, PARAMS) == {"unavailable": f"3 reference images or fewer of {rare}"}
+    assert "accuracy" in condition_accuracy(real, made, PARAMS)
 
 
 def test_a_skin_type_of_few_images_has_no_concept_accuracy_of_its_own():
     real, made = _kinds(40, name="r"), _kinds(40)
     types = np.where(np.arange(len(made.rows)) < 3, 5, 6)
-    found = concepts(real, Images(made.rows.assign(level=types), made.features), PARAMS)
-    assert set(found["by_type"]) == {"6"}
+    found = condition_accuracy(real, Images(made.rows.assign(level=types), made.features), PARAMS)
+    assert set(found["by_level"]) == {"6"}
 
 
 def test_images_of_one_source_have_no_interval():
     made = _kinds(60, 0.25, 1, size=60)
-    assert np.isnan(concepts(_kinds(40, name="r"), made, PARAMS)["accuracy_interval"]).all()
+    assert np.isnan(condition_accuracy(_kinds(40, name="r"), made, PARAMS)["accuracy_interval"]).all()
 
 
 def test_the_judge_of_reference_images_is_none_of_themselves():
     """Else an image that carries a wrong name would vouch for itself."""
     real = _kinds(40, name="r", size=1)
     mislabelled = real.rows.assign(condition=np.where(np.arange(40) == 0, "b", real.rows["condition"]))
-    assert concepts(Images(mislabelled, real.features), _kinds(60), PARAMS)["judge"] == pytest.approx(39 / 40)
+    assert condition_accuracy(Images(mislabelled, real.features), _kinds(60), PARAMS)[
+        "leave_one_out_ceiling"
+    ] == pytest.approx(39 / 40)
 
 
 def test_near_duplicates_in_the_reference_do_not_vouch_for_each_other():
@@ -121,14 +127,17 @@ def test_near_duplicates_in_the_reference_do_not_vouch_for_each_other():
     features = np.repeat(rng.normal(size=(60, 8)), 6, axis=0) + 0.01 * rng.normal(size=(360, 8))
     groups = np.repeat([f"r{i}" for i in range(60)], 6)
     rows = {"condition": np.repeat(rng.choice(["a", "b"], 60), 6), "level": "5", "group": groups}
-    found = concepts(Images(pd.DataFrame(rows), features.astype(np.float32)), _kinds(60), PARAMS)
-    assert found["judge"] < 0.75
+    found = condition_accuracy(Images(pd.DataFrame(rows), features.astype(np.float32)), _kinds(60), PARAMS)
+    assert found["leave_one_out_ceiling"] < 0.75
 
 
 def test_what_all_features_share_changes_no_concept():
     rng = np.random.default_rng(0)
     (real, made) = _kinds(60, name="r"), _kinds(60, 0.25, 1)
     real, made = (Images(i.rows, i.features + 3 * rng.normal(size=i.features.shape).astype("f")) for i in (real, made))
-    plain = concepts(real, made, PARAMS)
+    plain = condition_accuracy(real, made, PARAMS)
     assert 0.5 < plain["accuracy"] < 0.95
-    assert concepts(Images(real.rows, real.features + 40), Images(made.rows, made.features + 40), PARAMS) == plain
+    assert (
+        condition_accuracy(Images(real.rows, real.features + 40), Images(made.rows, made.features + 40), PARAMS)
+        == plain
+    )

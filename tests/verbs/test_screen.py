@@ -7,14 +7,14 @@ from pydantic import ValidationError
 
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.features.memorisation import memorisation_limit
-from pipeline_steps.features.skin_tone import ToneRule, judge, measure
+from pipeline_steps.features.skin_tone import ToneRule, check_tones, measure
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.screen import ScreenParams, consistency, screen, summary
 
 PARAMS = ScreenParams(
     reject=("memorised", "skin_tone", "blank", "mask"),
     memorisation_quantile=0.01,
-    judge_neighbours=5,
+    neighbours=5,
     tone_tolerance=1,
     tone_largest_error=0.1,
     blank_contrast=1.0,
@@ -37,7 +37,7 @@ def _features(n, seed, d=16):
 
 def _generated(features, sources, images=None, starts_from_source=True):
     n = len(features)
-    table = {"file_name": [f"{i}.png" for i in range(n)], "condition": "psoriasis", "target_type": "6"}
+    table = {"file_name": [f"{i}.png" for i in range(n)], "condition": "psoriasis", "target_level": "6"}
     table["starts_from_source"] = starts_from_source
     pixels = np.resize(DARK, (n, *DARK.shape[1:])) if images is None else images
     told = public_ids(pd.DataFrame({"image_id": sources, "sha256": sources}))
@@ -58,7 +58,8 @@ def _screen(generated, training, validation):
     table, images, _ = generated
     rows = KNOWN.assign(group=[str(i) for i in range(8)])
     rule = ToneRule(PARAMS.tone_tolerance, largest_error=0.6)
-    tones = judge(np.array(table["target_type"], np.int64), measure(images, None), rows, measure(REAL, None), rule)
+    wanted = np.array(table["target_level"], np.int64)
+    tones = check_tones(wanted, measure(images, None), rows, measure(REAL, None), rule)
     return *screen(generated, training, validation, PARAMS, tones=tones), tones
 
 
@@ -121,9 +122,9 @@ def test_the_judge_of_an_image_is_no_photograph_of_its_sources_lesion():
         condition=["psoriasis"] * 6 + ["folliculitis"] * 14,
     )
     verdicts, *_ = _screen(_generated(made, ["t0"]), (rows, train), VALIDATION)
-    assert list(verdicts["judged_condition"]) == ["folliculitis"]
+    assert list(verdicts["nearest_condition"]) == ["folliculitis"]
     other, *_ = _screen(_generated(made, ["t9"]), (rows, train), VALIDATION)
-    assert list(other["judged_condition"]) == ["psoriasis"]
+    assert list(other["nearest_condition"]) == ["psoriasis"]
 
 
 def test_real_images_are_measured_as_generated_ones_are():
@@ -143,7 +144,7 @@ def test_what_all_features_share_changes_no_verdict():
         _screen(_generated(made + s, ["t30"] * 30), (_rows(40), train + s), (VALIDATION[0], held_out + s))
         for s in (np.float32(0), np.float32(20))
     ]
-    for column in ("accepted", "nearest_train", "judged_condition"):
+    for column in ("accepted", "nearest_train", "nearest_condition"):
         assert list(found[0][0][column]) == list(found[1][0][column])
     for column in ("distance", "source_distance"):
         assert found[1][0][column].to_numpy() == pytest.approx(found[0][0][column].to_numpy(), abs=1e-3)
@@ -188,6 +189,6 @@ def test_as_many_new_real_images_as_it_says_are_nearer(n):
 
 
 def test_class_consistency_is_told_by_type():
-    table = pd.DataFrame({"condition": ["a", "b", "b"], "target_type": list("556")})
-    found = consistency(table, np.array(["a", "a", "b"]), "target_type")
+    table = pd.DataFrame({"condition": ["a", "b", "b"], "target_level": list("556")})
+    found = consistency(table, np.array(["a", "a", "b"]), "target_level")
     assert found == {"5": {"agrees": 0.5, "images": 2}, "6": {"agrees": 1.0, "images": 1}}

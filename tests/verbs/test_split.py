@@ -65,14 +65,14 @@ def test_reported_leakage_is_left_in_and_stopped_by_default():
         split(table, "i", 0, PARAMS.model_copy(update={"leakage": "stop"}))
 
 
-@pytest.mark.parametrize("sampler", ["per_condition", "per_type"])
+@pytest.mark.parametrize("sampler", ["per_condition", "per_level"])
 def test_flexible_subsets_are_balanced_and_redrawn(sampler):
     params = PARAMS.model_copy(update={"sampler": sampler})
     table = _table(str)
     tests = [split(table, "i", d, params).query("partition == 'test'") for d in range(3)]
     for t in tests:
         assert (t.groupby("condition").size() == 2).all()
-        if sampler == "per_type":
+        if sampler == "per_level":
             assert (t.groupby(["condition", "level"]).size() == 1).all()
     assert len({tuple(t["image_id"]) for t in tests}) > 1
 
@@ -105,9 +105,9 @@ def test_exclusions_are_counted_by_reason_and_level():
     dosed = split(_table(str), "iii_n3", 0, PARAMS)
     for made, reason in ((crossing, "its group is in another partition"), (dosed, "beyond the dose")):
         excluded = made[made["partition"] == "excluded"]
-        by_type = {str(t): n for t, n in excluded["level"].value_counts().sort_index().items()}
-        assert by_type
-        assert sizes(made).get("excluded_by_level") == {reason: by_type}
+        by_level = {str(t): n for t, n in excluded["level"].value_counts().sort_index().items()}
+        assert by_level
+        assert sizes(made).get("excluded_by_level") == {reason: by_level}
     assert (dosed.query("partition != 'excluded'")["because"] == "").all()
 
 
@@ -224,9 +224,9 @@ def stage(tmp_path, monkeypatch):
     return refused
 
 
-def _only(table, condition, tones):
-    """``table`` without the condition's images of other tones."""
-    return table[(table["condition"] != condition) | table["population"].isin(tones)].reset_index(drop=True)
+def _only(table, condition, populations):
+    """``table`` without the condition's images of other populations."""
+    return table[(table["condition"] != condition) | table["population"].isin(populations)].reset_index(drop=True)
 
 
 def test_a_condition_on_dark_skin_alone_is_refused_where_nothing_could_learn_it(stage):
@@ -257,7 +257,7 @@ def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
 @given(patients=st.integers(2, 12), fraction=st.sampled_from([0.0, 0.02, 0.1]), flexible=st.integers(1, 9))
 def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, flexible):
     table = _table(str)
-    table["group"] = [f"{tone}{i % patients}" for i, tone in enumerate(table["population"])]
+    table["group"] = [f"{population}{i % patients}" for i, population in enumerate(table["population"])]
     changes = {"validation_fraction": fraction, "flexible_per_condition": flexible, "scenarios": ("iii",)}
     params = PARAMS.model_copy(update={**changes, "leakage": "report"})
     try:
@@ -281,9 +281,10 @@ def test_without_a_minority_or_a_majority_there_is_nothing_to_test_or_to_train_o
 def test_all_conditions_with_too_few_images_are_named_at_once(stage):
     table = _table(str).groupby(["condition", "population"]).head(3).reset_index(drop=True)
     lines = stage(table, flexible_per_condition=3)
-    wanted = [(condition, tone) for tone in ("majority", "minority") for condition in "ab"]
+    wanted = [(condition, population) for population in ("majority", "minority") for condition in "ab"]
     assert [line.split(", the flexible")[0] for line in lines] == [
-        f"scenarios i, ii, iii, draws 0, 1: {condition} has 3 images of the {tone}" for condition, tone in wanted
+        f"scenarios i, ii, iii, draws 0, 1: {condition} has 3 images of the {population}"
+        for condition, population in wanted
     ]
 
 

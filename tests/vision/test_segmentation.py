@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from pipeline_steps.evaluate import EvaluationParams, overlaps, score_overlaps
-from pipeline_steps.judge_masks import agreement
 from pipeline_steps.measures.segmenters.overlap import dice, iou
 from pipeline_steps.records.manifest import Dataset
+from pipeline_steps.score_masks import agreement
 from pipeline_steps.screen import ScreenParams, implausible
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.train_inpaint import ellipse
@@ -97,9 +97,9 @@ def test_overlaps_are_reported_by_type_with_intervals():
     )
     scores = score_overlaps(table, EvaluationParams(bootstrap_draws=100, seed=0, minimum_level_images=2))
     assert scores["dice"] == pytest.approx(0.5)
-    assert scores["by_type"]["6"]["dice"] == pytest.approx(0.7)
+    assert scores["by_level"]["6"]["dice"] == pytest.approx(0.7)
     assert scores["dice_interval"][0] < 0.5 < scores["dice_interval"][1]
-    assert {t: (found["n"], found["few"]) for t, found in scores["by_type"].items()} == {
+    assert {t: (found["n"], found["few"]) for t, found in scores["by_level"].items()} == {
         "1": (2, False),
         "5": (1, True),
         "6": (2, False),
@@ -110,8 +110,8 @@ def test_overlaps_are_reported_by_type_with_intervals():
 
 def test_agreement_is_told_by_type():
     found = agreement(np.array([0.2, 0.4, 0.9, np.nan]), np.array(list("1166")))
-    assert found["by_type"]["1"] == {"dice": pytest.approx(0.3), "images": 2, "nothing_marked": 0}
-    assert found["by_type"]["6"] == {"dice": pytest.approx(0.9), "images": 1, "nothing_marked": 1}
+    assert found["by_level"]["1"] == {"dice": pytest.approx(0.3), "images": 2, "nothing_marked": 0}
+    assert found["by_level"]["6"] == {"dice": pytest.approx(0.9), "images": 1, "nothing_marked": 1}
 
 
 def test_two_empty_masks_are_no_agreement(monkeypatch):
@@ -130,7 +130,7 @@ def test_masks_that_no_lesion_has_are_found():
     params = ScreenParams(
         reject=("mask",),
         memorisation_quantile=0.01,
-        judge_neighbours=5,
+        neighbours=5,
         tone_tolerance=2,
         tone_largest_error=0.1,
         blank_contrast=1.0,

@@ -1,6 +1,6 @@
 """Measures of generated images that are read from what stages counted: of the report's table of images, row by row.
 
-``score_fid`` measures concept accuracy, and ``screen`` counts what it rejects.
+``score_fid`` measures condition accuracy, and ``screen`` counts what it rejects.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from pipeline_steps.measures.measure import Measure
 Counted = Measure[Callable[[pd.DataFrame], pd.Series]]
 
 CONCEPTS = Counted(
-    name="concepts",
-    heading="concept accuracy",
-    of=lambda images: images["concepts"],
+    name="condition_accuracy",
+    heading="condition accuracy",
+    of=lambda images: images["condition_accuracy"],
     bounds=(0, 1),
     better="higher",
     leaderboard=True,

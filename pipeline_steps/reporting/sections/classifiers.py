@@ -18,7 +18,7 @@ def classifiers(f: Findings) -> list[Block]:
     """Nothing where none was trained."""
     if not len(f.r.classifiers):
         return []
-    whole = f.r.classifiers[f.r.classifiers["skin_type"] == "all"]
+    whole = f.r.classifiers[f.r.classifiers["level"] == "all"]
     rows: list[list[Cell]] = []
     for arm in in_order(whole["arm"]):
         for key, mine in whole[whole["arm"] == arm].groupby(_KEYS):

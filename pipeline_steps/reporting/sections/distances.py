@@ -15,7 +15,7 @@ _DIGITS = 3
 _LEFT = ("class consistency by level", "the judge on real images", "memorised: the limit is from", "")
 _READING = (
     "Features: {features}. The reference partition trained nothing and tests nothing. Small: 95 % intervals over "
-    "images, by whole groups on both sides; of concept accuracy, over sources by the same reference images. Fréchet "
+    "images, by whole groups on both sides; of condition accuracy, over sources by the same reference images. Fréchet "
     "distances of few images are biased upwards, and so are their intervals: compare rows of equal counts. Concept "
     "accuracy: how often most of the nearest reference images have the condition that an image was made for. Class "
     "consistency: how often most of the nearest real training images are of the condition that was asked for; it "
@@ -53,8 +53,8 @@ def measured(row: Mapping[Any, Any]) -> list[Cell]:
         *(with_interval(row, m, _DIGITS) for m in DISTANCES),
         spell(FRECHET, row["frechet_distance_of_majority_training_images"], _DIGITS),
         or_why_not(row, CONCEPTS),
-        spell(CONCEPTS, row["concepts_judge"]),
-        *(row[k] for k in ("class_consistency", "judge_on_real", "memorisation_rests_on", "unavailable")),
+        spell(CONCEPTS, row["ceiling"]),
+        *(row[k] for k in ("class_consistency", "class_consistency_on_real", "memorisation_rests_on", "unavailable")),
     ]
 
 

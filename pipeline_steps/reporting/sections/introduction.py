@@ -25,7 +25,7 @@ def introduction(f: Findings) -> list[Block]:
     ]
     if study.levelled:
         lines.append("Of some images the group of skin types is all that is known, so all count by their group.")
-    if other := beyond(study, {name: f.augmenters[name]["target_types"] for name in augmenters}):
+    if other := beyond(study, {name: f.augmenters[name]["target_levels"] for name in augmenters}):
         lines.append(f"Asked for other levels than the minority's: {'; '.join(other)}.")
     lines.append(
         "Every arm of a classifier gets the same number of updates; checkpoints are chosen on validation; the test "

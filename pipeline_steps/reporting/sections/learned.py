@@ -7,12 +7,12 @@ from pipeline_steps.measures.images.frechet import FRECHET
 from pipeline_steps.measures.measure import Measure
 from pipeline_steps.reporting.blocks import Block, Heading, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
-from pipeline_steps.reporting.results import untrained_twins
+from pipeline_steps.reporting.results import base_model_counterparts
 from pipeline_steps.reporting.shown import or_why_not
 
 _DIGITS: dict[Measure[Any], int] = {FRECHET: 3, CONCEPTS: 1}
 _READING = (
-    "In brackets 95 % intervals over images (concept accuracy: over sources). A base model knows none of the "
+    "In brackets 95 % intervals over images (condition accuracy: over sources). A base model knows none of the "
     "conditions' names."
 )
 
@@ -30,7 +30,7 @@ def beside_base(f: Findings) -> Table:
     base = "its base model as it came"
     head = columns("cell", *measured, base, *measured, words=(base,))
     made = []
-    for key, twin in untrained_twins(dict(f.cells), f.augmenters).items():
+    for key, twin in base_model_counterparts(dict(f.cells), f.augmenters).items():
         tuned, plain = ([or_why_not(rows[k], m, digits) for m, digits in _DIGITS.items()] for k in (key, twin))
         made.append([key, *tuned, twin, *plain])
     return Table(head, made)

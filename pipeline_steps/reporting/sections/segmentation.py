@@ -28,9 +28,9 @@ def segmentation(f: Findings) -> list[Block]:
 def overlap(f: Findings, partitions: Iterable[str] | None = None) -> Table:
     """A row a segmenter and partition, of all partitions or of some."""
     first, *others = SEGMENTERS
-    by_type = f"{first.heading} by {f.study.noun}"
-    measured = [first.heading, "95 % interval", *(m.heading for m in others), by_type]
-    left = ("trained on", "augmenter", "partition", by_type)
+    by_level = f"{first.heading} by {f.study.noun}"
+    measured = [first.heading, "95 % interval", *(m.heading for m in others), by_level]
+    left = ("trained on", "augmenter", "partition", by_level)
     rows: list[list[Cell]] = []
     for row in f.r.segmenters.to_dict("records"):
         if partitions is not None and row["partition"] not in partitions:
@@ -38,7 +38,7 @@ def overlap(f: Findings, partitions: Iterable[str] | None = None) -> Table:
         value, *further = (spell(m, row[m.name]) for m in SEGMENTERS)
         interval = between(*(spell(first, row[end]) for end in ("low", "high")))
         named = [spelled(row["arm"]), row["augmenter"], row["split"], f.study.words[row["partition"]], row["n"]]
-        rows.append([*named, value, interval, *further, row["by_type"]])
+        rows.append([*named, value, interval, *further, row["by_level"]])
     head = columns("trained on", "augmenter", "split", "partition", "images", *measured, words=left)
     return Table(head, rows)
 

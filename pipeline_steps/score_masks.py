@@ -23,8 +23,8 @@ from pipeline_steps.vision.views import recorded_normalisation
 
 def agreement(overlap: npt.NDArray[np.float64], types: npt.NDArray[np.str_]) -> dict[str, Any]:
     """Mean Dice and number of images, over all and by level; pairs in which neither marks anything are counted."""
-    by_type = {str(t): _mean(overlap[types == t]) for t in np.unique(types)}
-    return {**_mean(overlap), "by_type": by_type}
+    by_level = {str(t): _mean(overlap[types == t]) for t in np.unique(types)}
+    return {**_mean(overlap), "by_level": by_level}
 
 
 def _mean(overlap: npt.NDArray[np.float64]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def main() -> None:
         return
     config = json.loads((args.model / "config.json").read_text())
     found = segment(load_segmenter(args.model), images, config["input_size"], recorded_normalisation(config))
-    write_metrics(args.metrics, agreement(dice(found, masks), table["target_type"].to_numpy(str)))
+    write_metrics(args.metrics, agreement(dice(found, masks), table["target_level"].to_numpy(str)))
 
 
 if __name__ == "__main__":
