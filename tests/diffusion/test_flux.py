@@ -263,12 +263,12 @@ def test_t5_reads_a_long_caption_whole_and_clip_a_short_one(long_flux, tmp_path)
             "plain": "{token} on {level} skin",
             "phrases": {"*": "{value}"},
             "tokenizer": {**tokenizer, "short": {"subfolder": "tokenizer", "max_tokens": 77}},
-            "tones": dict.fromkeys(range(1, 7), "very dark"),
+            "level_words": dict.fromkeys(range(1, 7), "very dark"),
         }
     )
     rows = pd.DataFrame({"image_id": ["a"], "condition": ["psoriasis"], "attributes": [json.dumps(concepts)]})
     made = caption.caption(params, Study(rows, tmp_path, ItemStore(tmp_path / "items")), "123456")
-    said = Captions({"a": Prompt(made.captions[0], made.short_captions[0])}, params.tones)
+    said = Captions({"a": Prompt(made.captions[0], made.short_captions[0])}, params.level_words)
     prompt = said.prompt("a", "psoriasis", "6")
     base = BaseModel("flux", str(long_flux), None, "float32")
     f, c = family(base), family(base).load(base)

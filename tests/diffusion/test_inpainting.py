@@ -157,11 +157,11 @@ def test_our_img2img_noises_the_source_at_any_strength_as_the_diffusers_pipeline
 def test_what_is_kept_keeps_its_bits_and_the_rest_is_new():
     images, mask = _images(), _masks()
     made = 255 - images
-    mixed = paste(images, made, ~mask, feather=1.0)
+    mixed = paste(images, made, ~mask, width=1.0)
     assert (mixed[mask] == images[mask]).all()
     far = np.stack([~m for m in mask])
     assert (mixed[far] != images[far]).any(axis=-1).mean() > 0.5
-    assert (paste(images, made, ~mask, feather=0.0)[~mask] == made[~mask]).all()
+    assert (paste(images, made, ~mask, width=0.0)[~mask] == made[~mask]).all()
 
 
 def test_where_both_parts_are_painted_nothing_of_the_source_stays():
@@ -170,7 +170,7 @@ def test_where_both_parts_are_painted_nothing_of_the_source_stays():
     for feather in (0.0, 1.0, 3.0):
         lesion = paste(source, dark, mask, feather, edge="outside")
         assert (paste(lesion, dark, ~mask, feather, edge="outside") == 0).all()
-    rim = paste(paste(source, dark, mask, feather=1.0), dark, ~mask, feather=1.0)
+    rim = paste(paste(source, dark, mask, feather=1.0), dark, ~mask, width=1.0)
     assert rim.any(), "an edge that is soft inside would leave a pale rim"
 
 
