@@ -170,7 +170,7 @@ def test_where_both_parts_are_painted_nothing_of_the_source_stays():
     for feather in (0.0, 1.0, 3.0):
         lesion = paste(source, dark, mask, feather, edge="outside")
         assert (paste(lesion, dark, ~mask, feather, edge="outside") == 0).all()
-    rim = paste(paste(source, dark, mask, feather=1.0), dark, ~mask, width=1.0)
+    rim = paste(paste(source, dark, mask, width=1.0), dark, ~mask, width=1.0)
     assert rim.any(), "an edge that is soft inside would leave a pale rim"
 
 
