@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_models
 import warm
 from filelock import FileLock
 
@@ -140,51 +141,26 @@ def real_data():
     return REAL_DATA
 
 
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with this project's parameters, to choose profiles in."""
+    for name in ("params.yaml", "cells.yaml", "config"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def tiny_sd(tmp_path_factory):
     """A Stable-Diffusion-shaped folder in the hub's layout: AutoencoderKL, epsilon prediction, random weights."""
-    import torch
-    from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
+    return tiny_models.stable_diffusion(tmp_path_factory.mktemp("tiny-sd"))
 
-    from pipeline_steps.diffusion.pretrain import train_tokenizer
 
-    torch.manual_seed(0)
-    words = ["an image of psoriasis on the skin of a light-skinned individual", "a dark photo of skin"] * 20
-    tokenizer = train_tokenizer(words, 700, 77)
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=37,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    unet = UNet2DConditionModel(
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        sample_size=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    )
-    vae = AutoencoderKL(
-        block_out_channels=(32, 64),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=8,
-        sample_size=16,
-    )
-    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
-    folder = tmp_path_factory.mktemp("tiny-sd")
-    StableDiffusionPipeline(
-        vae, CLIPTextModel(text), tokenizer, unet, scheduler, None, None, requires_safety_checker=False
-    ).save_pretrained(folder)
-    return folder
+@pytest.fixture(scope="session")
+def tiny_flux(tmp_path_factory):
+    """A Flux-shaped folder in the hub's layout: AutoencoderKL with shift, CLIP and T5, guidance embedding; random."""
+    return tiny_models.flux(tmp_path_factory.mktemp("tiny-flux"))
 
 
 @pytest.fixture
@@ -195,48 +171,3 @@ def model(tiny_sd):
 
     base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
     return family(base), family(base).load(base)
-
-
-@pytest.fixture(scope="session")
-def tiny_flux(tmp_path_factory):
-    """A Flux-shaped folder in the hub's layout: AutoencoderKL with shift, CLIP and T5, guidance embedding; random."""
-    import torch
-    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-    from transformers import CLIPTextModel, T5EncoderModel
-
-    from pipeline_steps.diffusion.pretrain import train_tokenizer
-    from pipeline_steps.diffusion.pretrain_flux import clip_config, t5_config, unigram_tokenizer
-
-    torch.manual_seed(0)
-    words = ["an image of psoriasis on the skin of a light-skinned individual", "a dark photo of skin"] * 20
-    clip, t5 = train_tokenizer(words, 700, 20), unigram_tokenizer(words, 120, 24)
-    transformer = FluxTransformer2DModel(
-        in_channels=16,
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=32,
-        pooled_projection_dim=24,
-        guidance_embeds=True,
-        axes_dims_rope=(4, 6, 6),
-    )
-    vae = AutoencoderKL(
-        block_out_channels=(32, 64),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=8,
-        sample_size=16,
-        scaling_factor=0.36,
-        shift_factor=0.12,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-    )
-    small = {"num_hidden_layers": 1, "num_attention_heads": 4}
-    text = CLIPTextModel(clip_config(clip, {"hidden_size": 24, "intermediate_size": 37, **small}))
-    text_2 = T5EncoderModel(t5_config(t5, {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_heads": 4}))
-    folder = tmp_path_factory.mktemp("tiny-flux")
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    FluxPipeline(scheduler, vae, text, clip, text_2, t5, transformer).save_pretrained(folder)
-    return folder

@@ -11,7 +11,7 @@ from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.figures import _cliques, critical_difference
 from pipeline_steps.reporting.leaderboard import leaderboard, mean_ranks
-from pipeline_steps.reporting.results import Results, base_model_counterparts
+from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.study import Study, correction_share
 
 SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
@@ -227,47 +227,3 @@ def test_bars_join_what_is_not_told_apart():
     assert _cliques([1.2, 1.9, 2.9, 3.9], 1.25) == [(1.2, 1.9), (1.9, 2.9), (2.9, 3.9)]
     assert _cliques([1.0, 2.0, 3.0], 5.0) == [(1.0, 3.0)]
     assert _cliques([1.0, 3.0], 0.5) == []
-
-
-def test_a_fine_tuned_model_is_compared_with_its_base_as_it_came():
-    def cell(augmenter, base="sd", tokens="models/none", adapter="models/none", split="iii-0"):
-        return {"augmenter": augmenter, "base": base, "tokens": tokens, "adapter": adapter, "split": split}
-
-    generate = {
-        "tuned": cell("tuned", adapter="models/adapters/a"),
-        "words": cell("words", tokens="models/tokens/t"),
-        "pairs": cell("pairs", adapter="models/adapters/p"),
-        "concepts": cell("concepts", adapter="models/adapters/c"),
-        "other": cell("tuned", adapter="models/adapters/a", split="ii-0"),
-        "flux": cell("flux", base="flux", adapter="models/adapters/f"),
-        "colour": cell("colour", base="none"),
-        "plain_light": cell("plain_light"),
-        "plain_text": cell("plain_text"),
-        "plain_concepts": cell("plain_concepts"),
-        "plain_image": cell("plain_image"),
-        "unseen": cell("unseen", base="flux"),
-        "around": cell("around", adapter="models/adapters/r"),
-        "within": cell("within", adapter="models/adapters/r"),
-        "plain_around": cell("plain_around"),
-        "plain_within": cell("plain_within"),
-    }
-    modes = {"tuned": "img2img", "words": "txt2img", "pairs": "image_and_mask", "flux": "txt2img", "colour": "tone"}
-    modes |= {"plain_text": "txt2img", "plain_image": "img2img", "unseen": "txt2img"}
-    augmenters = {name: {"mode": mode, "captioner": "template"} for name, mode in modes.items()}
-    augmenters["concepts"] = augmenters["plain_concepts"] = {"mode": "txt2img", "captioner": "concepts"}
-    for name in ("around", "within"):
-        augmenters[name] = augmenters[f"plain_{name}"] = {"mode": "inpaint", "passes": [{"region": name}]}
-    augmenters = {name: {"target_levels": [5, 6], **settings} for name, settings in augmenters.items()}
-    augmenters["plain_light"] = {"mode": "img2img", "captioner": "template", "target_levels": [1, 2]}
-    generate["light"] = cell("light", adapter="models/adapters/a")
-    augmenters["light"] = {"mode": "img2img", "captioner": "template", "target_levels": [1, 2]}
-    cells = {"generate": generate, "screen": {key: {} for key in generate if key != "unseen"}}
-    assert base_model_counterparts(cells, augmenters) == {
-        "tuned": "plain_image",
-        "words": "plain_text",
-        "pairs": "plain_text",
-        "concepts": "plain_concepts",
-        "around": "plain_around",
-        "within": "plain_within",
-        "light": "plain_light",
-    }

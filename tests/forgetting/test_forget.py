@@ -1,85 +1,17 @@
-"""What ``forget`` finds derived from an image, here and in what DVC keeps; and that it deletes what was confirmed."""
+"""``forget`` deletes what is derived from an image, after asking, and says what remains."""
 
-import hashlib
-import io
-import json
 from contextlib import nullcontext
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from pipeline_file import MODULES, STAGES
 from ruamel.yaml import YAML
+from withdrawn import IDS, SHARED, Clone, generated_set, manifest_of, split_table
 
 from pipeline_steps import forget
 from pipeline_steps.forgetting import derived, runs
 from pipeline_steps.records.privacy import public_id
 from pipeline_steps.stage.errors import DataError
-
-SHARED = b"the same configuration"
-IDS = ("ann", "bea", "cleo")
-
-
-class Clone:
-    """A working tree with ``dvc.lock``, DVC's cache and run cache, written as DVC lays them out."""
-
-    def __init__(self):
-        self.lock, self.cache = {}, Path(".dvc/cache")
-
-    def keep(self, content, suffix=""):
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
-        file = self.cache / "files/md5" / md5[:2] / md5[2:]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        return md5
-
-    def stage(self, name, deps, outs, *, earlier=False):
-        """Record a run; ``outs``: bytes, or a folder's files by name. An earlier one is in the run cache alone."""
-        made = {}
-        for path, content in outs.items():
-            files = content if isinstance(content, dict) else {"": content}
-            kept = {relpath: self.keep(data) for relpath, data in files.items()}
-            listing = json.dumps([{"md5": m, "relpath": r} for r, m in kept.items()]).encode()
-            made[path] = self.keep(listing, ".dir") if isinstance(content, dict) else kept[""]
-            for relpath, data in () if earlier else files.items():
-                file = Path(path) / relpath
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
-        entry = {
-            "cmd": f"exec python -m pipeline_steps.{name.split('@')[0]} --out x",
-            "deps": [{"path": p, "md5": m} for p, m in deps.items()],
-            "outs": [{"path": p, "md5": m} for p, m in made.items()],
-        }
-        if not earlier:
-            self.lock[name] = entry
-        record = self.cache / "runs" / "ab" / name / str(earlier)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        for file, content in ((record, entry), (Path("dvc.lock"), {"schema": "2.0", "stages": self.lock})):
-            with file.open("w") as out:
-                YAML(typ="safe").dump(content, out)
-        return made
-
-
-def _parquet(table):
-    buffer = io.BytesIO()
-    table.to_parquet(buffer)
-    return buffer.getvalue()
-
-
-def _manifest(ids, generation):
-    digests = [f"{generation}-{i}" for i in ids]
-    return _parquet(pd.DataFrame({"image_id": ids, "sha256": digests, "file": [f"{i}.jpg" for i in ids]}))
-
-
-def _split(**partitions):
-    return _parquet(pd.DataFrame({"image_id": list(partitions), "partition": list(partitions.values())}))
-
-
-def _set(*sources, generation="new"):
-    names = [public_id(s, f"{generation}-{s}") for s in sources]
-    rows = "".join(f"{n}-5-0.png,{n}\n" for n in names)
-    images = {f"{n}-5-0.png": f"pixels {n} {generation}".encode() for n in names}
-    return {"metadata.csv": f"file_name,source_id\n{rows}".encode(), **images}
 
 
 @pytest.fixture
@@ -89,18 +21,18 @@ def clone(tmp_path, monkeypatch):
     for name in ("EQUIDERM_ITEMS", "EQUIDERM_PAID"):
         monkeypatch.delenv(name, raising=False)
     c = Clone()
-    c.stage("ingest", {}, {"data/dataset": {"manifest.parquet": _manifest(IDS, "old")}}, earlier=True)
-    c.stage("generate@old", {"models/adapters/gone": "f" * 32}, {"data/synthetic/old": _set("ann", generation="old")},
-            earlier=True)  # fmt: skip
-    data = c.stage("ingest", {}, {"data/dataset": {"manifest.parquet": _manifest(IDS, "new"), "pixels.npy": b"all"}})
-    splits = {"a.parquet": _split(ann="train", bea="validation", cleo="test"),
-              "b.parquet": _split(ann="test", bea="train", cleo="train")}  # fmt: skip
+    c.stage("ingest", {}, {"data/dataset": {"manifest.parquet": manifest_of(IDS, "old")}}, earlier=True)
+    old = generated_set("ann", generation="old")
+    c.stage("generate@old", {"models/adapters/gone": "f" * 32}, {"data/synthetic/old": old}, earlier=True)
+    data = c.stage("ingest", {}, {"data/dataset": {"manifest.parquet": manifest_of(IDS, "new"), "pixels.npy": b"all"}})
+    splits = {"a.parquet": split_table(ann="train", bea="validation", cleo="test"),
+              "b.parquet": split_table(ann="test", bea="train", cleo="train")}  # fmt: skip
     c.stage("split", data, {"data/splits": splits})
     a, b = ({f"data/splits/{n}.parquet": c.keep(splits[f"{n}.parquet"])} for n in "ab")
     for name, split, source in (("a", a, "ann"), ("b", b, "cleo")):
         files = {"tokens.safetensors": f"tokens {name}".encode(), "config.json": SHARED}
         tokens = c.stage(f"invert_tokens@{name}", data | split, {f"models/tokens/{name}": files})
-        made = c.stage(f"generate@{name}", data | split | tokens, {f"data/synthetic/{name}": _set(source)})
+        made = c.stage(f"generate@{name}", data | split | tokens, {f"data/synthetic/{name}": generated_set(source)})
         c.stage(f"train_classifier@{name}", data | split | made, {f"models/classifier/{name}": {"m": name.encode()}})
     c.stage("finetune@follows", data | b | {"models/tokens/a": c.lock["invert_tokens@a"]["outs"][0]["md5"]},
             {"models/adapters/follows": {"w": b"weights of a's tokens"}})  # fmt: skip
@@ -252,7 +184,7 @@ def test_an_unknown_id_is_refused_with_what_may_be_meant(clone):
 
 def test_an_image_that_only_an_earlier_run_had_is_found(clone):
     """The table was mended and dvc repro ran before anybody thought of the caches."""
-    clone.stage("ingest", {}, {"data/dataset": {"manifest.parquet": _manifest(("bea", "cleo"), "new")}})
+    clone.stage("ingest", {}, {"data/dataset": {"manifest.parquet": manifest_of(("bea", "cleo"), "new")}})
     forget.forget(["ann"], sure=True)
     assert Path("data/dataset/manifest.parquet").exists()
     assert not [f for f in clone.cache.rglob("*") if f.is_file() and b"old-ann" in f.read_bytes()]

@@ -3,13 +3,14 @@
 import re
 import shutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 from pipeline_steps.configuration.grid import expand
 from pipeline_steps.stage.params import ParamsError, read_yaml
-from pipeline_steps.stage.wiring import NOTHING, REMEDY
+from pipeline_steps.stage.wiring import NOTHING, REMEDY, check_images, check_wiring, on_split
 
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 # Which parameter names what a flag of a stage's command says.
@@ -98,3 +99,31 @@ def test_every_stage_with_such_flags_is_tried():
     }
     found = {verb: its for verb, its in wired.items() if its}
     assert found == {verb: set(known) for verb, known in WIRED.items()}
+
+
+def test_a_stage_refuses_what_its_parameters_do_not_name():
+    split = Path("data/splits/iii-0.parquet")
+    right = {
+        "inversion": (on_split("tokens", split), Path("models/tokens/tokens-iii-0")),
+        "adapter": (None, Path(NOTHING)),
+    }
+    check_wiring(
+        "augmenters.x", {**right, "base": ("sd", "sd"), "captioner": ("template", Path("data/captions/template"))}
+    )
+    for parameter, said in (
+        ("inversion", "other-iii-0"),
+        ("inversion", "tokens-iii-1"),
+        ("inversion", None),
+        ("adapter", "a-iii-0"),
+    ):
+        with pytest.raises(
+            ParamsError,
+            match=rf"augmenters\.x\.{parameter} is .* wired to .*run: python -m pipeline_steps\.configure --cells",
+        ):
+            check_wiring("augmenters.x", {**right, parameter: (said, right[parameter][1])})
+    with pytest.raises(ParamsError, match="location"):
+        check_wiring("base_models.sd", {"location": ("other/phantom-sd", "models/base/phantom-sd")})
+    check_images("arms.syn", "syn", Path("data/synthetic/x-iii-0"))
+    for images, path in (("syn", NOTHING), ("real", "data/synthetic/x-iii-0")):
+        with pytest.raises(ParamsError, match=r"arms\.x\.images .*run: python -m pipeline_steps\.configure --cells"):
+            check_images("arms.x", images, Path(path))

@@ -1,13 +1,11 @@
-"""The grid's expansion, captions' templates, and what happens to cells that leave."""
+"""The grid's expansion, and what happens to cells that leave."""
 
 import pytest
 from conftest import ROOT, whole
 from ruamel.yaml import YAML
 
-from pipeline_steps.captions.template import Templates, check_template
 from pipeline_steps.configuration.grid import expand
 from pipeline_steps.configuration.prune import prune
-from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import ParamsError, read_yaml
 
 
@@ -99,17 +97,3 @@ def test_cells_that_left_are_pruned_with_their_outputs(tmp_path, monkeypatch, pa
     assert set(read_yaml(tmp_path / "dvc.lock")["stages"]) == {"generate@majority_to_minority-iii-0", "split"}
     assert not (tmp_path / "data/synthetic/old-iii-0").exists()
     assert (tmp_path / "data/synthetic/majority_to_minority-iii-0").exists()
-
-
-def test_templates_are_chosen_by_image_and_exceptions_by_condition():
-    made = Templates(("a {token} {level}", "b {token} {level}"), {"psoriasis": "c {token} {level}"})
-    said = {made.caption("folliculitis", f"i{n}") for n in range(40)}
-    assert said == {"a {token} {level}", "b {token} {level}"}
-    assert made.caption("folliculitis", "i1") == made.caption("folliculitis", "i1")
-    assert made.caption("psoriasis", "i1") == "c {token} {level}"
-
-
-@pytest.mark.parametrize("text", ["no places", "{token} only", "{token} {level} {age}", "{token} {level} {token}"])
-def test_templates_without_their_places_are_refused(text):
-    with pytest.raises(DataError, match="must hold"):
-        check_template(text)
