@@ -59,7 +59,7 @@ def test_a_stage_depends_on_its_own_code_and_on_no_other(name):
 def test_the_code_of_a_stage_is_its_import_closure(tmp_path):
     digest_code.digest_code(tmp_path)
     names = {m.removeprefix("pipeline_steps.") for m in MODULES.values()} - {"digest_code"}
-    assert {f.stem for f in tmp_path.iterdir()} == names
+    assert {f.stem for f in tmp_path.iterdir()} >= names
     for name in names:
         closure = {f for f in import_closure(f"pipeline_steps.{name}") if closure_module.code_digest(f)}
         assert set(json.loads((tmp_path / f"{name}.json").read_text())) == closure
