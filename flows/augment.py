@@ -25,25 +25,25 @@ from prefect.context import FlowRunContext, get_run_context
 from prefect.exceptions import TerminationSignal
 
 from flows.artifacts import SUMMARY, show_results
-from flows.code import refresh_code
-from flows.dead import bury_the_dead
-from flows.dry_run import briefly, show_plan
+from flows.code_digests import refresh_code
+from flows.crashed_runs import mark_crashed_runs
+from flows.dry_run import show_plan, summarise
 from flows.experiment import check_request, save
-from flows.grid import CELLS, PARAMS, refresh_cells, require_data
+from flows.grid import CELLS, PARAMS, refresh_cells, require_inputs
 from flows.lockfile import sort_lock
-from flows.overridden import Overridden, check_parameters, mend_overrides, overridden
-from flows.place import check_place
+from flows.overrides import Overridden, check_parameters, overridden, restore_overrides
 from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, restore
 from flows.progress import Listener
-from flows.reach import ServerError
-from flows.remote import MisfitError, revision
+from flows.remote_stage import WorkerMismatchError, revision
+from flows.resources import machine
 from flows.schedule import Where, run_plan
 from flows.server import temporary_server
-from flows.slots import machine
+from flows.server_check import ServerError
+from flows.working_directory import check_working_directory
 
-_LAST_WORDS_SECONDS = 5
-_MOST_REASONS = 10  # failed stages whose reasons are said again
+_SHUTDOWN_SECONDS = 5
+_MAX_REASONS = 10  # failed stages whose reasons are said again
 
 
 class PipelineFailedError(RuntimeError):
@@ -74,58 +74,58 @@ async def augment(
     Raises:
         PipelineFailedError: stages failed; the message names them.
         ValueError: a target, an override or the experiment's name is wrong.
-        MisfitError: workers could not compute for this clone as it is.
+        WorkerMismatchError: workers could not compute for this clone as it is.
     """
     context = get_run_context()
     assert isinstance(context, FlowRunContext)
     assert context.flow_run
-    if mended := prepare(overrides, experiment, pool):
-        get_run_logger().warning(mended)
+    if restored := check_start(overrides, experiment, pool):
+        get_run_logger().warning(restored)
     with overridden(overrides) if overrides else nullcontext() as change:
         plan, _ = await asyncio.gather(
-            asyncio.to_thread(_plan, targets, overrides, pool), _bury_the_dead(context.flow_run.id)
+            asyncio.to_thread(_plan, targets, overrides, pool), _mark_crashed_runs(context.flow_run.id)
         )
-        where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
+        where = Where(machine(cores), pool, await _prepare_pool(pool) if pool else "")
         states = await run_plan(plan, where, force=force)
         if pool and all(state.is_completed() for state in states.values()):
             await restore(targets, Listener(get_run_logger(), "restore"))
         names = await _conclude(plan, states)
-        _refuse_failures(states)
+        _raise_on_failure(states)
         if experiment or overrides:
             await _save(experiment or context.flow_run.name, plan, change)
     return names
 
 
-def _refuse_failures(states: dict[str, State]) -> None:  # type: ignore[type-arg]
+def _raise_on_failure(states: dict[str, State]) -> None:  # type: ignore[type-arg]
     failed = [name for name, state in states.items() if not state.is_completed()]
     if failed:
         skipped = [name for name, state in states.items() if state.name == "Skipped"]
         raise PipelineFailedError(
-            f"failed: {_few(failed)}; skipped for it: {_few(skipped)}\n"
-            + "\n".join(f"{name}: {_last_line(states[name])}" for name in failed[-_MOST_REASONS:])
+            f"failed: {_listed(failed)}; skipped for it: {_listed(skipped)}\n"
+            + "\n".join(f"{name}: {_reason(states[name])}" for name in failed[-_MAX_REASONS:])
         )
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_REASONS} more" if len(names) > _MOST_REASONS else ""
-    return f"{', '.join(names[:_MOST_REASONS]) or 'none'}{more}"
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_REASONS} more" if len(names) > _MAX_REASONS else ""
+    return f"{', '.join(names[:_MAX_REASONS]) or 'none'}{more}"
 
 
-def _last_line(state: State) -> str:  # type: ignore[type-arg]
+def _reason(state: State) -> str:  # type: ignore[type-arg]
     """The reason why a stage failed, with which its message ends."""
     return (state.message or state.name or "failed").strip().splitlines()[-1].strip().removeprefix("error: ")
 
 
-def prepare(overrides: tuple[str, ...], experiment: str, pool: str) -> str:
-    """Find what would stop a run before it begins; what a killed run had left and was mended, in words.
+def check_start(overrides: tuple[str, ...], experiment: str, pool: str) -> str:
+    """Find what would stop a run before it begins; what a killed run had left and was restored, in words.
 
     Raises:
         ValueError: the run can't be as it is asked for, or not here.
     """
-    check_place()
-    mended = mend_overrides()
+    check_working_directory()
+    restored = restore_overrides()
     check_request(overrides, experiment, pool)
-    return mended
+    return restored
 
 
 async def _save(name: str, plan: list[Stage], change: Overridden | None) -> None:
@@ -154,15 +154,15 @@ async def _conclude(plan: list[Stage], states: dict[str, State]) -> dict[str, st
     ran = set(names.values()) - {"Cached"}
     if ran:
         await asyncio.to_thread(sort_lock, [stage.name for stage in plan])
-    rows = [{"stage": s.name, "state": names[s.name], "why": briefly(s.why)} for s in plan]
+    rows = [{"stage": s.name, "state": names[s.name], "why": summarise(s.why)} for s in plan]
     await acreate_table_artifact(rows, key="stages", description="What happened to each stage, and why it was stale")
     if ran:
         await show_results()
     return names
 
 
-async def _bury_the_dead(own: UUID) -> None:
-    for name in await bury_the_dead("augment", own):
+async def _mark_crashed_runs(own: UUID) -> None:
+    for name in await mark_crashed_runs("augment", own):
         get_run_logger().warning("run %s died without a word: marked as crashed", name)
 
 
@@ -171,11 +171,11 @@ def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> li
         refresh_cells(prune=True)
     refresh_code()
     if not pool:  # else the workers may have the data
-        require_data()
+        require_inputs()
     return read_plan(tuple(targets))
 
 
-async def _call_workers(pool: str) -> str:
+async def _prepare_pool(pool: str) -> str:
     """Make the pool known and send it what is here already; the commit that its workers must be at."""
     from flows.pool import ensure_pool
 
@@ -185,10 +185,10 @@ async def _call_workers(pool: str) -> str:
     return wanted
 
 
-def interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
+def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
     """End after Ctrl-C: once Prefect has sent what it still has to, within seconds; asked for again, at once."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(status))
-    last = threading.Timer(_LAST_WORDS_SECONDS, os._exit, (status,))
+    last = threading.Timer(_SHUTDOWN_SECONDS, os._exit, (status,))
     last.daemon = True
     last.start()
     print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
@@ -209,8 +209,8 @@ def main() -> None:
     targets, overrides = tuple(args.target), tuple(args.set_param)
     gc.set_threshold(200_000, 20, 20)  # a plan makes many small objects: a tenth of it was looking for cycles
     try:
-        if mended := prepare(overrides, args.name, args.pool):
-            print(mended, file=sys.stderr)
+        if restored := check_start(overrides, args.name, args.pool):
+            print(restored, file=sys.stderr)
         if args.dry_run:
             refresh_code()
             with overridden(overrides):
@@ -221,10 +221,10 @@ def main() -> None:
                 changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
                 asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
     except KeyboardInterrupt:
-        interrupted()
+        exit_interrupted()
     except TerminationSignal:
-        interrupted(143, "ended by a signal")
-    except (ValueError, PipelineFailedError, StageFailedError, MisfitError, ServerError, DvcException) as error:
+        exit_interrupted(143, "ended by a signal")
+    except (ValueError, PipelineFailedError, StageFailedError, WorkerMismatchError, ServerError, DvcException) as error:
         sys.exit(f"error: {error}")
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from flows.history import Estimates
+from flows.durations import Estimates
 from flows.plan import Stage
 
 
-def briefly(why: Sequence[str], most: int = 3) -> str:
+def summarise(why: Sequence[str], most: int = 3) -> str:
     """The first reasons, and how many more there are."""
     more = f" and {len(why) - most} more" if len(why) > most else ""
     return "; ".join(why[:most]) + more
@@ -25,14 +25,14 @@ def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
     lines, frozen = [f"{'stage':{width}} {'seconds':>8}  why"], []
     for stage in plan:
         if stage.frozen:
-            frozen += [f"{stage.name} is frozen and does not run: {briefly(stage.why)}"] if stage.why else []
+            frozen += [f"{stage.name} is frozen and does not run: {summarise(stage.why)}"] if stage.why else []
             continue
         upstream = [need for need in stage.needs if need in stale and need != _CHECK]
         reasons = stage.why or tuple(f"{need} may change" for need in upstream)
         if reasons:
             stale.add(stage.name)
             shown = sorted(reasons, key=lambda why: not _of_overrides(why, overrides))
-            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {briefly(shown)}")
+            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {summarise(shown)}")
     head = [f"with -S {' -S '.join(overrides)}"] if overrides else []
     return "\n".join([*head, *lines, *frozen, f"{len(stale)} of {len(plan)} stages may run"])
 

@@ -16,8 +16,8 @@ from dvc.rwlock import RWLockFileCorruptedError, rwlock
 from dvc.utils.flatten import flatten
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from flows.mend import mend_rwlock, whole_graph
-from flows.parsed import lock_parsed_once
+from flows.lock_cache import lock_parsed_once
+from flows.repair import load_graph, repair_rwlock
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
     Raises:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
-    with Repo() as repo, repo.lock, _each_thing_read_once(), lock_parsed_once():
-        mend_rwlock(repo)
-        graph = whole_graph(repo)
+    with Repo() as repo, repo.lock, _cached_reads(), lock_parsed_once():
+        repair_rwlock(repo)
+        graph = load_graph(repo)
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
         status = _status(repo, [s for s in order if s.addressing in wanted])
@@ -91,7 +91,7 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 
 @contextmanager
-def _each_thing_read_once() -> Iterator[None]:
+def _cached_reads() -> Iterator[None]:
     """Within: DVC parses a file, places a path and hashes it once, not for each stage that reads it.
 
     And it looks a parameter up by its name, where it would compare the name with every parameter's. Together that is
@@ -138,7 +138,7 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         return set(edges)
     found = {t: {n for n in edges if t in (n, n.split("@")[0])} for t in targets}
     if unknown := [t for t, names in found.items() if not names]:
-        near = {t: _near(t, edges) for t in unknown}
+        near = {t: _similar(t, edges) for t in unknown}
         meant = [f"{t} (did you mean {' or '.join(near[t])}?)" if near[t] else t for t in unknown]
         raise ValueError(f"no stage {', '.join(meant)}; 'dvc stage list' names them")
     wanted = set().union(*found.values())
@@ -150,7 +150,7 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
     return wanted
 
 
-def _near(name: str, stages: Iterable[str]) -> list[str]:
+def _similar(name: str, stages: Iterable[str]) -> list[str]:
     """Stages, or groups of cells, whose names are like ``name``."""
     known = dict.fromkeys(s if "@" in name else s.split("@")[0] for s in stages)
     return get_close_matches(name, list(known), 3, 0.6)

@@ -13,14 +13,16 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows import child
-from flows.reason import REASON, reasons
+from flows import process_group
+from flows.failure_reason import REASON, reasons
 
 _BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
-_PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
+_RETRY_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
 _BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
 _LAST_LINES = 20
-_APART = 0.15  # seconds between starts: of two DVC processes that ask for the lock at once, one waits half a second
+_SECONDS_BETWEEN_STARTS = (
+    0.15  # seconds between starts: of two DVC processes that ask for the lock at once, one waits half a second
+)
 _next_start = 0.0
 
 
@@ -64,7 +66,7 @@ async def reproduce(
     """
     options = ["--force"] if force else []
     command = _dvc("repro", "--pull" if pull else "--single-item", *options, name)
-    return _outcome(name, await _patiently(name, command, listener, environment, watch))
+    return _outcome(name, await _run_until_free(name, command, listener, environment, watch))
 
 
 async def push(name: str, listener: Listener) -> None:
@@ -73,7 +75,7 @@ async def push(name: str, listener: Listener) -> None:
     Raises:
         StageFailedError: the remote can't be reached.
     """
-    await _patiently(name or "all", _dvc("push", "--run-cache", *([name] if name else [])), listener, {})
+    await _run_until_free(name or "all", _dvc("push", "--run-cache", *([name] if name else [])), listener, {})
 
 
 async def restore(targets: Sequence[str], listener: Listener) -> None:
@@ -82,14 +84,14 @@ async def restore(targets: Sequence[str], listener: Listener) -> None:
     Raises:
         StageFailedError: something is not there, and failed when it was run here instead.
     """
-    await _patiently("restore", _dvc("repro", "--pull", *targets), listener, {})
+    await _run_until_free("restore", _dvc("repro", "--pull", *targets), listener, {})
 
 
 def _dvc(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "flows.dvc_command", "--wait-for-lock", *arguments]
 
 
-async def _patiently(
+async def _run_until_free(
     name: str,
     command: list[str],
     listener: Listener,
@@ -97,7 +99,7 @@ async def _patiently(
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
     """Run a DVC command, again while another DVC process holds what it needs; what it said."""
-    for wait in (*_PATIENCE, None):
+    for wait in (*_RETRY_WAITS, None):
         try:
             return await _run(name, command, listener, environment, watch)
         except BusyError:
@@ -114,10 +116,10 @@ async def _run(
     environment: Mapping[str, str],
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
-    await _in_turn()
+    await _space_out_starts()
     with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
         file = Path(folder, "reason")
-        status, said = await _run_once(command, listener, {**environment, REASON: str(file)}, watch)
+        status, said = await _run_process(command, listener, {**environment, REASON: str(file)}, watch)
         if status and any(sign in line for sign in _BUSY for line in said[-_LAST_LINES:]):
             raise BusyError(f"stage {name}: DVC stayed busy: {said[-1]}")
         if status:
@@ -126,12 +128,12 @@ async def _run(
     return said
 
 
-async def _run_once(
+async def _run_process(
     command: list[str], listener: Listener, environment: Mapping[str, str], watch: Watch
 ) -> tuple[int, list[str]]:
     """The status of a command, and what it said."""
     process = await asyncio.create_subprocess_exec(
-        *child.command(*command),
+        *process_group.command(*command),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
@@ -151,11 +153,11 @@ async def _run_once(
     return status, said
 
 
-async def _in_turn() -> None:
+async def _space_out_starts() -> None:
     global _next_start  # noqa: PLW0603
     now = time.monotonic()
     start = max(now, _next_start)
-    _next_start = start + _APART
+    _next_start = start + _SECONDS_BETWEEN_STARTS
     await asyncio.sleep(start - now)
 
 

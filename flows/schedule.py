@@ -11,13 +11,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.artifacts import show_usage
-from flows.dry_run import briefly
-from flows.history import remember
+from flows.dry_run import summarise
+from flows.durations import record_duration
 from flows.plan import Stage
 from flows.process import StageFailedError, reproduce
 from flows.progress import Listener
-from flows.slots import Slots
-from flows.usage import Usage, watched
+from flows.resource_usage import Usage, sampled
+from flows.resources import Resources
 
 _UNCHANGED = "nothing it reads has changed"
 
@@ -26,7 +26,7 @@ _UNCHANGED = "nothing it reads has changed"
 class Where:
     """Where stages run: in this machine's ``slots``, or, with a ``pool``, on its workers at commit ``revision``."""
 
-    slots: Slots
+    slots: Resources
     pool: str = ""
     revision: str = ""
 
@@ -39,13 +39,13 @@ async def bring_up_to_date(stage: Stage, where: Where, why: tuple[str, ...], *, 
         return Completed(name="Cached", message=_UNCHANGED)
     for reason in why:
         logger.info("stale: %s", reason)
-    said = briefly(why) or "forced"
+    said = summarise(why) or "forced"
     if where.pool and stage.travels:
         started = time.monotonic()
         from flows.pool import send  # late, like all of Prefect's workers: most runs need none
 
         outcome = await send(where.pool, stage.name, where.revision, gpu=stage.gpus > 0, hours=stage.hours)
-        remember(stage.name, outcome, time.monotonic() - started)
+        record_duration(stage.name, outcome, time.monotonic() - started)
         return Completed(name=outcome, message=said)
     async with where.slots.take(stage.cores, stage.gpus, stage.memory) as devices:
         outcome = await _run_stage(stage, where, devices, force=force)
@@ -61,7 +61,7 @@ async def _run_stage(stage: Stage, where: Where, devices: tuple[str, ...], *, fo
         listener,
         force=force,
         environment={"CUDA_VISIBLE_DEVICES": ",".join(devices)} if where.slots.has_gpus or devices else {},
-        watch=lambda pid: watched(pid, devices, series),
+        watch=lambda pid: sampled(pid, devices, series),
         pull=bool(where.pool),
     )
     try:
@@ -72,7 +72,7 @@ async def _run_stage(stage: Stage, where: Where, devices: tuple[str, ...], *, fo
     finally:
         await listener.tell()
         await show_usage(stage.name, series)
-    remember(stage.name, outcome, time.monotonic() - started)
+    record_duration(stage.name, outcome, time.monotonic() - started)
     return outcome
 
 

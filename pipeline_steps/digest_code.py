@@ -14,7 +14,7 @@ from pipeline_steps.stage.run import parser, run
 
 
 def commands() -> list[str]:
-    """The modules that ``python -m`` runs: all stages, and a few more, as no stage can read dvc.yaml, which has them."""
+    """The modules that ``python -m`` runs: all stages, and a few more, as no stage may depend on dvc.yaml."""
     return sorted(f.stem for f in Path(__file__).parent.glob("*.py") if f.stem not in ("__init__", Path(__file__).stem))
 
 

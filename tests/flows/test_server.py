@@ -18,8 +18,8 @@ import pytest
 from conftest import ROOT, run
 from server import Server, living_stages, small_clone, until
 
-from flows.reach import ServerError, check_server
 from flows.server import start_server
+from flows.server_check import ServerError, check_server
 from pipeline_steps.stage.params import read_yaml
 
 GRAPH = """

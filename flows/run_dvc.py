@@ -16,8 +16,8 @@ from pathlib import Path
 from dvc.cli import main as dvc
 from dvc.exceptions import DvcException
 
-from flows.grid import absent_data, require_data
-from flows.reason import REASON, reasons
+from flows.failure_reason import REASON, reasons
+from flows.grid import missing_inputs, require_inputs
 
 
 class _Heard(logging.Handler):
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str]) -> int:
 def _lacking_data(heard: str) -> list[str]:
     """That the data set is not where the parameters say, if DVC failed for want of it: no stage could say so."""
     try:
-        if any(place.name in heard for place in absent_data()):
-            require_data()
+        if any(place.name in heard for place in missing_inputs()):
+            require_inputs()
     except (ValueError, DvcException, OSError) as error:
         return [f"error: {error}"]
     return []

@@ -6,7 +6,7 @@ from pathlib import Path
 LOG = Path("runs/flow.jsonl")
 
 
-def remember(stage: str, outcome: str, seconds: float) -> None:
+def record_duration(stage: str, outcome: str, seconds: float) -> None:
     """Append one stage's outcome and wall seconds."""
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("a") as log:

@@ -15,7 +15,7 @@ from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 log = logging.getLogger(__name__)
 
 
-def mend_rwlock(repo: Repo) -> None:
+def repair_rwlock(repo: Repo) -> None:
     """Remove ``.dvc/tmp/rwlock`` if it is damaged: it would stop all later commands.
 
     Whoever writes the file holds its guard, so what cannot be read under the guard will never be.
@@ -30,7 +30,7 @@ def mend_rwlock(repo: Repo) -> None:
             path.unlink()
 
 
-def whole_graph(repo: Repo) -> Any:
+def load_graph(repo: Repo) -> Any:
     """The graph of all stages, with ``dvc.lock`` taken from the last commit where only a part of it was written.
 
     A part is one that can't be parsed (a merge conflict apart), or that lacks a frozen stage: nothing could bring that
