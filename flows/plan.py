@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from dvc import output
@@ -43,6 +44,7 @@ class Stage:
     frozen: bool = False
 
 
+_CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
 _DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0.0, "hours": 0.0, "retries": 0}
 
 
@@ -59,7 +61,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
     with Repo() as repo, repo.lock, _cached_reads(), lock_parsed_once():
-        repair_rwlock(repo)
+        repair_rwlock(Path(repo.tmp_dir))
         graph = load_graph(repo)
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
@@ -77,6 +79,22 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
             for s in order
             if s.addressing in wanted
         ]
+
+
+def reasons_to_run(plan: Iterable[Stage], *, force: bool = False) -> dict[str, tuple[str, ...]]:
+    """The stages that may run, in order, and why: what changed, or which stage before them may change something.
+
+    Whether they do run is known when the stages before them have ended: equal outputs make nothing stale.
+    """
+    reasons: dict[str, tuple[str, ...]] = {}
+    for stage in plan:
+        if stage.frozen:
+            continue
+        before = [need for need in stage.needs if need in reasons and need != _CHECK]
+        why = stage.why or tuple(f"{need} may change" for need in before)
+        if why or force:
+            reasons[stage.name] = why or ("forced",)
+    return reasons
 
 
 def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:

@@ -57,7 +57,7 @@ async def _ignore_existing(creating: Awaitable[object]) -> None:
         await creating
 
 
-async def send(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -> str:
+async def submit(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -> str:
     """Have a worker run ``stage`` at commit ``wanted``; how it ended. Sent again when its machine died under it.
 
     ``hours`` (0: no limit) is the time that it may run there.

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from flows import process_group
 from flows.failure_reason import REASON, reasons
+from flows.states import RAN, RESTORED, UNCHANGED
 
 _BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
 _RETRY_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
 _BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
 _LAST_LINES = 20
+_DVC_LINES = ("ERROR: failed to reproduce", "Running stage ", "> ", "Stage '", "Verifying ", "Updating lock file")
 _SECONDS_BETWEEN_STARTS = (
     0.15  # seconds between starts: of two DVC processes that ask for the lock at once, one waits half a second
 )
@@ -59,7 +61,7 @@ async def reproduce(
 
     With ``pull``, what the stage needs comes from the DVC remote first (and ``force`` would run that again, too).
     ``watch`` is entered with the process id while the stage runs. Returns ``Restored`` (from the run cache),
-    ``Completed`` (it ran) or ``Cached``. Cancelling kills the stage's whole process group.
+    ``Completed`` (it ran) or ``Unchanged``. Cancelling kills the stage's whole process group.
 
     Raises:
         StageFailedError: the stage failed.
@@ -98,7 +100,7 @@ async def _run_until_free(
     environment: Mapping[str, str],
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
-    """Run a DVC command, again while another DVC process holds what it needs; what it said."""
+    """Run a DVC command, again while another DVC process holds what it needs; its output."""
     for wait in (*_RETRY_WAITS, None):
         try:
             return await _run(name, command, listener, environment, watch)
@@ -119,19 +121,25 @@ async def _run(
     await _space_out_starts()
     with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
         file = Path(folder, "reason")
-        status, said = await _run_process(command, listener, {**environment, REASON: str(file)}, watch)
-        if status and any(sign in line for sign in _BUSY for line in said[-_LAST_LINES:]):
-            raise BusyError(f"stage {name}: DVC stayed busy: {said[-1]}")
+        status, output = await _run_process(command, listener, {**environment, REASON: str(file)}, watch)
+        if status and any(sign in line for sign in _BUSY for line in output[-_LAST_LINES:]):
+            raise BusyError(f"stage {name}: DVC stayed busy: {output[-1]}")
         if status:
-            last = [*said[-_LAST_LINES:], *reasons(file)]
+            last = [*output[-_LAST_LINES:], *(reasons(file) or _last_own_line(output))]
             raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(last))
-    return said
+    return output
+
+
+def _last_own_line(output: list[str]) -> list[str]:
+    """The last line that the stage itself printed: the reason, where it left none, as DVC's own line says nothing."""
+    own = [line for line in output if not line.startswith(_DVC_LINES)]
+    return own[-1:] if own != output else []
 
 
 async def _run_process(
     command: list[str], listener: Listener, environment: Mapping[str, str], watch: Watch
 ) -> tuple[int, list[str]]:
-    """The status of a command, and what it said."""
+    """The status of a command, and its output."""
     process = await asyncio.create_subprocess_exec(
         *process_group.command(*command),
         stdout=asyncio.subprocess.PIPE,
@@ -140,17 +148,17 @@ async def _run_process(
         env={**os.environ, "PATH": _path(), "PYTHONUNBUFFERED": "1", **environment},
     )
     assert process.stdout
-    said: list[str] = []
+    output: list[str] = []
     try:
         async with watch(process.pid):
             async for line in _lines(process.stdout):
                 if line.percent is None:
-                    said.append(line.text)
+                    output.append(line.text)
                 await listener(line)
             status = await process.wait()
     finally:
         await _end(process)
-    return status, said
+    return status, output
 
 
 async def _space_out_starts() -> None:
@@ -192,8 +200,8 @@ def _parse(text: str) -> Line:
     return Line(f"{bar['what']} {bar['rest']}", float(bar["percent"])) if bar else Line(text)
 
 
-def _outcome(name: str, said: list[str]) -> str:
-    text = "\n".join(said)
+def _outcome(name: str, output: list[str]) -> str:
+    text = "\n".join(output)
     if f"Running stage '{name}'" in text:
-        return "Completed"
-    return "Restored" if f"Stage '{name}' is cached - skipping run" in text else "Cached"
+        return RAN
+    return RESTORED if f"Stage '{name}' is cached - skipping run" in text else UNCHANGED

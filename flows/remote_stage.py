@@ -20,7 +20,7 @@ from prefect.states import Completed
 from flows.crashed_runs import own_tag
 from flows.process import Line, push, reproduce
 from flows.progress import Listener
-from flows.resources import machine
+from flows.resources import this_machine
 
 CLONE = "EQUIDERM_CLONE"  # the environment variable in which a worker keeps its clone's folder
 HEARTBEAT_SECONDS = float(os.environ.get("EQUIDERM_HEARTBEAT_SECONDS", "5"))
@@ -74,7 +74,7 @@ async def run_stage(stage: str, wanted: str, hours: float = 0.0) -> State:  # ty
     assert context.flow_run
     os.chdir(os.environ[CLONE])  # Prefect starts a worker's runs in an empty folder
     await asyncio.to_thread(check_commit, wanted)
-    devices = machine().gpus
+    devices = this_machine().gpus
     environment = {"CUDA_VISIBLE_DEVICES": ",".join(devices)} if devices else {}
     listener = Listener(get_run_logger(), stage)
     async with _heartbeat(str(context.flow_run.id)):
@@ -82,7 +82,7 @@ async def run_stage(stage: str, wanted: str, hours: float = 0.0) -> State:  # ty
             running = reproduce(stage, listener, force=False, environment=environment, pull=True)
             outcome = await asyncio.wait_for(running, hours * 3600 or None)
         finally:
-            await listener.tell()
+            await listener.flush()
         await push(stage, _ignore_output)
     return Completed(name=outcome, message=f"on {own_tag()}")
 

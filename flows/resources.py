@@ -86,7 +86,7 @@ class Resources:
                 waiting.granted.set_result(devices)
 
 
-def machine(cores: int = 0) -> Resources:
+def this_machine(cores: int = 0) -> Resources:
     """The cores this process may use (or ``cores`` of them), the GPUs it sees, and the memory that is free now."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Resources(cores or allowed, _gpus(), psutil.virtual_memory().available / 2**30)

@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.pool import QUEUES, ensure_pool
 from flows.remote_stage import CLONE, WorkerMismatchError, revision
-from flows.resources import machine
+from flows.resources import this_machine
 from flows.server_check import ServerError, check_server
 from flows.working_directory import WorkingDirectoryError, check_working_directory
 
@@ -51,7 +51,7 @@ def main() -> None:
         print(f"commit {revision()[:12]}, remote {remote_place()}", flush=True)
     except (WorkerMismatchError, WorkingDirectoryError, ServerError) as error:
         sys.exit(f"error: {error}")
-    if not args.cpu_only and not machine().gpus:
+    if not args.cpu_only and not this_machine().gpus:
         print("no GPU here: stages that ask for one will compute on the CPU (--cpu-only leaves them to others)")
     asyncio.run(ensure_pool(args.pool))
     clone = Path.cwd()

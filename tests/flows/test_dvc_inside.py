@@ -109,7 +109,7 @@ def ran(tmp_path_factory):
 
 def test_dvc_still_says_what_a_stage_did(ran):
     said, _ = ran
-    why = "flows/process.py tells Completed, Restored and Cached apart by these lines"
+    why = "flows/process.py tells Completed, Restored and Unchanged apart by these lines"
     assert "Running stage 'a'" in said[0], why
     assert "didn't change, skipping" in said[1], why
     assert "Stage 'a' is cached - skipping run" in said[2], why

@@ -10,7 +10,7 @@ from conftest import ROOT, run
 from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
-from flows.augment import PipelineFailedError, _raise_on_failure
+from flows.states import PipelineFailedError, raise_on_failure, skipped
 from flows.failure_reason import reasons
 from flows.process import StageFailedError, reproduce
 from pipeline_steps.stage.params import read_yaml
@@ -106,9 +106,9 @@ def test_a_stages_message_ends_with_the_reason_in_the_flow(clone, monkeypatch):
 
 def test_the_flow_ends_with_the_reason_of_each_failed_stage():
     message = f"Task run encountered an exception StageFailedError: stage a failed with status 1:\nmore\n{WRONG}"
-    states = {"a": Failed(message=message), "b": Completed(name="Skipped"), "c": Completed()}
+    states = {"a": Failed(message=message), "b": skipped("needs a"), "c": Completed()}
     with pytest.raises(PipelineFailedError) as caught:
-        _raise_on_failure(states)
+        raise_on_failure(states)
     lines = str(caught.value).splitlines()
     assert lines == ["failed: a; skipped for it: b", f"a: {WRONG.removeprefix('error: ')}"]
 

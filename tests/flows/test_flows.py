@@ -346,10 +346,10 @@ def test_a_parameter_is_found_as_dvc_finds_it(tmp_path):
 
 def test_estimates_come_from_the_stage_or_its_group(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Estimates().of("generate@x") == "?"
+    assert Estimates().text("generate@x") == "?"
     record_duration("generate@x", "Completed", 12.3)
-    record_duration("generate@x", "Cached", 0.1)
-    assert [Estimates().of(stage) for stage in ("generate@x", "generate@y", "split")] == ["12", "12", "?"]
+    record_duration("generate@x", "Unchanged", 0.1)
+    assert [Estimates().text(stage) for stage in ("generate@x", "generate@y", "split")] == ["12", "12", "?"]
 
 
 def test_resources_come_from_meta_and_nothing_else_is_allowed_there():
