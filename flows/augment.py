@@ -48,8 +48,8 @@ from flows.working_directory import check_working_directory
 
 _SHUTDOWN_SECONDS = 5
 EXAMPLE = """example:
-  ./run python -m flows.augment --target generate -S generation.seed=1 --name seed-1
-      brings the generated images, and what they need, up to date with another seed; saves that as experiment seed-1
+  ./run python -m flows.augment --target evaluate -S classifier.updates=600 --name longer
+      brings the evaluations, and what they need, up to date with longer trained classifiers, saved as an experiment
 
 each stage that is not up to date runs as: dvc repro --single-item STAGE
 """

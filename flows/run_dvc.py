@@ -73,6 +73,12 @@ def _reason_without_stage(status: int, errors: str) -> list[str]:
     """The reason where no stage could leave one."""
     if status == _INTERRUPTED_STATUS:
         return [_INTERRUPTED]
+    from flows.working_directory import WorkingDirectoryError, check_working_directory
+
+    try:
+        check_working_directory()
+    except WorkingDirectoryError as error:
+        return [f"error: {error}"]
     return _missing_data(errors) or _broken_file(errors)
 
 

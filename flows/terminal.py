@@ -83,7 +83,7 @@ class Terminal(View):
         self._left = set(reasons_to_run(plan, force=force))
         self._most = len(self._left)
         same = len(plan) - self._most
-        self.console.print(f"{self._most} of {len(plan)} stages may run, {same} unchanged{self._estimate(', ')}")
+        self._print(Text(f"{self._most} of {len(plan)} stages may run, {same} unchanged{self._estimate(', ')}"))
 
     def start(self, stage: str) -> None:
         """Show a stage among those that run."""
