@@ -43,7 +43,7 @@ def victim(clone: Path, kind: str, flow: subprocess.Popen[bytes]) -> int:
     sign = {"dvc": "dvc", "stage": "pipeline_steps."}.get(kind.split(maxsplit=1)[0])
     for process in processes(clone) if sign else ():
         line = " ".join(process.cmdline())
-        if sign in line and "flows.child" not in line and "flows.augment" not in line:
+        if sign in line and "flows.process_group" not in line and "flows.augment" not in line:
             return process.pid
     return flow.pid
 

@@ -11,7 +11,7 @@ from typing import Any
 from dvc.utils.flatten import flatten
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
-from flows.usage import Usage, as_markdown
+from flows.resource_usage import Usage, as_markdown
 
 SUMMARY = Path("metrics/summary.json")
 REPORT = Path("report/index.html")

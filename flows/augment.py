@@ -1,8 +1,7 @@
 """The pipeline as a Prefect flow: one task a DVC stage, independent stages in parallel, DVC the only cache.
 
-``python -m flows.augment`` runs it; ``--target``, repeated, runs what some stages need; ``--dry-run`` shows the plan.
-Each task ends as Cached (nothing changed), Restored (from DVC's run cache), Completed (it ran), Failed, or Skipped
-(something it needs failed). A failure stops what depends on it; the rest finishes, and then the flow fails.
+Each task ends as Completed (it ran), Restored (from DVC's run cache), Unchanged (it did not have to run), Failed, or
+Skipped (something it needs failed). A failure stops what depends on it; the rest finishes, and then the flow fails.
 Cells of one group that nothing can change share one task: in a grid of hundreds, only what matters is to be seen.
 """
 
@@ -14,40 +13,46 @@ import signal
 import sys
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
 from dvc.exceptions import DvcException
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext, get_run_context
 from prefect.exceptions import TerminationSignal
+from prefect.utilities.urls import url_for
 
 from flows.artifacts import SUMMARY, show_results
-from flows.code import refresh_code
-from flows.dead import bury_the_dead
-from flows.dry_run import briefly, show_plan
+from flows.code_digests import refresh_code
+from flows.crashed_runs import mark_crashed_runs
+from flows.dry_run import show_plan, summarise
 from flows.experiment import check_request, save
-from flows.grid import CELLS, PARAMS, refresh_cells, require_data
+from flows.grid import CELLS, PARAMS, refresh_cells, require_inputs
 from flows.lockfile import sort_lock
-from flows.overridden import Overridden, check_parameters, mend_overrides, overridden
-from flows.place import check_place
+from flows.overrides import Overridden, check_parameters, overridden, restore_overrides
 from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, restore
 from flows.progress import Listener
-from flows.reach import ServerError
-from flows.remote import MisfitError, revision
+from flows.remote_stage import WorkerMismatchError, revision
+from flows.repair import repair_rwlock
+from flows.resources import this_machine
 from flows.schedule import Where, run_plan
 from flows.server import temporary_server
-from flows.slots import machine
+from flows.server_check import ServerError
+from flows.states import UNCHANGED, PipelineFailedError, States, is_usable, name_of, raise_on_failure
+from flows.terminal import VIEW, shown_in_terminal
+from flows.working_directory import check_working_directory
 
-_LAST_WORDS_SECONDS = 5
-_MOST_REASONS = 10  # failed stages whose reasons are said again
+_SHUTDOWN_SECONDS = 5
+EXAMPLE = """example:
+  ./run python -m flows.augment --target evaluate -S classifier.updates=600 --name longer
+      brings the evaluations, and what they need, up to date with longer trained classifiers, saved as an experiment
 
-
-class PipelineFailedError(RuntimeError):
-    """Some stages failed; what did not depend on them has finished."""
+each stage that is not up to date runs as: dvc repro --single-item STAGE
+"""
 
 
 @flow(name="augment", persist_result=False, validate_parameters=False)
@@ -74,58 +79,48 @@ async def augment(
     Raises:
         PipelineFailedError: stages failed; the message names them.
         ValueError: a target, an override or the experiment's name is wrong.
-        MisfitError: workers could not compute for this clone as it is.
+        WorkerMismatchError: workers could not compute for this clone as it is.
     """
-    context = get_run_context()
-    assert isinstance(context, FlowRunContext)
-    assert context.flow_run
-    if mended := prepare(overrides, experiment, pool):
-        get_run_logger().warning(mended)
+    run = _own_run()
+    if restored := check_start(overrides, experiment, pool):
+        _warn(restored)
     with overridden(overrides) if overrides else nullcontext() as change:
-        plan, _ = await asyncio.gather(
-            asyncio.to_thread(_plan, targets, overrides, pool), _bury_the_dead(context.flow_run.id)
-        )
-        where = Where(machine(cores), pool, await _call_workers(pool) if pool else "")
+        plan, _ = await asyncio.gather(asyncio.to_thread(_plan, targets, overrides, pool), _mark_crashed_runs(run.id))
+        where = Where(this_machine(cores), pool, await _prepare_pool(pool) if pool else "")
         states = await run_plan(plan, where, force=force)
-        if pool and all(state.is_completed() for state in states.values()):
+        if pool and all(is_usable(state) for state in states.values()):
             await restore(targets, Listener(get_run_logger(), "restore"))
         names = await _conclude(plan, states)
-        _refuse_failures(states)
+        raise_on_failure(states)
         if experiment or overrides:
-            await _save(experiment or context.flow_run.name, plan, change)
+            await _save(experiment or run.name, plan, change)
     return names
 
 
-def _refuse_failures(states: dict[str, State]) -> None:  # type: ignore[type-arg]
-    failed = [name for name, state in states.items() if not state.is_completed()]
-    if failed:
-        skipped = [name for name, state in states.items() if state.name == "Skipped"]
-        raise PipelineFailedError(
-            f"failed: {_few(failed)}; skipped for it: {_few(skipped)}\n"
-            + "\n".join(f"{name}: {_last_line(states[name])}" for name in failed[-_MOST_REASONS:])
-        )
+def _own_run() -> FlowRun:
+    """This flow run; where it can be watched is told to the person at the terminal."""
+    context = get_run_context()
+    assert isinstance(context, FlowRunContext)
+    assert context.flow_run
+    VIEW.get().note(f"watch it at {url_for(context.flow_run)}")
+    return context.flow_run
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_REASONS} more" if len(names) > _MOST_REASONS else ""
-    return f"{', '.join(names[:_MOST_REASONS]) or 'none'}{more}"
+def _warn(text: str) -> None:
+    get_run_logger().warning(text)
+    VIEW.get().note(text)
 
 
-def _last_line(state: State) -> str:  # type: ignore[type-arg]
-    """The reason why a stage failed, with which its message ends."""
-    return (state.message or state.name or "failed").strip().splitlines()[-1].strip().removeprefix("error: ")
-
-
-def prepare(overrides: tuple[str, ...], experiment: str, pool: str) -> str:
-    """Find what would stop a run before it begins; what a killed run had left and was mended, in words.
+def check_start(overrides: tuple[str, ...], experiment: str, pool: str) -> str:
+    """Find what would stop a run before it begins; what a killed run had left and was taken back, in words.
 
     Raises:
         ValueError: the run can't be as it is asked for, or not here.
     """
-    check_place()
-    mended = mend_overrides()
+    check_working_directory()
+    restored = restore_overrides()
     check_request(overrides, experiment, pool)
-    return mended
+    return restored
 
 
 async def _save(name: str, plan: list[Stage], change: Overridden | None) -> None:
@@ -133,37 +128,36 @@ async def _save(name: str, plan: list[Stage], change: Overridden | None) -> None
     if change:
         change.keep()
     saved = await asyncio.to_thread(save, name, next(stage.name for stage in reversed(plan) if not stage.frozen))
-    say = get_run_logger().info
-    say("saved as experiment %s: 'dvc exp show' compares it", saved)
+    notes = [f"saved as experiment {saved}: 'dvc exp show' compares it"]
     if "report" not in {stage.name for stage in plan}:
-        say("%s is of an earlier run: the report was no target", SUMMARY)
+        notes.append(f"{SUMMARY} is of an earlier run: the report was no target")
     if change:
-        say(
-            "the workspace holds the experiment, -S %s included; 'git checkout %s %s dvc.lock %s && dvc checkout' goes "
-            "back to the commit",
-            " -S ".join(change.overrides),
-            PARAMS,
-            CELLS,
-            SUMMARY,
+        notes.append(
+            f"the workspace holds the experiment, -S {' -S '.join(change.overrides)} included; "
+            f"'git checkout {PARAMS} {CELLS} dvc.lock {SUMMARY} && dvc checkout' goes back to the commit"
         )
+    for note in notes:
+        get_run_logger().info(note)
+        VIEW.get().note(note)
 
 
-async def _conclude(plan: list[Stage], states: dict[str, State]) -> dict[str, str]:  # type: ignore[type-arg]
+async def _conclude(plan: list[Stage], states: States) -> dict[str, str]:
     """Put the lock in order and show what came of each stage; the names of their final states."""
-    names = {name: state.name or "" for name, state in states.items()}
-    ran = set(names.values()) - {"Cached"}
-    if ran:
+    names = {name: name_of(state) for name, state in states.items()}
+    changed = set(names.values()) - {UNCHANGED}
+    if changed:
         await asyncio.to_thread(sort_lock, [stage.name for stage in plan])
-    rows = [{"stage": s.name, "state": names[s.name], "why": briefly(s.why)} for s in plan]
+    rows = [{"stage": s.name, "state": names[s.name], "why": summarise(s.why)} for s in plan]
     await acreate_table_artifact(rows, key="stages", description="What happened to each stage, and why it was stale")
-    if ran:
+    if changed:
         await show_results()
+    VIEW.get().finish(names)
     return names
 
 
-async def _bury_the_dead(own: UUID) -> None:
-    for name in await bury_the_dead("augment", own):
-        get_run_logger().warning("run %s died without a word: marked as crashed", name)
+async def _mark_crashed_runs(own: UUID) -> None:
+    for name in await mark_crashed_runs("augment", own):
+        _warn(f"run {name} was killed before it could say how it ended: marked as crashed")
 
 
 def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> list[Stage]:
@@ -171,11 +165,11 @@ def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> li
         refresh_cells(prune=True)
     refresh_code()
     if not pool:  # else the workers may have the data
-        require_data()
+        require_inputs()
     return read_plan(tuple(targets))
 
 
-async def _call_workers(pool: str) -> str:
+async def _prepare_pool(pool: str) -> str:
     """Make the pool known and send it what is here already; the commit that its workers must be at."""
     from flows.pool import ensure_pool
 
@@ -185,19 +179,24 @@ async def _call_workers(pool: str) -> str:
     return wanted
 
 
-def interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
-    """End after Ctrl-C: once Prefect has sent what it still has to, within seconds; asked for again, at once."""
+def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
+    """End after Ctrl-C: within seconds, for Prefect to send what it still has to; asked for again, at once."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(status))
-    last = threading.Timer(_LAST_WORDS_SECONDS, os._exit, (status,))
-    last.daemon = True
-    last.start()
+    deadline = threading.Timer(_SHUTDOWN_SECONDS, os._exit, (status,))
+    deadline.daemon = True
+    deadline.start()
+    repair_rwlock(Path(".dvc/tmp"))
     print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
     sys.exit(status)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.augment",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--target", action="append", default=[], help="a stage, or a group of cells such as generate")
     parser.add_argument("--force", action="store_true", help="run stages even where nothing changed")
     parser.add_argument("--dry-run", action="store_true", help="show what would run and why, then stop")
@@ -205,26 +204,31 @@ def main() -> None:
     parser.add_argument("-S", "--set-param", action="append", default=[], help="override, e.g. classifier.updates=200")
     parser.add_argument("--name", default="", help="save the result as a DVC experiment of this name")
     parser.add_argument("--pool", default="", help="have the workers of this Prefect work pool run the stages")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Command line."""
+    args = _arguments()
     targets, overrides = tuple(args.target), tuple(args.set_param)
     gc.set_threshold(200_000, 20, 20)  # a plan makes many small objects: a tenth of it was looking for cycles
     try:
-        if mended := prepare(overrides, args.name, args.pool):
-            print(mended, file=sys.stderr)
+        if restored := check_start(overrides, args.name, args.pool):
+            print(restored, file=sys.stderr)
         if args.dry_run:
             refresh_code()
             with overridden(overrides):
                 print(show_plan(read_plan(targets), overrides))
         else:
             check_parameters(overrides, here=not args.pool)  # before a server is started
-            with temporary_server():
-                changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
+            changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
+            with temporary_server(), shown_in_terminal():
                 asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
     except KeyboardInterrupt:
-        interrupted()
+        exit_interrupted()
     except TerminationSignal:
-        interrupted(143, "ended by a signal")
-    except (ValueError, PipelineFailedError, StageFailedError, MisfitError, ServerError, DvcException) as error:
+        exit_interrupted(143, "ended by a signal")
+    except (ValueError, PipelineFailedError, StageFailedError, WorkerMismatchError, ServerError, DvcException) as error:
         sys.exit(f"error: {error}")
 
 

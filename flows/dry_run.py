@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 
-from flows.history import Estimates
-from flows.plan import Stage
+from flows.durations import Estimates
+from flows.plan import Stage, reasons_to_run
 
 
-def briefly(why: Sequence[str], most: int = 3) -> str:
+def summarise(why: Sequence[str], most: int = 3) -> str:
     """The first reasons, and how many more there are."""
     more = f" and {len(why) - most} more" if len(why) > most else ""
     return "; ".join(why[:most]) + more
-
-
-_CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
 
 
 def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
@@ -20,21 +17,15 @@ def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
 
     ``overrides`` come first: in a line of their own, and among the reasons.
     """
-    stale: set[str] = set()
-    seconds, width = Estimates(), max((len(stage.name) for stage in plan), default=0)
-    lines, frozen = [f"{'stage':{width}} {'seconds':>8}  why"], []
-    for stage in plan:
-        if stage.frozen:
-            frozen += [f"{stage.name} is frozen and does not run: {briefly(stage.why)}"] if stage.why else []
-            continue
-        upstream = [need for need in stage.needs if need in stale and need != _CHECK]
-        reasons = stage.why or tuple(f"{need} may change" for need in upstream)
-        if reasons:
-            stale.add(stage.name)
-            shown = sorted(reasons, key=lambda why: not _of_overrides(why, overrides))
-            lines.append(f"{stage.name:{width}} {seconds.of(stage.name):>8}  {briefly(shown)}")
+    estimates, width = Estimates(), max((len(stage.name) for stage in plan), default=0)
+    lines = [f"{'stage':{width}} {'seconds':>8}  why"]
+    reasons = reasons_to_run(plan)
+    for name, why in reasons.items():
+        shown = sorted(why, key=lambda reason: not _of_overrides(reason, overrides))
+        lines.append(f"{name:{width}} {estimates.text(name):>8}  {summarise(shown)}")
+    frozen = [f"{s.name} is frozen and does not run: {summarise(s.why)}" for s in plan if s.frozen and s.why]
     head = [f"with -S {' -S '.join(overrides)}"] if overrides else []
-    return "\n".join([*head, *lines, *frozen, f"{len(stale)} of {len(plan)} stages may run"])
+    return "\n".join([*head, *lines, *frozen, f"{len(reasons)} of {len(plan)} stages may run"])
 
 
 def _of_overrides(why: str, overrides: Sequence[str]) -> bool:

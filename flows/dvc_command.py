@@ -11,8 +11,8 @@ atexit.register(gc.freeze)
 
 from dvc.cli import main  # noqa: E402
 
+from flows.lock_cache import lock_parsed_once  # noqa: E402
 from flows.lockfile import write_stages_in_place  # noqa: E402
-from flows.parsed import lock_parsed_once  # noqa: E402
 
 if __name__ == "__main__":
     write_stages_in_place()

@@ -78,10 +78,10 @@ def check_overrides(overrides: Sequence[str]) -> None:
                 f"-S {text} gives several values, and a run has one: start a run for each, or queue numbers by "
                 f"'dvc exp run --queue -S {text}'; a list is written [1,2]"
             )
-        _look_up(params, text, parsed)
+        _check_key(params, text, parsed)
 
 
-def _look_up(params: Any, text: str, parsed: Any) -> None:
+def _check_key(params: Any, text: str, parsed: Any) -> None:
     """Follow an override's key down ``params``; one that adds (``+key``) needs its section alone."""
     parts, node = parsed.key_or_group.split("."), params
     adds = parsed.is_add() or parsed.is_force_add()
@@ -92,16 +92,18 @@ def _look_up(params: Any, text: str, parsed: Any) -> None:
             raise ValueError(f"-S {text}: {reason}")  # noqa: TRY004 (a person's mistake, not a type's)
         known = {str(key): value for key, value in node.items()}
         if part not in known:
-            raise ValueError(f"-S {text}: {PARAMS} has no {parsed.key_or_group}; {_meant(params, parts, i, known)}")
+            raise ValueError(
+                f"-S {text}: {PARAMS} has no {parsed.key_or_group}; {_suggestion(params, parts, i, known)}"
+            )
         node = known[part]
     if not adds and not parsed.is_delete() and isinstance(node, dict) and not isinstance(parsed.value(), dict):
         inner = ", ".join(map(str, node))
         raise ValueError(f"-S {text}: {parsed.key_or_group} is a section; name one of its parameters: {inner}")
 
 
-def _meant(params: Any, parts: list[str], i: int, known: dict[str, Any]) -> str:
+def _suggestion(params: Any, parts: list[str], i: int, known: dict[str, Any]) -> str:
     """What somebody may have meant by ``parts``, whose ``i``-th is none of ``known``."""
-    key, every = ".".join(parts), list(_dotted(params, ""))
+    key, every = ".".join(parts), list(_dotted_keys(params, ""))
     here = [".".join([*parts[:i], close, *parts[i + 1 :]]) for close in get_close_matches(parts[i], known, 3)]
     elsewhere = [name for name in every if name.endswith(f".{key}")][:3]
     meant = [name for name in here if name in every and i] or elsewhere or get_close_matches(key, every, 3, 0.8) or here
@@ -110,11 +112,11 @@ def _meant(params: Any, parts: list[str], i: int, known: dict[str, Any]) -> str:
     return f"{'.'.join(parts[:i]) or PARAMS} has {', '.join(known)}"
 
 
-def _dotted(node: Any, place: str) -> Iterator[str]:
+def _dotted_keys(node: Any, place: str) -> Iterator[str]:
     for key, value in node.items() if isinstance(node, dict) else ():
         name = f"{place}.{key}".lstrip(".")
         yield name
-        yield from _dotted(value, name)
+        yield from _dotted_keys(value, name)
 
 
 def check_savable(name: str) -> None:

@@ -31,17 +31,17 @@ def refresh_cells(*, prune: bool) -> None:
     STAMP.write_text(_wanted(prune=prune))
 
 
-def require_data() -> None:
+def require_inputs() -> None:
     """Whether what ``ingest`` reads is there: of data that vanished after a good run DVC gives a bare "No such file".
 
     Raises:
         ValueError: it is not; with what it is for, and where to say where it is.
     """
-    if absent_data():
+    if missing_inputs():
         _cells("--check")
 
 
-def absent_data() -> list[Path]:
+def missing_inputs() -> list[Path]:
     """What ``ingest`` reads by ``cells.yaml`` and that is not there."""
     cells = load_yaml(CELLS).get("cells", {}) if CELLS.exists() else {}
     reads = cells.get("ingest", {}).get("reads", {})

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from dvc import output
@@ -16,8 +17,8 @@ from dvc.rwlock import RWLockFileCorruptedError, rwlock
 from dvc.utils.flatten import flatten
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from flows.mend import mend_rwlock, whole_graph
-from flows.parsed import lock_parsed_once
+from flows.lock_cache import lock_parsed_once
+from flows.repair import load_graph, repair_rwlock
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Stage:
     frozen: bool = False
 
 
+_CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
 _DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0.0, "hours": 0.0, "retries": 0}
 
 
@@ -58,9 +60,9 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
     Raises:
         ValueError: a target is no stage, or a stage's ``meta`` holds something else than resources.
     """
-    with Repo() as repo, repo.lock, _each_thing_read_once(), lock_parsed_once():
-        mend_rwlock(repo)
-        graph = whole_graph(repo)
+    with Repo() as repo, repo.lock, _cached_reads(), lock_parsed_once():
+        repair_rwlock(Path(repo.tmp_dir))
+        graph = load_graph(repo)
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
         status = _status(repo, [s for s in order if s.addressing in wanted])
@@ -79,6 +81,22 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
         ]
 
 
+def reasons_to_run(plan: Iterable[Stage], *, force: bool = False) -> dict[str, tuple[str, ...]]:
+    """The stages that may run, in order, and why: what changed, or which stage before them may change something.
+
+    Whether they do run is known when the stages before them have ended: equal outputs make nothing stale.
+    """
+    reasons: dict[str, tuple[str, ...]] = {}
+    for stage in plan:
+        if stage.frozen:
+            continue
+        before = [need for need in stage.needs if need in reasons and need != _CHECK]
+        why = stage.why or tuple(f"{need} may change" for need in before)
+        if why or force:
+            reasons[stage.name] = why or ("forced",)
+    return reasons
+
+
 def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
     """DVC's entries on what changed, by stage.
 
@@ -91,7 +109,7 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 
 @contextmanager
-def _each_thing_read_once() -> Iterator[None]:
+def _cached_reads() -> Iterator[None]:
     """Within: DVC parses a file, places a path and hashes it once, not for each stage that reads it.
 
     And it looks a parameter up by its name, where it would compare the name with every parameter's. Together that is
@@ -138,7 +156,7 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
         return set(edges)
     found = {t: {n for n in edges if t in (n, n.split("@")[0])} for t in targets}
     if unknown := [t for t, names in found.items() if not names]:
-        near = {t: _near(t, edges) for t in unknown}
+        near = {t: _similar(t, edges) for t in unknown}
         meant = [f"{t} (did you mean {' or '.join(near[t])}?)" if near[t] else t for t in unknown]
         raise ValueError(f"no stage {', '.join(meant)}; 'dvc stage list' names them")
     wanted = set().union(*found.values())
@@ -150,7 +168,7 @@ def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
     return wanted
 
 
-def _near(name: str, stages: Iterable[str]) -> list[str]:
+def _similar(name: str, stages: Iterable[str]) -> list[str]:
     """Stages, or groups of cells, whose names are like ``name``."""
     known = dict.fromkeys(s if "@" in name else s.split("@")[0] for s in stages)
     return get_close_matches(name, list(known), 3, 0.6)

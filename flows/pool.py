@@ -21,14 +21,14 @@ from prefect.states import Cancelling, Crashed
 from prefect.workers.process import ProcessWorker
 
 from flows.process import StageFailedError
-from flows.remote import HEARTBEAT_SECONDS, run_stage
+from flows.remote_stage import HEARTBEAT_SECONDS, run_stage
 
 QUEUES = ("gpu", "cpu")
 _POLL_SECONDS = 1.0
-_LOST_SECONDS = 12 * HEARTBEAT_SECONDS
-_START_SECONDS = 120.0  # for a worker to start what it has taken
-_LONELY_SECONDS = 30.0
-_SENDINGS = 3
+_HEARTBEAT_TIMEOUT_SECONDS = 12 * HEARTBEAT_SECONDS
+_START_TIMEOUT_SECONDS = 120.0  # for a worker to start what it has taken
+_NO_WORKER_WARNING_SECONDS = 30.0
+_MAX_SUBMISSIONS = 3
 
 
 async def ensure_pool(pool: str) -> None:
@@ -38,26 +38,26 @@ async def ensure_pool(pool: str) -> None:
         try:
             await client.read_work_pool(pool)
         except ObjectNotFound:
-            await _unless_there(
+            await _ignore_existing(
                 client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
             )
         for queue in QUEUES:
             try:
                 await client.read_work_queue_by_name(queue, work_pool_name=pool)
             except ObjectNotFound:
-                await _unless_there(client.create_work_queue(name=queue, work_pool_name=pool))
+                await _ignore_existing(client.create_work_queue(name=queue, work_pool_name=pool))
         flow = await client.create_flow(run_stage)
         await client.create_deployment(
             flow, name=pool, work_pool_name=pool, entrypoint=f"{run_stage.__module__}.{run_stage.fn.__name__}"
         )
 
 
-async def _unless_there(creating: Awaitable[object]) -> None:
+async def _ignore_existing(creating: Awaitable[object]) -> None:
     with suppress(ObjectAlreadyExists):
         await creating
 
 
-async def send(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -> str:
+async def submit(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -> str:
     """Have a worker run ``stage`` at commit ``wanted``; how it ended. Sent again when its machine died under it.
 
     ``hours`` (0: no limit) is the time that it may run there.
@@ -65,7 +65,7 @@ async def send(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -
     Raises:
         StageFailedError: it failed there, or was lost several times.
     """
-    for _ in range(_SENDINGS):
+    for _ in range(_MAX_SUBMISSIONS):
         sent: FlowRun = await arun_deployment(
             f"stage/{pool}",
             parameters={"stage": stage, "wanted": wanted, "hours": hours},
@@ -75,7 +75,7 @@ async def send(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -
         )
         async with get_client() as client:
             try:
-                state = await _followed(client, sent.id, pool)
+                state = await _wait_for_run(client, sent.id, pool)
             except asyncio.CancelledError:
                 await asyncio.shield(client.set_flow_run_state(sent.id, Cancelling(), force=True))
                 raise
@@ -83,10 +83,10 @@ async def send(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -
             return state.name or ""
         if not state.is_crashed():
             raise StageFailedError(f"{stage} failed on a worker: {state.message}")
-    raise StageFailedError(f"{stage} was lost {_SENDINGS} times: its worker's machine stopped answering")
+    raise StageFailedError(f"{stage} was lost {_MAX_SUBMISSIONS} times: its worker's machine stopped answering")
 
 
-async def _followed(client: PrefectClient, run: UUID, pool: str) -> State:  # type: ignore[type-arg]
+async def _wait_for_run(client: PrefectClient, run: UUID, pool: str) -> State:  # type: ignore[type-arg]
     """The final state of a sent run; Crashed when it stopped giving signs of life."""
     began = seen = time.monotonic()
     sign, lonely = None, False
@@ -101,10 +101,14 @@ async def _followed(client: PrefectClient, run: UUID, pool: str) -> State:  # ty
             return now.state
         if now.updated != sign or now.state_type == StateType.SCHEDULED:
             seen, sign = time.monotonic(), now.updated
-        if not lonely and now.state_type == StateType.SCHEDULED and time.monotonic() - began > _LONELY_SECONDS:
+        if (
+            not lonely
+            and now.state_type == StateType.SCHEDULED
+            and time.monotonic() - began > _NO_WORKER_WARNING_SECONDS
+        ):
             lonely = True
             get_run_logger().warning("no worker has taken it yet; start one: python -m flows.worker --pool %s", pool)
-        patience = _LOST_SECONDS if now.state_type == StateType.RUNNING else _START_SECONDS
+        patience = _HEARTBEAT_TIMEOUT_SECONDS if now.state_type == StateType.RUNNING else _START_TIMEOUT_SECONDS
         if time.monotonic() - seen > patience:
             lost: State = Crashed(message="no sign of life from its machine")  # type: ignore[type-arg]
             await client.set_flow_run_state(run, lost, force=True)

@@ -13,14 +13,18 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows import child
-from flows.reason import REASON, reasons
+from flows import process_group
+from flows.failure_reason import REASON, reasons
+from flows.states import RAN, RESTORED, UNCHANGED
 
 _BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
-_PATIENCE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
+_RETRY_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
 _BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
 _LAST_LINES = 20
-_APART = 0.15  # seconds between starts: of two DVC processes that ask for the lock at once, one waits half a second
+_DVC_LINES = ("ERROR: failed to reproduce", "Running stage ", "> ", "Stage '", "Verifying ", "Updating lock file")
+_SECONDS_BETWEEN_STARTS = (
+    0.15  # seconds between starts: of two DVC processes that ask for the lock at once, one waits half a second
+)
 _next_start = 0.0
 
 
@@ -57,14 +61,14 @@ async def reproduce(
 
     With ``pull``, what the stage needs comes from the DVC remote first (and ``force`` would run that again, too).
     ``watch`` is entered with the process id while the stage runs. Returns ``Restored`` (from the run cache),
-    ``Completed`` (it ran) or ``Cached``. Cancelling kills the stage's whole process group.
+    ``Completed`` (it ran) or ``Unchanged``. Cancelling kills the stage's whole process group.
 
     Raises:
         StageFailedError: the stage failed.
     """
     options = ["--force"] if force else []
     command = _dvc("repro", "--pull" if pull else "--single-item", *options, name)
-    return _outcome(name, await _patiently(name, command, listener, environment, watch))
+    return _outcome(name, await _run_until_free(name, command, listener, environment, watch))
 
 
 async def push(name: str, listener: Listener) -> None:
@@ -73,7 +77,7 @@ async def push(name: str, listener: Listener) -> None:
     Raises:
         StageFailedError: the remote can't be reached.
     """
-    await _patiently(name or "all", _dvc("push", "--run-cache", *([name] if name else [])), listener, {})
+    await _run_until_free(name or "all", _dvc("push", "--run-cache", *([name] if name else [])), listener, {})
 
 
 async def restore(targets: Sequence[str], listener: Listener) -> None:
@@ -82,22 +86,22 @@ async def restore(targets: Sequence[str], listener: Listener) -> None:
     Raises:
         StageFailedError: something is not there, and failed when it was run here instead.
     """
-    await _patiently("restore", _dvc("repro", "--pull", *targets), listener, {})
+    await _run_until_free("restore", _dvc("repro", "--pull", *targets), listener, {})
 
 
 def _dvc(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "flows.dvc_command", "--wait-for-lock", *arguments]
 
 
-async def _patiently(
+async def _run_until_free(
     name: str,
     command: list[str],
     listener: Listener,
     environment: Mapping[str, str],
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
-    """Run a DVC command, again while another DVC process holds what it needs; what it said."""
-    for wait in (*_PATIENCE, None):
+    """Run a DVC command, again while another DVC process holds what it needs; its output."""
+    for wait in (*_RETRY_WAITS, None):
         try:
             return await _run(name, command, listener, environment, watch)
         except BusyError:
@@ -114,48 +118,54 @@ async def _run(
     environment: Mapping[str, str],
     watch: Watch = lambda _pid: nullcontext(),
 ) -> list[str]:
-    await _in_turn()
+    await _space_out_starts()
     with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
         file = Path(folder, "reason")
-        status, said = await _run_once(command, listener, {**environment, REASON: str(file)}, watch)
-        if status and any(sign in line for sign in _BUSY for line in said[-_LAST_LINES:]):
-            raise BusyError(f"stage {name}: DVC stayed busy: {said[-1]}")
+        status, output = await _run_process(command, listener, {**environment, REASON: str(file)}, watch)
+        if status and any(sign in line for sign in _BUSY for line in output[-_LAST_LINES:]):
+            raise BusyError(f"stage {name}: DVC stayed busy: {output[-1]}")
         if status:
-            last = [*said[-_LAST_LINES:], *reasons(file)]
+            last = [*output[-_LAST_LINES:], *(reasons(file) or _last_own_line(output))]
             raise StageFailedError(f"stage {name} failed with status {status}:\n" + "\n".join(last))
-    return said
+    return output
 
 
-async def _run_once(
+def _last_own_line(output: list[str]) -> list[str]:
+    """The last line that the stage itself printed: the reason, where it left none, as DVC's own line says nothing."""
+    own = [line for line in output if not line.startswith(_DVC_LINES)]
+    return own[-1:] if own != output else []
+
+
+async def _run_process(
     command: list[str], listener: Listener, environment: Mapping[str, str], watch: Watch
 ) -> tuple[int, list[str]]:
-    """The status of a command, and what it said."""
+    """The status of a command, and its output."""
     process = await asyncio.create_subprocess_exec(
-        *child.command(*command),
+        *process_group.command(*command),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
         env={**os.environ, "PATH": _path(), "PYTHONUNBUFFERED": "1", **environment},
     )
     assert process.stdout
-    said: list[str] = []
+    output: list[str] = []
     try:
         async with watch(process.pid):
             async for line in _lines(process.stdout):
                 if line.percent is None:
-                    said.append(line.text)
+                    output.append(line.text)
                 await listener(line)
             status = await process.wait()
     finally:
         await _end(process)
-    return status, said
+    return status, output
 
 
-async def _in_turn() -> None:
+async def _space_out_starts() -> None:
     global _next_start  # noqa: PLW0603
     now = time.monotonic()
     start = max(now, _next_start)
-    _next_start = start + _APART
+    _next_start = start + _SECONDS_BETWEEN_STARTS
     await asyncio.sleep(start - now)
 
 
@@ -190,8 +200,8 @@ def _parse(text: str) -> Line:
     return Line(f"{bar['what']} {bar['rest']}", float(bar["percent"])) if bar else Line(text)
 
 
-def _outcome(name: str, said: list[str]) -> str:
-    text = "\n".join(said)
+def _outcome(name: str, output: list[str]) -> str:
+    text = "\n".join(output)
     if f"Running stage '{name}'" in text:
-        return "Completed"
-    return "Restored" if f"Stage '{name}' is cached - skipping run" in text else "Cached"
+        return RAN
+    return RESTORED if f"Stage '{name}' is cached - skipping run" in text else UNCHANGED

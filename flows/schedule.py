@@ -2,57 +2,72 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from prefect import allow_failure, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.task_engine import run_task_async
 
 from flows.artifacts import show_usage
-from flows.dry_run import briefly
-from flows.history import remember
+from flows.dry_run import summarise
+from flows.durations import group_of, record_duration
 from flows.plan import Stage
 from flows.process import StageFailedError, reproduce
-from flows.progress import Listener
-from flows.slots import Slots
-from flows.usage import Usage, watched
+from flows.progress import LOGS, Listener, log_of
+from flows.resource_usage import Usage, sampled
+from flows.resources import Resources
+from flows.states import UNCHANGED, finished, is_usable, name_of, skipped
+from flows.task_records import Unit, announce, withdraw
+from flows.terminal import VIEW
 
-_UNCHANGED = "nothing it reads has changed"
+_NO_REASON = "nothing it reads has changed"
 
 
 @dataclass(frozen=True)
 class Where:
-    """Where stages run: in this machine's ``slots``, or, with a ``pool``, on its workers at commit ``revision``."""
+    """Where stages run: on this machine's ``resources``, or, with a ``pool``, on its workers at ``revision``."""
 
-    slots: Slots
+    resources: Resources
     pool: str = ""
     revision: str = ""
 
 
 @task(task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
-async def bring_up_to_date(stage: Stage, where: Where, why: tuple[str, ...], *, force: bool) -> State:  # type: ignore[type-arg]
+async def bring_up_to_date(
+    stage: Stage, where: Where, why: tuple[str, ...], lacking: tuple[str, ...], *, force: bool
+) -> State:  # type: ignore[type-arg]
     """Run one stage through DVC when it has a reason to; the state's name says what happened."""
     logger = get_run_logger()
+    if lacking:
+        logger.warning("%s did not run: %s failed", stage.name, ", ".join(lacking))
+        return skipped(f"needs {', '.join(lacking)}")
     if not why and not force:
-        return Completed(name="Cached", message=_UNCHANGED)
+        return finished(UNCHANGED, _NO_REASON)
     for reason in why:
         logger.info("stale: %s", reason)
-    said = briefly(why) or "forced"
     if where.pool and stage.travels:
-        started = time.monotonic()
-        from flows.pool import send  # late, like all of Prefect's workers: most runs need none
-
-        outcome = await send(where.pool, stage.name, where.revision, gpu=stage.gpus > 0, hours=stage.hours)
-        remember(stage.name, outcome, time.monotonic() - started)
-        return Completed(name=outcome, message=said)
-    async with where.slots.take(stage.cores, stage.gpus, stage.memory) as devices:
-        outcome = await _run_stage(stage, where, devices, force=force)
-    return Completed(name=outcome, message=said)
+        outcome = await _run_on_worker(stage, where)
+    else:
+        async with where.resources.take(stage.cores, stage.gpus, stage.memory) as devices:
+            VIEW.get().start(stage.name)
+            outcome = await _run_here(stage, where, devices, force=force)
+    return finished(outcome, summarise(why) or "forced")
 
 
-async def _run_stage(stage: Stage, where: Where, devices: tuple[str, ...], *, force: bool) -> str:
+async def _run_on_worker(stage: Stage, where: Where) -> str:
+    """Have a worker of the pool run a stage."""
+    from flows.pool import submit  # late, like all of Prefect's workers: most runs need none
+
+    started = time.monotonic()
+    VIEW.get().start(stage.name)
+    outcome = await submit(where.pool, stage.name, where.revision, gpu=stage.gpus > 0, hours=stage.hours)
+    record_duration(stage.name, outcome, time.monotonic() - started)
+    return outcome
+
+
+async def _run_here(stage: Stage, where: Where, devices: tuple[str, ...], *, force: bool) -> str:
     """Run one stage here within its time limit, and leave its usage as an artifact however it ends."""
     started, series = time.monotonic(), list[Usage]()
     listener = Listener(get_run_logger(), stage.name)
@@ -60,74 +75,103 @@ async def _run_stage(stage: Stage, where: Where, devices: tuple[str, ...], *, fo
         stage.name,
         listener,
         force=force,
-        environment={"CUDA_VISIBLE_DEVICES": ",".join(devices)} if where.slots.has_gpus or devices else {},
-        watch=lambda pid: watched(pid, devices, series),
+        environment={"CUDA_VISIBLE_DEVICES": ",".join(devices)} if where.resources.has_gpus or devices else {},
+        watch=lambda pid: sampled(pid, devices, series),
         pull=bool(where.pool),
     )
     try:
         outcome = await asyncio.wait_for(running, stage.hours * 3600 or None)
     except TimeoutError:
         last = "\n".join(listener.last)
-        raise StageFailedError(f"{stage.name} exceeded its limit of {stage.hours} h; its last lines:\n{last}") from None
+        limit = f"{stage.name} exceeded its limit of {stage.hours} h"
+        raise StageFailedError(f"{limit}; its last lines:\n{last}\n{limit}") from None
     finally:
-        await listener.tell()
+        await listener.flush()
         await show_usage(stage.name, series)
-    remember(stage.name, outcome, time.monotonic() - started)
+    record_duration(stage.name, outcome, time.monotonic() - started)
     return outcome
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-async def keep(stages: tuple[str, ...]) -> State:  # type: ignore[type-arg]
-    """Stand in the graph for stages of one group that nothing can change."""
+async def placeholder(stages: tuple[str, ...]) -> State:  # type: ignore[type-arg]
+    """Show stages of one group that nothing can change as one task of the graph."""
     if len(stages) > 1:
         get_run_logger().info("nothing they read has changed: %s", ", ".join(stages))
-    return Completed(name="Cached", message=_UNCHANGED)
+    return finished(UNCHANGED, _NO_REASON)
 
 
-@task(task_run_name="{stage.name}", cache_policy=NO_CACHE, persist_result=False)
-async def skip(stage: Stage, lacking: tuple[str, ...]) -> State:  # type: ignore[type-arg]
-    """Stand in the graph for a stage that can't run."""
-    get_run_logger().warning("%s did not run: %s failed", stage.name, ", ".join(lacking))
-    return Completed(name="Skipped", message=f"needs {', '.join(lacking)}")
+@dataclass
+class PlanRun:
+    """One run of a plan: the task of each stage, and the records by which the server knows those that are to come."""
+
+    plan: list[Stage]
+    where: Where
+    force: bool
+    tasks: dict[str, asyncio.Task[State]] = field(default_factory=dict)  # type: ignore[type-arg]
+    records: dict[str, TaskRun] = field(default_factory=dict)
+
+    async def run(self) -> dict[str, State]:  # type: ignore[type-arg]
+        """Run all stages, as many at once as there is room for; the final state of each."""
+        VIEW.get().begin(self.plan, self.where.resources.cores, force=self.force)
+        groups = [] if self.force else clean_groups(self.plan)
+        shared = {stage.name for stages in groups for stage in stages}
+        alone = [stage for stage in self.plan if stage.name not in shared]
+        units: list[Unit] = [(placeholder, stages) for stages in groups]
+        self.records = announce([*units, *((bring_up_to_date, [stage]) for stage in alone)])
+        for stages in groups:
+            task_of_group = asyncio.create_task(self._run_group(tuple(stage.name for stage in stages)))
+            self.tasks |= dict.fromkeys((stage.name for stage in stages), task_of_group)
+        for stage in alone:
+            self.tasks[stage.name] = asyncio.create_task(self._run_stage(stage))
+        try:
+            await asyncio.gather(*self.tasks.values())
+        finally:
+            for running in self.tasks.values():
+                running.cancel()
+            await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+            withdraw(self.records.values())
+        return {name: done.result() for name, done in self.tasks.items()}
+
+    async def _run_group(self, names: tuple[str, ...]) -> State:  # type: ignore[type-arg]
+        """Run the placeholder task of stages that nothing can change."""
+        record = self.records.pop(names[0])
+        parameters = {"stages": names}
+        task_of_group: Any = placeholder.with_options(task_run_name=record.name)
+        state = await run_task_async(task_of_group, task_run=record, parameters=parameters, return_type="state")
+        for name in names:
+            VIEW.get().end(name, UNCHANGED, "")
+        return state  # type: ignore[return-value]
+
+    async def _run_stage(self, stage: Stage) -> State:  # type: ignore[type-arg]
+        """Run a stage's task once those of the stages that it needs have ended.
+
+        Prefect is told of the order in the task's record, not by ``wait_for``, which takes COMPLETED states alone.
+        """
+        before = {need: await self.tasks[need] for need in stage.needs if need in self.tasks}
+        lacking = tuple(need for need, state in before.items() if not is_usable(state))
+        changed = [f"{need} {(state.name or '').lower()}" for need, state in before.items() if state.name != UNCHANGED]
+        task_of_stage: Any = bring_up_to_date.with_options(retries=stage.retries, retry_delay_seconds=10)
+        parameters = {
+            "stage": stage,
+            "where": self.where,
+            "why": tuple(stage.why or ([] if stage.frozen else changed)),
+            "lacking": lacking,
+            "force": self.force and not stage.frozen,
+        }
+        record = self.records.pop(stage.name)
+        state: State = await run_task_async(  # type: ignore[type-arg, assignment]
+            task_of_stage, task_run=record, parameters=parameters, return_type="state"
+        )
+        failed = not is_usable(state) and not lacking
+        detail = f"its log: {log_of(stage.name)}" if failed and log_of(stage.name).exists() else ""
+        VIEW.get().end(stage.name, name_of(state), state.message or "" if lacking else detail)
+        return state
 
 
 async def run_plan(plan: list[Stage], where: Where, *, force: bool) -> dict[str, State]:  # type: ignore[type-arg]
     """Run a plan with as much at once as its place allows; the final state of each stage."""
-    runs: dict[str, asyncio.Task[State]] = {}  # type: ignore[type-arg]
-
-    async def unchanged(stages: list[Stage], before: set[asyncio.Task[State]]) -> State:  # type: ignore[type-arg]
-        names = tuple(s.name for s in stages)
-        name = names[0] if len(names) == 1 else f"{names[0].split('@')[0]} ({len(names)} cells)"
-        run: Any = keep.with_options(task_run_name=name)
-        return await run(names, wait_for=[await r for r in before], return_state=True)  # type: ignore[no-any-return]
-
-    async def one(stage: Stage) -> State:  # type: ignore[type-arg]
-        before = {need: await runs[need] for need in stage.needs if need in runs}
-        links = [allow_failure(state) for state in before.values()]
-        lacking = tuple(n for n, state in before.items() if not state.is_completed() or state.name == "Skipped")
-        if lacking:
-            stand_in: Any = skip
-            return await stand_in(stage, lacking, wait_for=links, return_state=True)  # type: ignore[no-any-return]
-        fresh = [f"{need} {(state.name or '').lower()}" for need, state in before.items() if state.name != "Cached"]
-        why = tuple(stage.why or ([] if stage.frozen else fresh))
-        run: Any = bring_up_to_date.with_options(retries=stage.retries, retry_delay_seconds=10)
-        forced = force and not stage.frozen
-        return await run(stage, where, why, force=forced, wait_for=links, return_state=True)  # type: ignore[no-any-return]
-
-    for stages in [] if force else clean_groups(plan):
-        before = {runs[need] for stage in stages for need in stage.needs if need in runs}
-        shared = asyncio.create_task(unchanged(stages, before))
-        runs |= dict.fromkeys((stage.name for stage in stages), shared)
-    for stage in plan:
-        if stage.name not in runs:
-            runs[stage.name] = asyncio.create_task(one(stage))
-    try:
-        await asyncio.gather(*runs.values())
-    finally:
-        for run in runs.values():
-            run.cancel()
-        await asyncio.gather(*runs.values(), return_exceptions=True)
-    return {name: run.result() for name, run in runs.items()}
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return await PlanRun(plan, where, force).run()
 
 
 def clean_groups(plan: list[Stage]) -> list[list[Stage]]:
@@ -137,5 +181,5 @@ def clean_groups(plan: list[Stage]) -> list[list[Stage]]:
     for stage in plan:
         if not stage.why and (stage.frozen or all(need in clean for need in stage.needs if need in known)):
             clean.add(stage.name)
-            groups.setdefault(stage.name.split("@", maxsplit=1)[0], []).append(stage)
+            groups.setdefault(group_of(stage.name), []).append(stage)
     return list(groups.values())

@@ -10,35 +10,61 @@ import asyncio
 import atexit
 import sys
 
-from flows.place import PlaceError, check_place
-from flows.reach import ServerError
 from flows.server import HOST, start_server, stop_server
+from flows.server_check import ServerError
+from flows.working_directory import WorkingDirectoryError, check_working_directory
+
+EXAMPLE = """example:
+  ./run python -m flows.serve --run
+      starts a run, and the UI in which to watch it
+
+each stage that is not up to date runs as: dvc repro --single-item STAGE
+"""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.serve",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=4200, help="the port of server and UI (default: 4200)")
+    parser.add_argument("--run", action="store_true", help="start one run of the whole pipeline at once")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=4200)
-    parser.add_argument("--run", action="store_true", help="start one run of the whole pipeline at once")
-    args = parser.parse_args()
+    args = _arguments()
     try:
-        check_place()
+        check_working_directory()
         server = start_server(args.port)
-    except (PlaceError, ServerError) as error:
+    except (WorkingDirectoryError, ServerError) as error:
         sys.exit(f"error: {error}")
-    atexit.register(stop_server, server)  # once Prefect has sent it the last words
+    atexit.register(stop_server, server)  # after Prefect has sent it the last messages
     print(f"The UI is at http://{HOST}:{args.port}. Ctrl-C ends it.", flush=True)
-    from flows.augment import PipelineFailedError, augment, interrupted  # reads the server's address when imported
+    from flows.augment import exit_interrupted  # reads the server's address when imported
 
     try:
-        if args.run:
-            try:
-                asyncio.run(augment())
-            except (PipelineFailedError, ValueError) as error:
-                print(f"error: {error}\nThe run stays in the UI; Ctrl-C ends it.", file=sys.stderr, flush=True)
-        augment.serve(name="pipeline", limit=1)  # type: ignore[unused-coroutine]
+        _serve(run=args.run)
     except KeyboardInterrupt:
-        interrupted()
+        exit_interrupted()
+
+
+def _serve(*, run: bool) -> None:
+    from flows.augment import augment
+    from flows.states import PipelineFailedError
+    from flows.terminal import shown_in_terminal
+
+    if run:
+        try:
+            with shown_in_terminal():
+                asyncio.run(augment())
+        except (PipelineFailedError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        print("The run stays in the UI; Ctrl-C ends the server.", file=sys.stderr, flush=True)
+    augment.serve(name="pipeline", limit=1)  # type: ignore[unused-coroutine]
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import httpx
 
-from flows import child
-from flows.reach import ServerError, check_server
+from flows import process_group
+from flows.server_check import ServerError, check_server
 
 HOST = "127.0.0.1"
 LOG = Path("runs/server.log")
-_START_SECONDS = 180  # on a busy machine
+_START_TIMEOUT_SECONDS = 180  # on a busy machine
 _END_SECONDS = 5
 _FREED_SECONDS = 5  # a server that was stopped just now may still hold its port
 
@@ -44,7 +44,7 @@ def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
     }
-    command = child.command(sys.executable, "-m", "prefect", "server", "start", *options)
+    command = process_group.command(sys.executable, "-m", "prefect", "server", "start", *options)
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
@@ -86,7 +86,7 @@ def _holder(port: int) -> str:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + _START_SECONDS
+    until = time.monotonic() + _START_TIMEOUT_SECONDS
     while time.monotonic() < until:
         if server.poll() is not None:
             raise ServerError(f"Prefect's server ended with status {server.returncode}; {LOG} says why")
@@ -95,7 +95,9 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
                 return
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise ServerError(f"Prefect's server did not answer on port {port} within {_START_SECONDS} s; {LOG} may say why")
+    raise ServerError(
+        f"Prefect's server did not answer on port {port} within {_START_TIMEOUT_SECONDS} s; {LOG} may say why"
+    )
 
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:

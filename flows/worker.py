@@ -15,25 +15,25 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from prefect.settings import PREFECT_API_URL
 
-from flows.place import PlaceError, check_place
 from flows.pool import QUEUES, ensure_pool
-from flows.reach import ServerError, check_server
-from flows.remote import CLONE, MisfitError, revision
-from flows.slots import machine
+from flows.remote_stage import CLONE, WorkerMismatchError, revision
+from flows.resources import this_machine
+from flows.server_check import ServerError, check_server
+from flows.working_directory import WorkingDirectoryError, check_working_directory
 
 
 def remote_place() -> str:
     """The default DVC remote's address, once it has answered.
 
     Raises:
-        MisfitError: there is none, or it does not answer.
+        WorkerMismatchError: there is none, or it does not answer.
     """
     with Repo() as repo:
         try:
             odb = repo.cloud.get_remote_odb()
             odb.fs.exists(odb.path)
         except (DvcException, OSError) as error:
-            raise MisfitError(f"the DVC remote does not answer: {error}; see 'dvc remote list'") from None
+            raise WorkerMismatchError(f"the DVC remote does not answer: {error}; see 'dvc remote list'") from None
         return str(odb.fs.unstrip_protocol(odb.path))
 
 
@@ -46,12 +46,12 @@ def main() -> None:
     if not (url := PREFECT_API_URL.value()):
         sys.exit("error: PREFECT_API_URL is not set; give the head's server, e.g. http://head:4200/api")
     try:
-        check_place()
+        check_working_directory()
         check_server(url)
         print(f"commit {revision()[:12]}, remote {remote_place()}", flush=True)
-    except (MisfitError, PlaceError, ServerError) as error:
+    except (WorkerMismatchError, WorkingDirectoryError, ServerError) as error:
         sys.exit(f"error: {error}")
-    if not args.cpu_only and not machine().gpus:
+    if not args.cpu_only and not this_machine().gpus:
         print("no GPU here: stages that ask for one will compute on the CPU (--cpu-only leaves them to others)")
     asyncio.run(ensure_pool(args.pool))
     clone = Path.cwd()

@@ -18,14 +18,14 @@ from flows.lockfile import HEAD, blocks_of
 
 # Module, attribute, parameters that are given by name (None: it is not called), and what is relied on.
 ASSUMPTIONS = [
-    ("dvc.repo", "Repo._reset", (), "mend.py: forgets what has been parsed, after the lock was replaced"),
+    ("dvc.repo", "Repo._reset", (), "repair.py: forgets what has been parsed, after the lock was replaced"),
     ("dvc.repo", "Repo.index", None, "plan.py: its graph is of all stages"),
     ("dvc.repo.reproduce", "plan_repro", (), "plan.py: the order in which dvc repro runs stages"),
     ("dvc.rwlock", "rwlock", (), "plan.py: one reader for all"),
-    ("dvc.rwlock", "RWLOCK_FILE", None, "mend.py: the file that a kill may damage"),
-    ("dvc.rwlock", "RWLOCK_LOCK", None, "mend.py: its guard"),
+    ("dvc.rwlock", "RWLOCK_FILE", None, "repair.py: the file that a kill may damage"),
+    ("dvc.rwlock", "RWLOCK_LOCK", None, "repair.py: its guard"),
     ("dvc.rwlock", "RWLockFileCorruptedError", None, "plan.py: what says that a kill has damaged it"),
-    ("dvc.lock", "make_lock", ("tmp_dir",), "mend.py: the guard is taken before the file is looked at"),
+    ("dvc.lock", "make_lock", ("tmp_dir",), "repair.py: the guard is taken before the file is looked at"),
     ("dvc.lock", "LockError", None, "plan.py: another DVC is at work"),
     ("dvc.output", "get_cloud_fs", (), "plan.py: replaced, for a path's place is looked up once"),
     ("dvc.output", "Output.get_hash", (), "plan.py: replaced, for a path is hashed once"),
@@ -35,20 +35,20 @@ ASSUMPTIONS = [
     ("dvc.stage", "Stage.status.__wrapped__", (), "plan.py: the same without its lock"),
     ("dvc.stage.serialize", "to_lockfile", (), "lockfile.py: a stage's block of dvc.lock"),
     ("dvc.dvcfile", "Lockfile.dump_stages", (), "lockfile.py: replaced, for one block is written"),
-    ("dvc.dvcfile", "LOCK_FILE", None, "mend.py, parsed.py: the lock's name"),
-    ("dvc.utils.strictyaml", "parse_yaml", ("typ",), "parsed.py: replaced, for new blocks alone"),
-    ("dvc.utils.strictyaml", "YAMLSyntaxError", None, "mend.py: half a lock"),
-    ("dvc.utils.strictyaml", "YAMLValidationError", None, "mend.py: half a lock"),
+    ("dvc.dvcfile", "LOCK_FILE", None, "repair.py, lock_cache.py: the lock's name"),
+    ("dvc.utils.strictyaml", "parse_yaml", ("typ",), "lock_cache.py: replaced, for new blocks alone"),
+    ("dvc.utils.strictyaml", "YAMLSyntaxError", None, "repair.py: half a lock"),
+    ("dvc.utils.strictyaml", "YAMLValidationError", None, "repair.py: half a lock"),
     ("dvc.utils.serialize", "dumps_yaml", (), "lockfile.py: the bytes that DVC would write"),
-    ("dvc.utils.serialize", "YAMLFileCorruptedError", None, "parsed.py: a block that can't be parsed by itself"),
-    ("dvc.utils.serialize", "load_yaml", (), "experiment.py, grid.py: a file as DVC reads it"),
+    ("dvc.utils.serialize", "YAMLFileCorruptedError", None, "lock_cache.py: a block that can't be parsed by itself"),
+    ("dvc.utils.serialize", "load_yaml", (), "experiment.py, grid.py, code_digests.py: a file as DVC reads it"),
     ("dvc.utils.hydra", "apply_overrides", (), "experiment.py: -S as dvc exp run has it"),
     ("dvc.utils.hydra", "to_hydra_overrides", (), "experiment.py: -S parsed"),
     ("dvc.utils.flatten", "flatten", (), "plan.py, artifacts.py: nested numbers by dotted names"),
     ("dvc.repo.experiments", "Experiments.save", None, "experiment.py: saves the workspace"),
     ("dvc.repo.experiments.save", "save", ("targets", "name", "force"), "experiment.py: commits targets alone"),
     ("dvc.repo.experiments", "Experiments.get_exact_name", (), "experiment.py: the saved name"),
-    ("dvc.cli", "main", (), "dvc_command.py, last_word.py: DVC's command line in this process"),
+    ("dvc.cli", "main", (), "dvc_command.py, run_dvc.py: DVC's command line in this process"),
     ("scmrepo.exceptions", "SCMError", None, "experiment.py: what git's side of DVC raises"),
 ]
 
@@ -109,7 +109,7 @@ def ran(tmp_path_factory):
 
 def test_dvc_still_says_what_a_stage_did(ran):
     said, _ = ran
-    why = "flows/process.py tells Completed, Restored and Cached apart by these lines"
+    why = "flows/process.py tells Completed, Restored and Unchanged apart by these lines"
     assert "Running stage 'a'" in said[0], why
     assert "didn't change, skipping" in said[1], why
     assert "Stage 'a' is cached - skipping run" in said[2], why

@@ -17,21 +17,21 @@ from dvc.utils.serialize import dumps_yaml, parse_yaml
 from server import small_clone
 
 from flows.dry_run import show_plan
-from flows.history import Estimates, remember
+from flows.durations import Estimates, record_duration
+from flows.lock_cache import parse_lock
 from flows.lockfile import sort_lock
-from flows.parsed import parse_lock
 from flows.plan import Stage, _resources, _wanted
 from flows.process import StageFailedError, _parse, _run
+from flows.resource_usage import Usage, as_markdown, sampled
+from flows.resources import Resources
 from flows.schedule import clean_groups
-from flows.slots import Slots
-from flows.usage import Usage, as_markdown, watched
 
 
 def _hold(requests, cores, gpus):
     """Start all requests at once; who ran beside whom, and in which order they started."""
 
     async def go():
-        slots, running, beside, order = Slots(cores, list(gpus)), set(), [], []
+        slots, running, beside, order = Resources(cores, list(gpus)), set(), [], []
 
         async def one(name, c, g):
             async with slots.take(c, g) as devices:
@@ -73,7 +73,7 @@ def test_each_gpu_goes_to_one_and_cpu_stages_do_not_wait_for_it():
 
 def test_memory_is_shared_out_like_cores():
     async def go():
-        slots, now, most = Slots(8, [], memory=10.0), [], []
+        slots, now, most = Resources(8, [], memory=10.0), [], []
 
         async def one(memory):
             async with slots.take(1, 0, memory):
@@ -92,7 +92,7 @@ def test_memory_is_shared_out_like_cores():
 
 def test_a_cancelled_request_gives_nothing_away():
     async def go():
-        slots = Slots(1, [])
+        slots = Resources(1, [])
 
         async def hold():
             async with slots.take(1, 0):
@@ -154,8 +154,8 @@ def test_cancelling_kills_the_whole_group(tmp_path):
 def test_a_killed_parent_takes_its_command_along():
     parent = (
         "import subprocess, time; "
-        "from flows import child; "
-        "subprocess.Popen(child.command('/bin/sh', '-c', '/bin/sleep 78; true'), start_new_session=True); "
+        "from flows import process_group; "
+        "subprocess.Popen(process_group.command('/bin/sh', '-c', '/bin/sleep 78; true'), start_new_session=True); "
         "time.sleep(78)"
     )
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT)
@@ -346,10 +346,10 @@ def test_a_parameter_is_found_as_dvc_finds_it(tmp_path):
 
 def test_estimates_come_from_the_stage_or_its_group(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Estimates().of("generate@x") == "?"
-    remember("generate@x", "Completed", 12.3)
-    remember("generate@x", "Cached", 0.1)
-    assert [Estimates().of(stage) for stage in ("generate@x", "generate@y", "split")] == ["12", "12", "?"]
+    assert Estimates().text("generate@x") == "?"
+    record_duration("generate@x", "Completed", 12.3)
+    record_duration("generate@x", "Unchanged", 0.1)
+    assert [Estimates().text(stage) for stage in ("generate@x", "generate@y", "split")] == ["12", "12", "?"]
 
 
 def test_resources_come_from_meta_and_nothing_else_is_allowed_there():
@@ -365,7 +365,7 @@ def test_usage_counts_children_and_draws_a_curve():
     async def go():
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", work, start_new_session=True)
         series = []
-        async with watched(process.pid, (), series):
+        async with sampled(process.pid, (), series):
             await asyncio.sleep(5)
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()

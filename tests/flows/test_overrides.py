@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server import small_clone
 
-from flows.experiment import _dotted, check_overrides, check_request, check_savable, save
-from flows.overridden import FOLDER, mend_overrides, overridden
+from flows.experiment import _dotted_keys, check_overrides, check_request, check_savable, save
+from flows.overrides import FOLDER, overridden, restore_overrides
 
 # A stage of numbers, and a stage for each cell of the grid.
 GRAPH = """
@@ -98,7 +98,7 @@ def test_a_wrong_override_is_refused_in_our_own_words(here, override, said):
 
 
 PARAMS = load_yaml(str(ROOT / "params.yaml"))
-NUMBERS = [key for key in _dotted(PARAMS, "") if not any(part.isdigit() for part in key.split("."))]
+NUMBERS = [key for key in _dotted_keys(PARAMS, "") if not any(part.isdigit() for part in key.split("."))]
 
 
 def _value_of(key):
@@ -184,7 +184,7 @@ def test_an_edit_by_hand_meanwhile_is_not_lost(here, capsys):
 
 HOLD = """
 import time
-from flows.overridden import overridden
+from flows.overrides import overridden
 with overridden(["classifier.updates=7"]):
     print("changed", flush=True)
     time.sleep(600)
@@ -195,7 +195,7 @@ def test_what_a_killed_run_left_is_mended_by_the_next(here):
     process = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "changed\n"
     with pytest.raises(ValueError, match=rf"-S classifier.updates=7 \(process {process.pid} on .* has changed params"):
-        mend_overrides()
+        restore_overrides()
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert load_yaml("params.yaml")["classifier"]["updates"] == 7

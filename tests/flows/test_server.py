@@ -18,8 +18,8 @@ import pytest
 from conftest import ROOT, run
 from server import Server, living_stages, small_clone, until
 
-from flows.reach import ServerError, check_server
 from flows.server import start_server
+from flows.server_check import ServerError, check_server
 from pipeline_steps.stage.params import read_yaml
 
 GRAPH = """
@@ -133,7 +133,7 @@ def test_the_next_run_takes_up_what_is_left(server, ended):
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
     names = {name: row["state_name"] for name, row in server.stages(server.last_run()).items()}
-    assert names == {n: "Completed" if n in ("fails", "needs_it") else "Cached" for n in list(graph)[:5]}
+    assert names == {n: "Completed" if n in ("fails", "needs_it") else "Unchanged" for n in list(graph)[:5]}
 
 
 OVERRIDDEN = """

@@ -155,7 +155,7 @@ def test_workers_run_each_stage_once_and_the_head_restores_it(lab, tmp_path):
     again = lab.run()
     output = again.communicate(timeout=300)[0]
     assert again.returncode == 0, output
-    assert lab.states() == dict.fromkeys(["source", "branch (3 cells)", "summary"], "Cached")
+    assert lab.states() == dict.fromkeys(["source", "branch (3 cells)", "summary"], "Unchanged")
 
 
 def test_the_record_is_in_postgresql(lab, postgres):
@@ -197,7 +197,7 @@ def test_a_server_that_restarts_loses_nothing(lab, server):
     assert set(states) == set(NAMES)
     # What ran when the server died may be sent again, if no sign of life came through in time; it then finds it done.
     assert {state for name, state in states.items() if "branch" not in name} == {"Completed"}
-    assert {state for name, state in states.items() if "branch" in name} <= {"Completed", "Restored", "Cached"}
+    assert {state for name, state in states.items() if "branch" in name} <= {"Completed", "Restored", "Unchanged"}
 
 
 def test_cancelling_the_head_ends_its_stages_elsewhere(lab):

@@ -16,8 +16,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from conftest import ROOT
 
-from flows.reach import ServerError
 from flows.server import start_server
+from flows.server_check import ServerError
 
 UV = '#!/bin/sh\necho "uv runs: $*"\n'
 TAGS = ("manylinux_2_17_{m}.manylinux2014_{m}", "musllinux_1_1_{m}", "macosx_11_0_arm64", "macosx_10_12_x86_64")
@@ -89,7 +89,7 @@ def test_without_uv_and_pip_a_private_uv_runs_the_command(clone, index, bare):
     publish, address = index
     publish()
     done = _run(clone, bare, address)
-    assert done.stdout == "uv runs: run -- python -m flows.last_word repro\n", done.stderr
+    assert done.stdout == "uv runs: run -- python -m flows.run_dvc repro\n", done.stderr
     assert stat.S_IMODE((clone / ".uv/bin/uv").stat().st_mode) == 0o755
     again = _run(clone, bare, "http://127.0.0.1:1")
     assert again.stdout == done.stdout, "the second time nothing is fetched"

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from flows.experiment import override
-from flows.grid import CELLS, PARAMS, STAMP, refresh_cells, require_data
+from flows.grid import CELLS, PARAMS, STAMP, refresh_cells, require_inputs
 
 FOLDER = Path("runs/overridden")
 _OWNER = "owner.json"
@@ -54,10 +54,10 @@ def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[O
     try:
         override(overrides)
         refresh_cells(prune=False)
-        _note(after=_digests())
+        _update_owner(after=_digests())
         yield change
     finally:
-        if not change.kept and (said := _take_back()) and (_MEANWHILE in said or not quietly):
+        if not change.kept and (said := _restore_files()) and (_MEANWHILE in said or not quietly):
             print(said, file=sys.stderr, flush=True)
 
 
@@ -73,10 +73,10 @@ def check_parameters(overrides: Sequence[str], *, here: bool) -> None:
         if not overrides:
             refresh_cells(prune=True)
         if here:
-            require_data()
+            require_inputs()
 
 
-def mend_overrides() -> str:
+def restore_overrides() -> str:
     """Take back what a run that was killed had overridden; what was done, in words, or nothing where there was none.
 
     Raises:
@@ -85,12 +85,12 @@ def mend_overrides() -> str:
     if not FOLDER.exists():
         return ""
     owner = json.loads((FOLDER / _OWNER).read_text("utf-8"))
-    if _lives(owner):
+    if _is_running(owner):
         raise ValueError(
             f"a run with -S {' -S '.join(owner['overrides'])} (process {owner['pid']} on {owner['host']}) has changed "
             f"{PARAMS} in this clone: wait for its end, or work in another clone; if it is gone, delete {FOLDER}"
         )
-    return f"a run with -S {' -S '.join(owner['overrides'])} was killed: {_take_back() or 'it had changed nothing'}"
+    return f"a run with -S {' -S '.join(owner['overrides'])} was killed: {_restore_files() or 'it had changed nothing'}"
 
 
 def _save(overrides: Sequence[str]) -> None:
@@ -106,13 +106,13 @@ def _save(overrides: Sequence[str]) -> None:
     part.rename(FOLDER)
 
 
-def _note(**facts: object) -> None:
+def _update_owner(**facts: object) -> None:
     temporary = FOLDER / f"{_OWNER}.part"
     temporary.write_text(json.dumps(json.loads((FOLDER / _OWNER).read_text("utf-8")) | facts), "utf-8")
     temporary.replace(FOLDER / _OWNER)
 
 
-def _take_back() -> str:
+def _restore_files() -> str:
     """Bring the files back, but for those that somebody else has changed meanwhile; what was done, in words."""
     after = json.loads((FOLDER / _OWNER).read_text("utf-8"))["after"]
     now, before = _digests(), _digests(FOLDER)
@@ -144,7 +144,7 @@ def _digests(folder: Path = Path()) -> dict[str, str]:
     return {name: hashlib.sha256(p.read_bytes()).hexdigest() if p.exists() else "-" for name, p in places.items()}
 
 
-def _lives(owner: dict[str, object]) -> bool:
+def _is_running(owner: dict[str, object]) -> bool:
     """Whether the process is there; one of another host is taken to be."""
     if owner["host"] != platform.node():
         return True

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 from dvc.dvcfile import LOCK_FILE
 from dvc.lock import make_lock
 from dvc.repo import Repo
@@ -15,22 +17,42 @@ from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 log = logging.getLogger(__name__)
 
 
-def mend_rwlock(repo: Repo) -> None:
-    """Remove ``.dvc/tmp/rwlock`` if it is damaged: it would stop all later commands.
+def repair_rwlock(folder: Path) -> None:
+    """Take out of ``.dvc/tmp/rwlock`` (in ``folder``) what killed processes left there, or remove it if it is damaged.
 
-    Whoever writes the file holds its guard, so what cannot be read under the guard will never be.
+    Damaged, it would stop all later commands; of each process that is gone, DVC would warn. Whoever writes the file
+    holds its guard, so what cannot be read under the guard will never be.
     """
-    path = Path(repo.tmp_dir, RWLOCK_FILE)
-    with make_lock(str(path.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
+    path = folder / RWLOCK_FILE
+    if not path.exists():
+        return
+    with make_lock(str(path.with_name(RWLOCK_LOCK)), tmp_dir=str(folder)):
         try:
-            json.loads(path.read_text("utf-8"))
+            held = json.loads(path.read_text("utf-8"))
+            alive = {mode: _of_living(entries) for mode, entries in held.items()}
         except FileNotFoundError:
             return
-        except ValueError:
+        except (ValueError, AttributeError, TypeError, KeyError):
             path.unlink()
+            return
+        if alive != held:
+            temporary = path.with_name(f"{RWLOCK_FILE}.{os.getpid()}.part")
+            temporary.write_text(json.dumps(alive), "utf-8")
+            temporary.replace(path)
 
 
-def whole_graph(repo: Repo) -> Any:
+def _of_living(entries: dict[str, Any]) -> dict[str, Any]:
+    """By path: the readers (a list), or the writer, whose process is still there."""
+    found = {
+        path: [one for one in who if psutil.pid_exists(int(one["pid"]))]
+        if isinstance(who, list)
+        else (who if psutil.pid_exists(int(who["pid"])) else None)
+        for path, who in entries.items()
+    }
+    return {path: who for path, who in found.items() if who}
+
+
+def load_graph(repo: Repo) -> Any:
     """The graph of all stages, with ``dvc.lock`` taken from the last commit where only a part of it was written.
 
     A part is one that can't be parsed (a merge conflict apart), or that lacks a frozen stage: nothing could bring that

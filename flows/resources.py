@@ -17,7 +17,7 @@ class _Waiting:
 
 
 @dataclass
-class Slots:
+class Resources:
     """``cores`` and ``memory`` (GiB) to share, and names of free ``gpus`` as CUDA_VISIBLE_DEVICES takes them.
 
     A request larger than the machine gets the machine. Who waits for one kind holds up later requests of that kind
@@ -86,10 +86,10 @@ class Slots:
                 waiting.granted.set_result(devices)
 
 
-def machine(cores: int = 0) -> Slots:
+def this_machine(cores: int = 0) -> Resources:
     """The cores this process may use (or ``cores`` of them), the GPUs it sees, and the memory that is free now."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Slots(cores or allowed, _gpus(), psutil.virtual_memory().available / 2**30)
+    return Resources(cores or allowed, _gpus(), psutil.virtual_memory().available / 2**30)
 
 
 def _gpus() -> list[str]:

@@ -10,9 +10,9 @@ from conftest import ROOT, run
 from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
-from flows.augment import PipelineFailedError, _refuse_failures
+from flows.failure_reason import reasons
 from flows.process import StageFailedError, reproduce
-from flows.reason import reasons
+from flows.states import PipelineFailedError, raise_on_failure, skipped
 from pipeline_steps.stage.params import read_yaml
 
 WAITS = "import sys; sys.argv = ['-m']; import pipeline_steps, signal; open('up', 'w').close(); signal.pause()"
@@ -45,7 +45,7 @@ def _run(clone, *arguments):
 
 def _by_run(clone, *arguments):
     """As ``./run dvc`` calls it (``test_run`` looks that it does)."""
-    return _run(clone, sys.executable, "-m", "flows.last_word", *arguments)
+    return _run(clone, sys.executable, "-m", "flows.run_dvc", *arguments)
 
 
 def test_dvc_ends_with_why_its_stage_failed_and_with_its_own_status(clone):
@@ -69,7 +69,7 @@ def test_nothing_is_added_where_all_went_well_or_no_stage_ran(clone):
 def test_an_interrupted_stage_has_the_last_word(clone):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.last_word", "repro", "waits"],
+        [sys.executable, "-m", "flows.run_dvc", "repro", "waits"],
         cwd=clone,
         env=environment,
         stdout=subprocess.PIPE,
@@ -106,9 +106,9 @@ def test_a_stages_message_ends_with_the_reason_in_the_flow(clone, monkeypatch):
 
 def test_the_flow_ends_with_the_reason_of_each_failed_stage():
     message = f"Task run encountered an exception StageFailedError: stage a failed with status 1:\nmore\n{WRONG}"
-    states = {"a": Failed(message=message), "b": Completed(name="Skipped"), "c": Completed()}
+    states = {"a": Failed(message=message), "b": skipped("needs a"), "c": Completed()}
     with pytest.raises(PipelineFailedError) as caught:
-        _refuse_failures(states)
+        raise_on_failure(states)
     lines = str(caught.value).splitlines()
     assert lines == ["failed: a; skipped for it: b", f"a: {WRONG.removeprefix('error: ')}"]
 

@@ -6,16 +6,18 @@ from urllib.parse import urlsplit
 
 import httpx
 
-_ANSWER_SECONDS = 10.0
-_PATIENCE_SECONDS = 10.0  # with a server that is being started beside this process
-_HOW = "'python -m flows.serve' starts one; without PREFECT_API_URL a run starts its own"
+_RESPONSE_TIMEOUT_SECONDS = 10.0
+_CONNECT_TIMEOUT_SECONDS = 10.0  # with a server that is being started beside this process
+_REMEDY = "'python -m flows.serve' starts one; without PREFECT_API_URL a run starts its own"
 
 
 class ServerError(RuntimeError):
     """There is no server to be had; the message says why."""
 
 
-def check_server(url: str, patience: float = _PATIENCE_SECONDS, timeout: float = _ANSWER_SECONDS) -> None:
+def check_server(
+    url: str, patience: float = _CONNECT_TIMEOUT_SECONDS, timeout: float = _RESPONSE_TIMEOUT_SECONDS
+) -> None:
     """Ask the server at ``url``, the address in Prefect's settings, for its version.
 
     Raises:
@@ -29,14 +31,16 @@ def check_server(url: str, patience: float = _PATIENCE_SECONDS, timeout: float =
             _ask_version(url, timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             if time.monotonic() >= until:
-                raise ServerError(f"{place}, and nobody answers there{_through(url)} ({error}); {_HOW}") from None
+                raise ServerError(f"{place}, and nobody answers there{_proxy_hint(url)} ({error}); {_REMEDY}") from None
             if not told:
                 print(f"waiting {patience:.0f} s for Prefect's server at {url}", file=sys.stderr, flush=True)
             told = True
             time.sleep(0.5)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             said = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
-            raise ServerError(f"{place}, and no Prefect server answers there{_through(url)} ({said}); {_HOW}") from None
+            raise ServerError(
+                f"{place}, and no Prefect server answers there{_proxy_hint(url)} ({said}); {_REMEDY}"
+            ) from None
         else:
             return
 
@@ -63,7 +67,7 @@ def _ask_version(url: str, timeout: float) -> None:
         raise ValueError(f"its version is {version!r}")
 
 
-def _through(url: str) -> str:
+def _proxy_hint(url: str) -> str:
     """The proxy that stands before ``url``, in words; nothing where there is none."""
     from urllib.request import getproxies, proxy_bypass
 

@@ -19,7 +19,7 @@ def own_tag() -> str:
     return f"{_PREFIX}{platform.node()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
 
 
-async def bury_the_dead(flow_name: str, own_run: UUID) -> list[str]:
+async def mark_crashed_runs(flow_name: str, own_run: UUID) -> list[str]:
     """Mark this host's RUNNING runs of ``flow_name`` whose process is gone as Crashed; tag the own one. Their names."""
     running = FlowRunFilter(state=FlowRunFilterState(type=StateTypeFilter(any_=[StateType.RUNNING])))
     async with get_client() as client:

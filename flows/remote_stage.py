@@ -17,10 +17,10 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, get_run_context
 from prefect.states import Completed
 
-from flows.dead import own_tag
+from flows.crashed_runs import own_tag
 from flows.process import Line, push, reproduce
 from flows.progress import Listener
-from flows.slots import machine
+from flows.resources import this_machine
 
 CLONE = "EQUIDERM_CLONE"  # the environment variable in which a worker keeps its clone's folder
 HEARTBEAT_SECONDS = float(os.environ.get("EQUIDERM_HEARTBEAT_SECONDS", "5"))
@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS = float(os.environ.get("EQUIDERM_HEARTBEAT_SECONDS", "5"))
 _OWN = (":!dvc.lock", ":!metrics/summary.json", ":!metrics/compared")
 
 
-class MisfitError(RuntimeError):
+class WorkerMismatchError(RuntimeError):
     """This clone can't compute for that head; the message says what to do."""
 
 
@@ -36,29 +36,33 @@ def revision() -> str:
     """The commit that this clone is at.
 
     Raises:
-        MisfitError: tracked files differ from it.
+        WorkerMismatchError: tracked files differ from it.
     """
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *_OWN).splitlines()
     if changed:
         names = ", ".join(line[3:] for line in changed[:5])
-        raise MisfitError(f"{len(changed)} tracked files differ from the commit ({names}); commit them or 'git stash'")
+        raise WorkerMismatchError(
+            f"{len(changed)} tracked files differ from the commit ({names}); commit them or 'git stash'"
+        )
     return _git("rev-parse", "HEAD").strip()
 
 
-def check_fit(wanted: str) -> None:
+def check_commit(wanted: str) -> None:
     """Whether this clone is at the head's commit.
 
     Raises:
-        MisfitError: it is not.
+        WorkerMismatchError: it is not.
     """
     if (here := revision()) != wanted:
-        raise MisfitError(f"this worker's clone is at {here[:12]}, the head at {wanted[:12]}; 'git pull' one of them")
+        raise WorkerMismatchError(
+            f"this worker's clone is at {here[:12]}, the head at {wanted[:12]}; 'git pull' one of them"
+        )
 
 
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
-        raise MisfitError(f"git {arguments[0]}: {done.stderr.strip()}")
+        raise WorkerMismatchError(f"git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -69,28 +73,28 @@ async def run_stage(stage: str, wanted: str, hours: float = 0.0) -> State:  # ty
     assert isinstance(context, FlowRunContext)
     assert context.flow_run
     os.chdir(os.environ[CLONE])  # Prefect starts a worker's runs in an empty folder
-    await asyncio.to_thread(check_fit, wanted)
-    devices = machine().gpus
+    await asyncio.to_thread(check_commit, wanted)
+    devices = this_machine().gpus
     environment = {"CUDA_VISIBLE_DEVICES": ",".join(devices)} if devices else {}
     listener = Listener(get_run_logger(), stage)
-    async with _alive(str(context.flow_run.id)):
+    async with _heartbeat(str(context.flow_run.id)):
         try:
             running = reproduce(stage, listener, force=False, environment=environment, pull=True)
             outcome = await asyncio.wait_for(running, hours * 3600 or None)
         finally:
-            await listener.tell()
-        await push(stage, _quiet)
+            await listener.flush()
+        await push(stage, _ignore_output)
     return Completed(name=outcome, message=f"on {own_tag()}")
 
 
-async def _quiet(_line: Line) -> None:
+async def _ignore_output(_line: Line) -> None:
     """DVC's transfer bars are nobody's news."""
 
 
 @asynccontextmanager
-async def _alive(run: str) -> AsyncIterator[None]:
+async def _heartbeat(run: str) -> AsyncIterator[None]:
     """Touch the run's record every few seconds, so that the head can tell a long stage from a dead machine."""
-    beating = asyncio.create_task(_beat(run))
+    beating = asyncio.create_task(_send_heartbeats(run))
     try:
         yield
     finally:
@@ -99,7 +103,7 @@ async def _alive(run: str) -> AsyncIterator[None]:
             await beating
 
 
-async def _beat(run: str) -> None:
+async def _send_heartbeats(run: str) -> None:
     async with get_client() as client:
         while True:
             with suppress(Exception):  # a server that restarts hears the next one

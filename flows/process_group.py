@@ -1,4 +1,4 @@
-"""Run a command whose whole process group dies with its parent: ``python -m flows.child PARENT COMMAND …``.
+"""Run a command whose whole process group dies with its parent: ``python -m flows.process_group PARENT COMMAND …``.
 
 When the flow is killed with SIGKILL nobody can signal what it started; the kernel can (Linux), but only its direct
 children. So this process stays between the flow and its command, in a session of its own.
@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1
 
 def command(*arguments: str) -> list[str]:
     """``arguments`` as a command that ends with this process; start it with ``start_new_session=True``."""
-    return [sys.executable, "-m", "flows.child", str(os.getpid()), *arguments]
+    return [sys.executable, "-m", "flows.process_group", str(os.getpid()), *arguments]
 
 
 def main() -> int:

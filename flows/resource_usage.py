@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import psutil
 import pynvml
 
-_EVERY = 2.0  # seconds between two looks
-_MOST = 600  # points kept; then every second one is dropped and looks become rarer
+_INTERVAL = 2.0  # seconds between two looks
+_MAX_SAMPLES = 600  # points kept; then every second one is dropped and looks become rarer
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Usage:
 
 
 @asynccontextmanager
-async def watched(pid: int, gpus: Sequence[str], series: list[Usage]) -> AsyncIterator[None]:
+async def sampled(pid: int, gpus: Sequence[str], series: list[Usage]) -> AsyncIterator[None]:
     """Look at process ``pid`` with all its children, and at ``gpus``, into ``series``, until the block ends."""
-    looking = asyncio.create_task(_look_on(pid, gpus, series))
+    looking = asyncio.create_task(_sample(pid, gpus, series))
     try:
         yield
     finally:
@@ -38,14 +38,14 @@ async def watched(pid: int, gpus: Sequence[str], series: list[Usage]) -> AsyncIt
             await looking
 
 
-async def _look_on(pid: int, gpus: Sequence[str], series: list[Usage]) -> None:
-    started, every, known = time.monotonic(), _EVERY, {}  # type: ignore[var-annotated]
+async def _sample(pid: int, gpus: Sequence[str], series: list[Usage]) -> None:
+    started, every, known = time.monotonic(), _INTERVAL, {}  # type: ignore[var-annotated]
     while True:
         await asyncio.sleep(every)
         with suppress(psutil.Error):
             cpu, memory = _processes(psutil.Process(pid), known)
             series.append(Usage(time.monotonic() - started, cpu, memory, *_devices(gpus)))
-        if len(series) > _MOST:
+        if len(series) > _MAX_SAMPLES:
             series[:], every = series[::2], every * 2
 
 

@@ -1,0 +1,40 @@
+"""Bring the digests of each stage's code up to date before a plan is made; else everything after them seems stale."""
+
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from dvc.utils.serialize import load_yaml
+
+PIPELINE = Path("dvc.yaml")
+CODE = Path("pipeline_steps")
+STAGE = "digest_code"
+DIGESTS = Path("data/code")
+STAMP = Path("runs/code.stamp")
+
+
+def refresh_code() -> None:
+    """Run the stage ``digest_code`` by DVC if a file of the code was touched since it last ran, or its output is gone.
+
+    Raises:
+        ValueError: the stage failed, as it does where a file can't be parsed.
+    """
+    fingerprint = _fingerprint()
+    if DIGESTS.is_dir() and STAMP.exists() and STAMP.read_text() == fingerprint:
+        return
+    if STAGE not in load_yaml(PIPELINE).get("stages", {}):
+        return
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", STAGE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ValueError(f"the stage {STAGE} failed, which lists the code of each stage: {done.stderr.strip()}")
+    STAMP.parent.mkdir(exist_ok=True)
+    STAMP.write_text(fingerprint)
+
+
+def _fingerprint() -> str:
+    """A digest of the names, sizes and modification times of the code's files."""
+    files = [PIPELINE, *sorted(f for f in CODE.rglob("*") if f.is_file() and f.suffix != ".pyc")]
+    facts = [f"{f}\0{f.stat().st_size}\0{f.stat().st_mtime_ns}" for f in files]
+    return sha256("\n".join(facts).encode()).hexdigest()
