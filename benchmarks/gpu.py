@@ -7,12 +7,9 @@ on them. ``--tiny`` tries the script on small ones, where there is no GPU; it wr
 """
 
 import argparse
-import gc
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,22 +20,18 @@ from diffusers import (
     StableDiffusionImg2ImgPipeline,
 )
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
+from benchmarks.diffusers_training import HOW, diffusers_training, flux_step, stable_diffusion_step
 from benchmarks.full_size import DEVICE, FULL, TINY, Size, flux, stable_diffusion
+from benchmarks.gpu_classifiers import bench_classifiers
+from benchmarks.gpu_measures import Found, Measured, measure, settle
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.families import FAMILIES
 from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
-from pipeline_steps.diffusion.flux import pack, positions
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.sample import Sampling, sample
-from pipeline_steps.training.loop import Optimisation, optimise
-from pipeline_steps.training.supervised import Supervision
-from pipeline_steps.vision.arms import ArmParams
-from pipeline_steps.vision.classification import fit_classifier
-from pipeline_steps.vision.networks import network_normalisation, new_network
-from pipeline_steps.vision.views import Labelled
+from pipeline_steps.training.loop import optimise
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 PAGE = Path("docs/gpu.md")
@@ -52,38 +45,6 @@ it encodes kept). Sampling is that of `generate`, beside `StableDiffusionImg2Img
 same embeddings; both encode and decode images. All text encoders and autoencoders stay on the GPU meanwhile.
 Classifiers train on images of full size, which are cropped, turned and flipped where the network is.
 """
-HOW = Optimisation(0, 1e-5, 1e-2, 0, "constant", 1.0, 0.0, 0)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One row: images a second, and the most memory that was in use, in GiB."""
-
-    rate: float
-    memory: float
-
-
-Found = dict[str, dict[str, Measured]]
-
-
-def measure(images: int, work: Callable[[], Any]) -> Measured:
-    """Do ``work``, which makes or learns from so many ``images``; whatever it needs at first is done before."""
-    _settle()
-    start = time.perf_counter()
-    work()
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    took = time.perf_counter() - start
-    memory = torch.cuda.max_memory_allocated() / 2**30 if DEVICE.type == "cuda" else float("nan")
-    return Measured(images / took, memory)
-
-
-def _settle() -> None:
-    gc.collect()
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
 
 
 def our_training(
@@ -96,69 +57,6 @@ def our_training(
     loss = adapter_loss(fit, ["caption"] * 16, {"caption": embeds})
     optimise(trainable, loss, replace(HOW, steps=3), "warm-up")
     return measure(batch * size.steps, lambda: optimise(trainable, loss, replace(HOW, steps=size.steps), family))
-
-
-def diffusers_training(step: Callable[[], Tensor], trainable: list[Tensor], size: Size, batch: int) -> Measured:
-    """The loop of diffusers' example scripts: encoders run at every step."""
-    optimiser = torch.optim.AdamW(trainable, lr=HOW.learning_rate, weight_decay=HOW.weight_decay)
-
-    def steps(count: int) -> None:
-        for _ in range(count):
-            loss = step()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(trainable, 1.0)
-            optimiser.step()
-            optimiser.zero_grad()
-            loss.item()
-
-    steps(3)
-    return measure(batch * size.steps, lambda: steps(size.steps))
-
-
-def stable_diffusion_step(c: Components, size: Size, batch: int) -> Callable[[], Tensor]:
-    """One step as diffusers' train_text_to_image_lora.py takes it in bf16."""
-    pixels = torch.rand(batch, 3, size.side, size.side, device=DEVICE, dtype=c.dtype) * 2 - 1
-    ids = torch.randint(49000, (batch, 77), device=DEVICE)
-
-    def step() -> Tensor:
-        with torch.autocast(DEVICE.type, torch.bfloat16):
-            with torch.no_grad():
-                latents = c.vae.encode(pixels).latent_dist.sample() * c.vae.config.scaling_factor
-                embeds = c.text_encoder(ids).last_hidden_state
-            noise = torch.randn_like(latents)
-            timesteps = torch.randint(1000, (batch,), device=DEVICE)
-            noisy = c.scheduler.add_noise(latents, noise, timesteps)
-            predicted = c.denoiser(noisy, timesteps, embeds).sample
-        return F.mse_loss(predicted.float(), noise.float())
-
-    return step
-
-
-def flux_step(c: Components, embeds: Tensor, size: Size, batch: int) -> Callable[[], Tensor]:
-    """One step as diffusers' train_dreambooth_lora_flux.py takes it with cached latents and embeddings."""
-    side = size.side // 8
-    latents = torch.randn(batch, 16, side, side, device=DEVICE, dtype=c.dtype)
-    words, pooled = (e.to(DEVICE, c.dtype).expand(batch, *e.shape) for e in (embeds[1:], embeds[0, :768]))
-    places = (positions(side // 2, side // 2).to(latents), torch.zeros(len(embeds) - 1, 3).to(latents))
-    told = torch.ones(batch, device=DEVICE)
-
-    def step() -> Tensor:
-        noise = torch.randn_like(latents)
-        sigma = torch.rand(batch, device=DEVICE).to(c.dtype)
-        mixed = (1 - sigma.view(-1, 1, 1, 1)) * latents + sigma.view(-1, 1, 1, 1) * noise
-        with torch.autocast(DEVICE.type, torch.bfloat16):
-            predicted = c.denoiser(
-                pack(mixed),
-                encoder_hidden_states=words,
-                pooled_projections=pooled,
-                timestep=sigma,
-                img_ids=places[0],
-                txt_ids=places[1],
-                guidance=told,
-            ).sample
-        return F.mse_loss(predicted.float(), pack(noise - latents).float())
-
-    return step
 
 
 def bench_stable_diffusion(size: Size, batch: int = 4, images: int = 16) -> Found:
@@ -244,46 +142,6 @@ def _pair(images: int, we: Callable[[], None], they: Callable[[], None]) -> dict
     return found
 
 
-def bench_classifiers(size: Size, batch: int = 256) -> Found:
-    """The paper's three networks on images of full size, cropped and turned to 224."""
-    batch = batch if size is FULL else 4
-    rng = np.random.default_rng(0)
-    data = Labelled(
-        rng.integers(0, 256, (2 * batch, size.side, size.side, 3), dtype=np.uint8), np.arange(2 * batch) % 7
-    )
-    return {f"{name}, batch {batch}": {"ours": _classifier(name, data, batch, size.steps)} for name in size.networks}
-
-
-def _classifier(name: str, data: Labelled, batch: int, updates: int) -> Measured:
-    arm = ArmParams(images="real", copies=1, seed=0, policy="none", mix="none", mix_alpha=1.0)
-    network = new_network(name, 7, 224, pretrained=False, seed=0)
-    few = Labelled(data.images[:1], data.labels[:1])  # nearly no validation
-
-    def train(count: int) -> None:
-        how, norm = _supervision(batch, count), network_normalisation(network)
-        fit_classifier(network, data, few, how, name, norm=norm, classic=arm, classes=7)
-
-    train(3)
-    return measure(batch * updates, lambda: train(updates))
-
-
-def _supervision(batch: int, updates: int) -> Supervision:
-    return Supervision(
-        updates=updates,
-        batch_size=batch,
-        learning_rate=1e-4,
-        weight_decay=0.0,
-        schedule="step",
-        milestones=(0.3, 0.6),
-        validate_every=updates + 1,
-        input_size=224,
-        crop_scale=(0.8, 1.0),
-        rotation_degrees=15.0,
-        horizontal_flip=True,
-        seed=0,
-    )
-
-
 def page(found: Found) -> str:
     """The page: one table."""
     device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
@@ -314,7 +172,7 @@ def main() -> None:
     size, found = TINY if args.tiny else FULL, Found()
     for bench in (bench_flux, bench_stable_diffusion, bench_classifiers):
         found |= bench(size)
-        _settle()
+        settle()
         print(page(found), flush=True)
     if not args.tiny:
         PAGE.write_text(page(found), "utf-8")

@@ -31,6 +31,62 @@ from pipeline_steps.reporting.shown import number, on_board, who
 PAGE = Path("docs/phantom_bench.md")
 RUN_LOG = Path("runs/stages.jsonl")
 
+TEXT = """# All methods head to head, in miniature
+
+**Phantom results**: rendered images, small models. They test the methods' logic and this bench; they say nothing about
+patients, and little about how the methods rank at full size.
+
+Made by `./run python -m pipeline_steps.configure phantom_bench && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_bench`: {count} classifiers, scenario iii (no dark image
+in training), draws {draws}. The profile says what was cut from the full grid.
+
+![accuracy per skin type](phantom_bench.png)
+
+Lines: mean over draws; bands: lowest and highest. Dashed: real images alone.
+
+## Classifiers
+
+Accuracy on the holdout in %, by the minority's; in brackets 95 % intervals over {draw_count} draws (the difference is
+paired), the variance corrected for overlapping draws (Nadeau and Bengio 2003). {baseline} is the best
+of the baselines: real images alone or augmented, and {no_model}, which needs no model.
+
+{classifiers}
+
+{ranks}
+
+## Images
+
+Against reference images of types V and VI that train nothing and test nothing; in brackets the lowest and the highest
+draw.
+
+{images}
+
+{wall}
+
+## What training changed
+
+Each fine-tuned model beside its base model as it came (draw 0); 95 % intervals over images, of condition accuracy over
+sources. One in seven is chance.
+
+{trained}
+
+## Masks
+
+U-Nets on images with masks (draw 0), their overlap with real masks of the holdout:
+
+{overlap}
+
+How a segmenter trained on real images alone sees the generated pairs (Dice with their own masks):
+
+{masks}
+
+## What a method costs
+
+Processor seconds of a draw on one core (of two busy ones), medians over the draws; loading included.
+
+{cost}
+{about}"""
+
 # Written by hand after the run whose page is committed; write it anew with another.
 ABOUT = """
 ## How it came about
@@ -176,61 +232,22 @@ def main() -> None:
     shown = "Draw 0, the first image made of each, screened or not."
     wall = sample_wall([k for k in cells["screen"] if k.endswith("-0")], shown)
     picture(f.r, PAGE.with_suffix(".png"))
-    text = f"""# All methods head to head, in miniature
-
-**Phantom results**: rendered images, small models. They test the methods' logic and this bench; they say nothing about
-patients, and little about how the methods rank at full size.
-
-Made by `./run python -m pipeline_steps.configure phantom_bench && ./run python -m flows.augment`, then
-`./run python -m benchmarks.phantom_bench`: {len(cells["train_classifier"])} classifiers, scenario iii (no dark image
-in training), draws {draws}. The profile says what was cut from the full grid.
-
-![accuracy per skin type](phantom_bench.png)
-
-Lines: mean over draws; bands: lowest and highest. Dashed: real images alone.
-
-## Classifiers
-
-Accuracy on the holdout in %, by the minority's; in brackets 95 % intervals over {len(draws)} draws (the difference is
-paired), the variance corrected for overlapping draws (Nadeau and Bengio 2003). {contender(board.baseline)} is the best
-of the baselines: real images alone or augmented, and {", ".join(no_model) or "none"}, which needs no model.
-
-{classifiers(f, board, PAGE)}
-
-{markdown(ranks(board), PAGE)}
-
-## Images
-
-Against reference images of types V and VI that train nothing and test nothing; in brackets the lowest and the highest
-draw.
-
-{images(f, board)}
-
-{markdown([wall], PAGE)}
-
-## What training changed
-
-Each fine-tuned model beside its base model as it came (draw 0); 95 % intervals over images, of condition accuracy over
-sources. One in seven is chance.
-
-{markdown([beside_base(f)], PAGE)}
-
-## Masks
-
-U-Nets on images with masks (draw 0), their overlap with real masks of the holdout:
-
-{markdown([overlap(f, ["holdout"])], PAGE)}
-
-How a segmenter trained on real images alone sees the generated pairs (Dice with their own masks):
-
-{markdown([mask_table(f, "Dice")], PAGE)}
-
-## What a method costs
-
-Processor seconds of a draw on one core (of two busy ones), medians over the draws; loading included.
-
-{cost(cells, run_log())}
-{ABOUT}"""
+    text = TEXT.format(
+        count=len(cells["train_classifier"]),
+        draws=draws,
+        draw_count=len(draws),
+        baseline=contender(board.baseline),
+        no_model=", ".join(no_model) or "none",
+        classifiers=classifiers(f, board, PAGE),
+        ranks=markdown(ranks(board), PAGE),
+        images=images(f, board),
+        wall=markdown([wall], PAGE),
+        trained=markdown([beside_base(f)], PAGE),
+        overlap=markdown([overlap(f, ["holdout"])], PAGE),
+        masks=markdown([mask_table(f, "Dice")], PAGE),
+        cost=cost(cells, run_log()),
+        about=ABOUT,
+    )
     PAGE.write_text(text, "utf-8")
 
 

@@ -36,6 +36,38 @@ PAIRS = {
 }
 STRATEGIES = ("tokens_lora_untrained", "tokens", "lora", "tokens_lora")
 ALONE = ("tokens", "lora")
+TEXT = """# The full miniature
+
+**Phantom results**: rendered images, small models. They test the method's logic; they say nothing about patients.
+
+Made by `./run python -m pipeline_steps.configure phantom_full && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_full`: {count} classifiers, draws {draws}.
+
+![accuracy per skin type](phantom_full.png)
+
+Lines: mean over draws and architectures; bands: lowest and highest.
+
+## Accuracy, %
+
+First four columns: types V and VI of the holdout (fresh phantoms that nothing else opens), then the own test split.
+
+{accuracy}
+
+## The paper's directions
+
+Points of accuracy, mean over architectures, 95 % intervals over {draw_count} draws with the variance corrected for
+overlapping training sets (Nadeau and Bengio 2003). With {draw_count} draws they are wide.
+
+{directions}
+
+## Ablation: one strategy each, synthetic images alone (scenario i, draw 0, small VGG)
+
+{ablation}
+
+Intervals over test images (groups resampled): they say nothing about another draw or training seed.
+
+{tests}
+"""
 
 
 def accuracies(table: pd.DataFrame) -> pd.DataFrame:
@@ -184,38 +216,15 @@ def main() -> None:
     draws = sorted(set(a["draw"]))
     arms = ["real", "real again", "syn", "real+syn"] * 2
     distance = f"{named(FRECHET, images['features'])} to dark reference (95 %)"
-    text = f"""# The full miniature
-
-**Phantom results**: rendered images, small models. They test the method's logic; they say nothing about patients.
-
-Made by `./run python -m pipeline_steps.configure phantom_full && ./run python -m flows.augment`, then
-`./run python -m benchmarks.phantom_full`: {len(a)} classifiers, draws {draws}.
-
-![accuracy per skin type](phantom_full.png)
-
-Lines: mean over draws and architectures; bands: lowest and highest.
-
-## Accuracy, %
-
-First four columns: types V and VI of the holdout (fresh phantoms that nothing else opens), then the own test split.
-
-{table(["scenario", "classifier", *arms], table_2(a))}
-
-## The paper's directions
-
-Points of accuracy, mean over architectures, 95 % intervals over {len(draws)} draws with the variance corrected for
-overlapping training sets (Nadeau and Bengio 2003). With {len(draws)} draws they are wide.
-
-{lines(directions(a, share))}
-
-## Ablation: one strategy each, synthetic images alone (scenario i, draw 0, small VGG)
-
-{table(["strategy", "holdout, all types", "V and VI", distance], rows)}
-
-Intervals over test images (groups resampled): they say nothing about another draw or training seed.
-
-{lines(tests)}
-"""
+    text = TEXT.format(
+        count=len(a),
+        draws=draws,
+        accuracy=table(["scenario", "classifier", *arms], table_2(a)),
+        draw_count=len(draws),
+        directions=lines(directions(a, share)),
+        ablation=table(["strategy", "holdout, all types", "V and VI", distance], rows),
+        tests=lines(tests),
+    )
     PAGE.write_text(text, "utf-8")
 
 

@@ -13,6 +13,43 @@ from pipeline_steps.reporting.sections.learned import beside_base
 
 PAGE = Path("docs/phantom_variants.md")
 
+TEXT = """# The methods' other forms, in miniature
+
+**Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
+small differences between classifiers mean nothing.
+
+Made by `./run python -m pipeline_steps.configure phantom_variants && ./run python -m flows.augment`, then
+`./run python -m benchmarks.phantom_variants`: {count} classifiers on draw 0 of scenario iii
+(no dark image in training). The methods as published are in [phantom_bench.md](phantom_bench.md).
+
+| entry | what differs |
+|---|---|
+| lesiongen | nothing: LesionGen on expert concepts |
+| lesiongen_labels | captions name the condition and the skin alone |
+| lesiongen_reports | captions are what the shipped captioner sees |
+| skindualgen_concepts | SkinDualGen on LesionGen's captions |
+| sagers_in_out | the lesion is painted anew, then its surroundings (Sagers et al. 2023) |
+
+## What training changed
+
+Each fine-tuned model beside its base model as it came, on the same captions where they were run; 95 % intervals over
+images, of condition accuracy over sources. One in seven is chance.
+
+{trained}
+
+## Images
+
+Against reference images of types V and VI that train nothing and test nothing.
+
+{images}
+
+## Classifiers
+
+Accuracy on the holdout in %, by the minority's, types V and VI.
+
+{classifiers}
+{about}"""
+
 # Written by hand after the run whose page is committed; write it anew with another.
 ABOUT = """
 ## What it shows, and what it cannot
@@ -35,42 +72,13 @@ def main() -> None:
     board = f.compared.boards[0]
     assert board.partition == "holdout"
     wall = sample_wall(f.cells["screen"], "The first image made of each, screened or not.")
-    text = f"""# The methods' other forms, in miniature
-
-**Phantom results**: rendered images, small models; nothing here is about patients. One draw, so no interval over draws:
-small differences between classifiers mean nothing.
-
-Made by `./run python -m pipeline_steps.configure phantom_variants && ./run python -m flows.augment`, then
-`./run python -m benchmarks.phantom_variants`: {len(f.cells["train_classifier"])} classifiers on draw 0 of scenario iii
-(no dark image in training). The methods as published are in [phantom_bench.md](phantom_bench.md).
-
-| entry | what differs |
-|---|---|
-| lesiongen | nothing: LesionGen on expert concepts |
-| lesiongen_labels | captions name the condition and the skin alone |
-| lesiongen_reports | captions are what the shipped captioner sees |
-| skindualgen_concepts | SkinDualGen on LesionGen's captions |
-| sagers_in_out | the lesion is painted anew, then its surroundings (Sagers et al. 2023) |
-
-## What training changed
-
-Each fine-tuned model beside its base model as it came, on the same captions where they were run; 95 % intervals over
-images, of condition accuracy over sources. One in seven is chance.
-
-{markdown([beside_base(f), wall], PAGE)}
-
-## Images
-
-Against reference images of types V and VI that train nothing and test nothing.
-
-{images(f, board)}
-
-## Classifiers
-
-Accuracy on the holdout in %, by the minority's, types V and VI.
-
-{classifiers(f, board, PAGE)}
-{ABOUT}"""
+    text = TEXT.format(
+        count=len(f.cells["train_classifier"]),
+        trained=markdown([beside_base(f), wall], PAGE),
+        images=images(f, board),
+        classifiers=classifiers(f, board, PAGE),
+        about=ABOUT,
+    )
     PAGE.write_text(text, "utf-8")
 
 

@@ -18,7 +18,8 @@ from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
 from pipeline_steps.datasets.source import OF_MASK, Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
 from pipeline_steps.parameters.ingest import KINDS, IngestParams, Sources
-from pipeline_steps.pixels.images import INVERTED, MACHINES, digest
+from pipeline_steps.pixels.images import MACHINES, digest
+from pipeline_steps.pixels.mask_extent import INVERTED
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
 from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate

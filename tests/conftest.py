@@ -1,4 +1,9 @@
-"""Clones of the working tree in which whole pipelines run, and small models built from configs."""
+"""Clones of the working tree in which whole pipelines run, and small models built from configs.
+
+The tree mirrors the source: a folder a room of ``pipeline_steps``, ``flows/`` for the flow, ``verbs/`` for the stages'
+own modules, ``contracts/`` for laws over the whole repository, ``pipeline/`` for whole runs. What tests of several
+files share lies beside this file, as plain modules.
+"""
 
 import contextlib
 import copy
@@ -171,3 +176,16 @@ def model(tiny_sd):
 
     base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
     return family(base), family(base).load(base)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures of the report that a test makes, kept from being closed."""
+    import matplotlib.pyplot as plt
+
+    from pipeline_steps.reporting import figures
+
+    kept = []
+    monkeypatch.setattr(figures, "_png", lambda figure: kept.append(figure) or b"")
+    yield kept
+    plt.close("all")

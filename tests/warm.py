@@ -37,6 +37,8 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     sys.exit(int(server.recv(16) or 1))
 """
 
+_STARTED: list[subprocess.Popen] = []
+
 
 def environment() -> dict[str, str]:
     """What a command's environment needs so that its stages start warm; nothing where processes can't be watched."""
@@ -57,6 +59,7 @@ def _start(folder: Path, session: int) -> None:
     with (folder / "log").open("w") as log:
         command = [sys.executable, __file__, str(folder), str(session)]
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    _STARTED.append(server)  # for it outlives this, and Python warns of a process that nobody waits for
     while not (folder / "socket").exists():
         if server.poll() is not None:
             raise AssertionError(f"the process for warm stages ended with {server.returncode}:\n{log.read_text()}")

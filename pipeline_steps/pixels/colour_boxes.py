@@ -1,4 +1,7 @@
-"""The box in which JPEG 2000 and AVIF say their colours (``colr``): Pillow passes over JPEG 2000's, and AVIF's nclx."""
+"""The box in which JPEG 2000 and AVIF say their colours (``colr``).
+
+Read here, as Pillow gives neither JPEG 2000's profile nor AVIF's code points (nclx); its reader of boxes is private.
+"""
 
 import io
 import struct

@@ -11,16 +11,15 @@ the darkest ink to black. What sRGB can't show is clipped. A profile that is sRG
 
 import io
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base, Interop
 
 from pipeline_steps.pixels.colour_boxes import colour_box
+from pipeline_steps.pixels.matrix_profile import matrix_profile
 from pipeline_steps.stage.errors import BadImageError
 
 CONVERTED = "colours converted to sRGB"
@@ -28,7 +27,7 @@ UNUSABLE = "colour profile unusable: read as sRGB"
 OTHER_SPACE = "colour profile of another colour space: ignored"
 CMYK = "CMYK without a profile: converted by formula"
 
-_D65, _D50_XYZ = (0.3127, 0.3290), (0.9642, 1.0, 0.8249)
+_D65 = (0.3127, 0.3290)
 _SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 _BT2020 = ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
@@ -41,11 +40,9 @@ _ADOBE_CURVE = (563 / 256,)
 _PRIMARIES = {1: _SRGB, 9: _BT2020, 12: _P3}
 _CURVES = {13: _SRGB_CURVE, 8: (1.0,), 4: (2.2,), 5: (2.8,)} | dict.fromkeys((1, 6, 14, 15), _BT709_CURVE)
 
+
 _UNSPECIFIED = 2
 _JP2_SPACES = {12, 16, 17, 18}  # inks, sRGB, grey, sYCC: ISO/IEC 15444-1 and -2
-
-# Bradford's cone responses (the linear Bradford matrix that ICC.1:2022 gives for adaptation to D50).
-_CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
@@ -93,49 +90,6 @@ def to_srgb(image: Image.Image, said: Declared) -> tuple[Image.Image, tuple[str,
     if alpha is not None:
         rgb.putalpha(alpha)
     return rgb, tuple(notes)
-
-
-def matrix_profile(
-    primaries: Sequence[tuple[float, float]], white: tuple[float, float], curve: Sequence[float]
-) -> bytes:
-    """A minimal ICC profile of an RGB space: chromaticities (x, y) of red, green, blue and white, one curve for all.
-
-    Raises:
-        ValueError: the chromaticities span no colours.
-    """
-    tags = {
-        sign: struct.pack(">4s4x3i", b"XYZ ", *_fixed(column))
-        for sign, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), _colorants(primaries, white).T, strict=True)
-    }
-    para = struct.pack(f">4s4xHxx{len(curve)}i", b"para", {1: 0, 5: 3}[len(curve)], *_fixed(curve))
-    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), para)
-    table, body = struct.pack(">I", len(tags)), b""
-    for sign, tag in tags.items():
-        table += sign + struct.pack(">II", 128 + 4 + 12 * len(tags) + len(body), len(tag))
-        body += tag + bytes(-len(tag) % 4)
-    size = 128 + len(table) + len(body)
-    head = struct.pack(">I4xI4s4s4s12x4s", size, 0x04400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
-    return (head + bytes(28) + struct.pack(">3i", *_fixed(_D50_XYZ))).ljust(128, b"\0") + table + body
-
-
-def _fixed(values: Sequence[float] | npt.NDArray[np.float64]) -> list[int]:
-    """ICC's s15Fixed16Number."""
-    return [round(float(v) * 65536) for v in values]
-
-
-def _colorants(primaries: Sequence[tuple[float, float]], white: tuple[float, float]) -> npt.NDArray[np.float64]:
-    """XYZ of full red, green and blue as columns (3, 3), adapted to D50 (Lindbloom's equations; Bradford)."""
-    xy = np.array([*primaries, white], np.float64).T  # (2, 4)
-    if (xy[1] <= 0).any():
-        raise ValueError("a chromaticity's y is not above 0")
-    xyz = np.stack([xy[0], xy[1], 1 - xy.sum(0)]) / xy[1]
-    try:
-        colorants = xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
-    except np.linalg.LinAlgError:
-        raise ValueError("primaries on one line") from None
-    gain = (_CONES @ _D50_XYZ) / (_CONES @ xyz[:, 3])
-    adapted: npt.NDArray[np.float64] = np.linalg.solve(_CONES, gain[:, None] * (_CONES @ colorants))
-    return adapted
 
 
 @dataclass(frozen=True)

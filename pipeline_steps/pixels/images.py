@@ -3,8 +3,6 @@
 import errno
 import hashlib
 import io
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
-from scipy.ndimage import label
+from PIL.PngImagePlugin import PngInfo, putchunk
 
 from pipeline_steps.pixels.bit_depth import eight_bits, is_deep
 from pipeline_steps.pixels.icc import Declared, declared, to_srgb
+from pipeline_steps.pixels.mask_extent import extent_notes
 from pipeline_steps.pixels.mask_fit import Frame, Turn, turn_of_mask
 from pipeline_steps.pixels.mask_levels import black_and_white
 from pipeline_steps.stage.errors import BadImageError
@@ -31,15 +30,7 @@ MIN_SIDE = 8
 NOT_TURNED = "EXIF unreadable: not turned"
 FIRST_FRAME = "several frames: the first is read"
 SEVERAL_MASKS = "several frames: which of them marks the lesion? save one"
-EMPTY_MASK, FULL_MASK = "nothing is marked", "everything is marked"
-AT_THE_EDGE = "most of the image's edge is marked"
-INVERTED = (
-    "its whole edge is marked and something within is not (inverted, or a lesion that fills the image?): "
-    "save the lesion in white on black, and fill it"
-)
-OUTLINE = "an outline alone: fill what it encloses, and save it again"
 LOST_MASK = "nothing that is marked is left at this size and crop"
-_WHOLE_EDGE, _HALF_EDGE = 0.98, 0.5  # of the pixels along the edge
 _PROGRAMS = {"EPS", "WMF", "EMF"}  # Pillow would have another program draw them
 MACHINES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # no fault of an image: the next one fares alike
 _PNG_HEADER = 33  # signature and IHDR chunk, in bytes
@@ -96,38 +87,11 @@ def read_mask(
             raise BadImageError(SEVERAL_MASKS)
         turn, notes = turn_of_mask(opened.frame, _frame(photograph))
         drawn = black_and_white(opened.image)
-        extent = _extent(np.asarray(drawn))
+        extent = extent_notes(np.asarray(drawn))
         upright = _turned(drawn.convert("RGB"), turn)
     marked = fit(upright, size, resize)[..., 0] > 127
     lost = (LOST_MASK,) if not extent and not marked.any() else ()
     return marked, opened.notes + notes + extent + lost
-
-
-def _extent(levels: Pixels) -> tuple[str, ...]:
-    """Notes on where a mask (H, W) marks what, as it is in its file: a lesion may be lost at another size, or fill it.
-
-    Raises:
-        BadImageError: it is marked all along the edge and not within, as one that is inverted; or it is an outline.
-    """
-    if levels.max() == 0:
-        return (EMPTY_MASK,)
-    if levels.min() == 255:
-        return (FULL_MASK,)
-    marked = levels > 127
-    edge = np.concatenate([marked[0], marked[-1], marked[1:-1, 0], marked[1:-1, -1]]).mean()
-    within = marked[1:-1, 1:-1].mean()
-    if edge >= _WHOLE_EDGE and within < 1:
-        raise BadImageError(INVERTED)
-    if _enclosed(marked) > marked.sum():
-        raise BadImageError(OUTLINE)
-    return (AT_THE_EDGE,) if edge > _HALF_EDGE else ()
-
-
-def _enclosed(marked: npt.NDArray[np.bool_]) -> int:
-    """How many unmarked pixels of a mask (H, W) are cut off from its edge by marked ones."""
-    parts, _ = label(~marked)
-    outside = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    return int((~np.isin(parts, outside) & ~marked).sum())
 
 
 @contextmanager
@@ -207,7 +171,10 @@ def _turned(image: Image.Image, turn: Turn) -> Image.Image:
 
 
 def _turn(image: Image.Image) -> tuple[Turn, tuple[str, ...]]:
-    """How EXIF says the image is to be turned; the rest of EXIF may be damaged, for nothing else of it is read."""
+    """How EXIF says the image is to be turned; the rest of EXIF may be damaged, for nothing else of it is read.
+
+    (Pillow's ``ImageOps.exif_transpose`` also writes EXIF anew, and so fails where any other tag is damaged.)
+    """
     try:
         orientation = image.getexif().get(Base.Orientation, 1)
     except Exception:  # noqa: BLE001 - Pillow's reader of damaged EXIF raises whatever it stumbles over
@@ -253,11 +220,12 @@ def mask_png(mask: npt.NDArray[np.bool_]) -> bytes:
 
 def with_text(png: bytes, text: Mapping[str, str]) -> bytes:
     """The same PNG with ``text`` as its metadata (iTXt chunks after the header); its pixels are not encoded again."""
-    chunks = []
+    info, chunks = PngInfo(), io.BytesIO()
     for key, value in text.items():
-        body = b"iTXt" + key.encode("latin-1") + b"\0\0\0\0\0" + value.encode()
-        chunks.append(struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)))
-    return png[:_PNG_HEADER] + b"".join(chunks) + png[_PNG_HEADER:]
+        info.add_itxt(key, value)
+    for name, body, *_ in info.chunks:
+        putchunk(chunks, name, body)
+    return png[:_PNG_HEADER] + chunks.getvalue() + png[_PNG_HEADER:]
 
 
 def digest(pixels: npt.NDArray[np.generic]) -> str:

@@ -90,7 +90,7 @@ def test_textual_inversion_with_flux_is_refused_before_anything_runs(params, ent
 def test_cells_that_left_are_pruned_with_their_outputs(tmp_path, monkeypatch, params):
     monkeypatch.chdir(tmp_path)
     stages = {f"generate@{k}": {"cmd": "x"} for k in ("majority_to_minority-iii-0", "old-iii-0")}
-    YAML().dump({"schema": "2.0", "stages": {**stages, "split": {"cmd": "y"}}}, (tmp_path / "dvc.lock").open("w"))
+    YAML().dump({"schema": "2.0", "stages": {**stages, "split": {"cmd": "y"}}}, tmp_path / "dvc.lock")
     for key in ("majority_to_minority-iii-0", "old-iii-0"):
         (tmp_path / "data/synthetic" / key).mkdir(parents=True)
     assert prune(expand(params)) == ["generate@old-iii-0"]

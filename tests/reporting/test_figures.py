@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
@@ -10,15 +9,6 @@ from studies import STUDY, classifier_results, scored
 
 from pipeline_steps.reporting import figures, plates
 from pipeline_steps.reporting.intervals import accuracy_points
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The last figure, kept from being closed."""
-    kept = []
-    monkeypatch.setattr(figures, "_png", lambda figure: kept.append(figure) or b"")
-    yield kept
-    plt.close("all")
 
 
 def _axes(drawn, *rows, conditions=3):
