@@ -102,7 +102,7 @@ def missing_facts(manifest: pd.DataFrame) -> pd.DataFrame:
     names = sorted({name for entry in entries for name in entry})
     blank = {f"attribute {n}": [is_unknown(str(entry[n])) if n in entry else False for entry in entries] for n in names}
     facts = {
-        "skin_type": manifest["fitzpatrick_scale"].isna(),
+        "skin_type": manifest["skin_value"] == "",
         "patient_id": manifest["patient_id"].map(is_unknown),
         "lesion_id": manifest["lesion_id"].map(is_unknown),
         "pixels": manifest["image_status"] != PRESENT,

@@ -40,7 +40,8 @@ def _stage(folder, monkeypatch, rows):
     Path("t.csv").write_text("\n".join(["file,label,type,patient,note", *lines]))
     mapped = Mapped(
         csv=Path("t.csv"), images=folder, masks=folder, file="{file}", mask="", image_id="file", condition="label",
-        skin_type="type", patient_id="patient", lesion_id="", attributes=("note",),
+        skin_type="type", patient_id="patient", lesion_id="", attributes=("note",), skin_scale="fitzpatrick",
+        skin_assigner="",
     )  # fmt: skip
     Path("data").mkdir()
     ingest(read_mapped(mapped, Decoding(16, "squash", 10_000)), 16, Path("data"))
@@ -129,7 +130,7 @@ def test_where_nothing_is_missing_there_is_nothing_to_measure():
 def test_an_annotation_that_an_image_lacks_is_no_blank():
     """SkinCon's entries are the concepts that were seen: their absence is a finding, and so no missing fact."""
     entries = [{"Plaque": "yes"}, {"Scale": "yes"}, {}, {"Scale": "UNK"}]
-    table = {"attributes": [json.dumps(e) for e in entries], "fitzpatrick_scale": pd.array([1, None, 2, 3], "Int64")}
+    table = {"attributes": [json.dumps(e) for e in entries], "skin_value": ["1", "", "2", "34"]}
     table |= {"patient_id": ["p", "", "n/a", "q"], "lesion_id": "", "image_status": "present", "has_mask": True}
     missing = audit.missing_facts(pd.DataFrame(table))
     assert missing["attributes"].tolist() == [False, False, True, False]
