@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from pipeline_steps.records.populations import SKIN_TYPE, level_text
-from pipeline_steps.records.skin_scales import FITZPATRICK, ITA, ITA_TYPE, MILK6, MONK10, SkinRecord, convert, ita_type
+from pipeline_steps.records.skin_scales import FITZPATRICK, ITA, ITA_TYPE, MILK6, MONK10, ita_type, why_unsound
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.errors import DataError
 
@@ -53,9 +53,7 @@ def _said(table: pd.DataFrame, column: str) -> "pd.Series[str]":
     if column in _OF_THE_SET:
         return table[column].astype(str)
     scales = {name for name, scales in _SCALES.items() if table["skin_scale"].isin(scales).any()}
-    there = sorted(
-        {*(scales or {SKIN_TYPE}), ITA, ITA_TYPE, *_OF_THE_SET, *(name for one in attributes for name in one)}
-    )
+    there = [*sorted({name for one in attributes for name in one}), *sorted(scales), ITA, ITA_TYPE, *_OF_THE_SET]
     raise DataError(
         f"population.column is {column!r}, which the images have not; they have {', '.join(there)}. Name one of "
         "them, or read the table by the adapter folder, with the column among ingest.sources.folder.attributes"
@@ -65,18 +63,16 @@ def _said(table: pd.DataFrame, column: str) -> "pd.Series[str]":
 def _of_scale(table: pd.DataFrame, column: str) -> "pd.Series[str]":
     """Values of the records on the column's scales; a record on another one is refused, with the reason."""
     strange = ~table["skin_scale"].isin([*_SCALES[column], ""])
-    if strange.any():
-        first = table[strange].iloc[0]
-        record = SkinRecord(first["skin_scale"], first["skin_value"], first["skin_assigner"], first["skin_raw"])
-        try:
-            convert(record, _SCALES[column][0])
-        except ValueError as error:
-            own = ITA if record.scale == ITA else next(c for c, scales in _SCALES.items() if record.scale in scales)
-            raise DataError(
-                f"population.column is {column}, and the skin of {strange.sum()} of {len(table)} images (first: "
-                f"{first['image_id']}) is on another scale; set population.column to {own}: {error}"
-            ) from None
-    return table["skin_value"].astype(str)
+    if not strange.any():
+        return table["skin_value"].astype(str)
+    first = table[strange].iloc[0]
+    scale, wanted = str(first["skin_scale"]), _SCALES[column][0]
+    own = next((c for c, scales in _SCALES.items() if scale in scales), scale)
+    raise DataError(
+        f"population.column is {column}, and the skin of {strange.sum()} of {len(table)} images (first: "
+        f"{first['image_id']}) is told on another scale, {scale}: {why_unsound(scale, wanted)}. Set population.column "
+        f"to {own}"
+    )
 
 
 def _angles(table: pd.DataFrame, column: str) -> "pd.Series[str]":

@@ -84,10 +84,15 @@ def is_rendered(manifest: pd.DataFrame) -> bool:
 
 
 def by_skin_type(rows: pd.DataFrame) -> dict[str, int]:
-    """How many rows there are of each value of the skin's scale, ITA by its published classes; else ``unknown``."""
+    """How many rows there are of each value of the skin's scale; ``unknown`` where there is none."""
+    return by_level(rows.assign(level=skin_values(rows)))
+
+
+def skin_values(rows: pd.DataFrame) -> "pd.Series[str]":
+    """What is known of each image's skin on its own scale, of angles (ITA) their published class; else empty."""
     angles = rows["skin_value"].where(rows["skin_scale"] == ITA)
     classes = angles.map(lambda angle: ita_class(float(angle)), na_action="ignore")
-    return by_level(rows.assign(level=classes.fillna(rows["skin_value"])))
+    return classes.fillna(rows["skin_value"]).astype(str)
 
 
 def by_level(rows: pd.DataFrame) -> dict[str, int]:

@@ -75,9 +75,13 @@ def convert(record: SkinRecord, scale: str) -> SkinRecord:
     if record.scale in ("", scale):
         return record
     if (way := _SOUND.get((record.scale, scale))) is None:
-        why = _UNSOUND.get((record.scale, scale), "the two describe different things")
-        raise ValueError(f"{record.scale} {record.value} can't be told as {scale}: {why}")
+        raise ValueError(f"{record.scale} {record.value} can't be told as {scale}: {why_unsound(record.scale, scale)}")
     return SkinRecord(scale, way(record.value), record.assigner, record.raw)
+
+
+def why_unsound(scale: str, other: str) -> str:
+    """Why no value of ``scale`` can be told on the ``other`` one."""
+    return _UNSOUND.get((scale, other), "the two describe different things")
 
 
 def ita_type(angle: float) -> str:
