@@ -6,6 +6,7 @@ Of numbers (age, ITA, Monk's tones) ``bands`` make levels.
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -82,7 +83,8 @@ def _angles(table: pd.DataFrame, column: str) -> "pd.Series[str]":
     else:
         angles = table["ita"] if "ita" in table else pd.Series(float("nan"), index=table.index)
     as_text = ita_type if column == ITA_TYPE else repr
-    return angles.astype(float).map(as_text, na_action="ignore").fillna("").astype(str)
+    said = ["" if math.isnan(angle) else as_text(angle) for angle in angles.astype(float)]
+    return pd.Series(said, index=table.index, dtype=str)
 
 
 def _banded(table: pd.DataFrame, column: str, said: "pd.Series[str]", bands: Bands) -> "pd.Series[str]":

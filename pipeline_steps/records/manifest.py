@@ -90,9 +90,9 @@ def by_skin_type(rows: pd.DataFrame) -> dict[str, int]:
 
 def skin_values(rows: pd.DataFrame) -> "pd.Series[str]":
     """What is known of each image's skin on its own scale, of angles (ITA) their published class; else empty."""
-    angles = rows["skin_value"].where(rows["skin_scale"] == ITA)
-    classes = angles.map(lambda angle: ita_class(float(angle)), na_action="ignore")
-    return classes.fillna(rows["skin_value"]).astype(str)
+    told = zip(rows["skin_scale"], rows["skin_value"], strict=True)
+    named = [ita_class(float(value)) if scale == ITA else value for scale, value in told]
+    return pd.Series(named, index=rows.index, dtype=str)
 
 
 def by_level(rows: pd.DataFrame) -> dict[str, int]:

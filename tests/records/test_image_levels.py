@@ -56,7 +56,7 @@ def test_each_scale_has_its_own_levels():
     ],
 )
 def test_a_scale_that_the_images_are_not_on_is_refused_with_the_one_they_are_on(how, cells, column, own):
-    with pytest.raises(DataError, match=f"1 of 2 images .first: 01.*set population.column to {own}: .*reaction to sun"):
+    with pytest.raises(DataError, match=f"1 of 2 images .first: 01.*reaction to sun.* Set population.column to {own}$"):
         _of(cells, column, how)
 
 
@@ -139,14 +139,14 @@ def test_a_subset_by_estimated_types_counts_by_their_own_levels():
     ("changed", "said"),
     [
         ({"majority": [1, 7], "minority": [1], "check": "itaa"}, ["skin type I can't", "no 7", "lacks 7", "check is"]),
-        ({"column": "ita_type"}, ["and no 1, 2, 5, 6", "ita1, ita2, ita3, ita4, ita5, ita6, in this", "agree with itself"]),
+        ({"column": "ita_type"}, ["and no 1, 2, 5, 6", "ita1, ita2, ita3, ita4,", "agree with itself"]),
         ({"column": "ita", "check": None}, ["name its bands"]),
         ({"column": "monk10", "minority": [11], "check": None}, ["no 11", "levels lacks 11"]),
-        ({"column": "milk6"}, ["levels 0 to 5, and no 6", "0 to 5, and no 6", "MILK10k tone has no check"]),
+        ({"column": "milk6"}, ["levels 0 to 5, and no 6", "MILK10k tone has no check"]),
         ({"bands": {"a": [1, 3]}}, ["has levels of its own", "names 1, 2, 5, 6, and bands has a"]),
         ({"column": "age", "check": None, "levels": ["a", "b"], "majority": ["a"], "minority": ["b"],
-          "bands": {"b": [30, 60], "a": [0, 40], "c": [9, 8]}}, ["bands.c goes from 9 to 8", "bands a and c", "be the names of"]),
-        ({"words": {"p": {"Male": "x", "male": "y"}}, "minority": [5, 5.0, True]}, ["'Male', 'male' are one level", "quotes"]),
+          "bands": {"b": [30, 60], "a": [0, 40], "c": [9, 8]}}, ["bands.c goes from 9 to 8", "overlap", "be the names"]),
+        ({"words": {"p": {"Male": "x", "male": "y"}}, "minority": [5, True]}, ["'Male', 'male' are", "quotes"]),
     ],
 )  # fmt: skip
 def test_all_that_is_wrong_with_a_population_is_said_at_once(changed, said):

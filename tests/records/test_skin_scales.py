@@ -112,15 +112,11 @@ def test_a_conversion_that_is_not_valid_says_why(record, scale, why):
         convert(SkinRecord(*record, "expert", record[1]), scale)
 
 
+CLASSES = ("very light", "light", "intermediate", "tan", "brown", "dark")
+
+
 def test_published_classes_of_angles():
-    assert [ita_class(v) for v in (60, 50, 30, 20, 0, -40)] == [
-        "very light",
-        "light",
-        "intermediate",
-        "tan",
-        "brown",
-        "dark",
-    ]
+    assert [ita_class(v) for v in (60, 50, 30, 20, 0, -40)] == [*CLASSES]
     assert [ita_type(v) for v in (55, 28.5, -90)] == ["ita2", "ita3", "ita6"]
 
 

@@ -12,6 +12,7 @@ from scipy.stats.contingency import association
 from pipeline_steps import audit
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 
 SETTINGS = {"folds": 5, "depth": 4, "permutations": 99, "significance": 0.05, "seed": 0}
 
@@ -70,6 +71,34 @@ def test_blanks_that_no_cancer_has_are_found_and_said(tmp_path, monkeypatch, cap
     assert found["facts"]["skin_type"]["cramers_v"] > 0.7
     assert found["facts"]["skin_type"]["p"] <= 0.01 < found["facts"]["attribute note"]["p"]
     assert "warning: what is missing predicts the condition" in capsys.readouterr().out
+
+
+def _assigned(skins, conditions=None):
+    """What audit says of rows of (cell, who assigned it)."""
+    skin = skin_columns(parse_skin(cell, "fitzpatrick", who) for cell, who in skins)
+    table = pd.DataFrame(skin).assign(condition=conditions or "a", role="study")
+    return audit.who_assigned(table)
+
+
+def test_groups_whose_skin_was_told_by_others_are_named():
+    found = _assigned([("56", "clinician")] * 3 + [("5", "crowd")] * 2 + [("", "crowd"), ("1", "")], list("aabbbba"))
+    assert found["sources"] == {
+        "fitzpatrick3 by clinician": 3,
+        "fitzpatrick6 by crowd": 2,
+        "fitzpatrick6 by nobody named": 1,
+    }
+    assert found["by_level"]["5"] == {"fitzpatrick6 by crowd": 2}
+    assert found["by_condition"]["b"] == {"fitzpatrick3 by clinician": 1, "fitzpatrick6 by crowd": 2}
+    assert found["cramers_v"]["level"] == pytest.approx(1)
+    said = audit._of_whom(found)
+    assert "who assigned the skin type differs between levels (Cramér's V 1.00) and conditions" in said
+    assert "fitzpatrick3 by clinician 3" in said
+
+
+def test_one_assigner_or_the_same_shares_everywhere_are_no_finding():
+    assert audit._of_whom(_assigned([("1", "crowd"), ("6", "crowd"), ("", "")])) == ""
+    assert audit._of_whom(_assigned([("", "crowd")])) == ""
+    assert audit._of_whom(_assigned([(cell, who) for cell in "16" for who in ("crowd", "expert")])) == ""
 
 
 def test_blanks_by_chance_are_no_finding(tmp_path, monkeypatch, capsys):
