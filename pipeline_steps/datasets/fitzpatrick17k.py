@@ -42,24 +42,9 @@ def read(
     Raises:
         DataError: as ``read_mapped``.
     """
-    mapped = Mapped(
-        csv=csv,
-        images=images,
-        masks=images,
-        file="{md5hash}.jpg",
-        mask="",
-        image_id="md5hash",
-        condition="label",
-        skin_type=skin_type,
-        skin_scale="fitzpatrick",
-        skin_assigner="crowd",
-        patient_id="",
-        lesion_id="",
-        attributes=(),
-    )
     rows = read_text_table(csv)
     raters = [SkinColumn(name, "fitzpatrick", "crowd") for name in get_args(SkinType) if name in rows.columns]
-    source = read_mapped(mapped, decoding, other_skin=raters)
+    source = read_mapped(_mapped(csv, images, skin_type), decoding, other_skin=raters)
     require_columns(csv, ["url"], rows.columns)
     missing_url = int(rows["url"].map(is_unknown).sum())
     table, report = source.table, {**source.report, "url_missing": missing_url}
@@ -74,6 +59,24 @@ def read(
         return source.load(position)
 
     return replace(source, table=table, load=load, report=report)
+
+
+def _mapped(csv: Path, images: Path, skin_type: SkinType) -> Mapped:
+    return Mapped(
+        csv=csv,
+        images=images,
+        masks=images,
+        file="{md5hash}.jpg",
+        mask="",
+        image_id="md5hash",
+        condition="label",
+        skin_type=skin_type,
+        skin_scale="fitzpatrick",
+        skin_assigner="crowd",
+        patient_id="",
+        lesion_id="",
+        attributes=(),
+    )
 
 
 def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dict[str, int]:

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_steps.datasets.source import COLUMNS
@@ -72,6 +72,7 @@ RECORDS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(RECORDS)
 def test_a_value_is_read_as_it_was_written(read):
     how, value = read
@@ -83,6 +84,7 @@ def test_a_value_is_read_as_it_was_written(read):
     assert told["fitzpatrick_scale"] is pd.NA or str(told["fitzpatrick_scale"]) == value
 
 
+@settings(deadline=None)
 @given(RECORDS, st.sampled_from(["fitzpatrick6", "fitzpatrick3", "monk10", "milk6", "ita", "ita_type"]))
 def test_only_a_types_group_and_an_angles_estimate_are_told_on_another_scale(read, scale):
     record = parse_skin(read[1], read[0], "crowd")
