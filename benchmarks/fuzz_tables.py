@@ -91,6 +91,8 @@ def _mapping(folder: Path, rng: random.Random) -> Mapped:
         image_id="file",
         condition=rng.choice(["label"] * 9 + ["file"]),
         skin_type=rng.choice(["type"] * 4 + ["", ""]),
+        skin_scale=rng.choice(["fitzpatrick"] * 4 + ["monk10", "ita"]),
+        skin_assigner=rng.choice(["", "expert", "{patient}"]),
         patient_id=rng.choice(["", "patient"]),
         lesion_id=rng.choice(["", "patient"]),
         attributes=rng.choice([(), ("label",), ("type", "patient")]),

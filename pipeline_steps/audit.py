@@ -2,7 +2,8 @@
 
 Reads: ``data/dataset``. Writes: ``data/audit/groups.parquet`` (group, quality, flags by image), ``metrics/audit.json``.
 Groups join near-duplicates (by embedding: perceptual hashes miss many), identical bytes, patients and lesions.
-``missing_facts`` in the metrics says how well the condition is predicted by what is missing alone.
+``missing_facts`` in the metrics says how well the condition is predicted by what is missing alone, ``skin_assigned``
+whether levels or conditions differ in who assigned the skin type.
 """
 
 import itertools
@@ -21,14 +22,16 @@ from pipeline_steps.parameters.audit import AuditParams, MissingnessParams
 from pipeline_steps.pixels.color import lab_from_srgb
 from pipeline_steps.pixels.ita import border_ita
 from pipeline_steps.records.groups import merge_groups
-from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset
+from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset, skin_values
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
-from pipeline_steps.statistics.missingness import missingness
+from pipeline_steps.statistics.missingness import cramers_v, missingness
+
+_SAME = 1e-9  # Cramér's V of shares that don't differ, but for rounding
 
 
 def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -> pd.DataFrame:
@@ -102,7 +105,7 @@ def missing_facts(manifest: pd.DataFrame) -> pd.DataFrame:
     names = sorted({name for entry in entries for name in entry})
     blank = {f"attribute {n}": [is_unknown(str(entry[n])) if n in entry else False for entry in entries] for n in names}
     facts = {
-        "skin_type": manifest["fitzpatrick_scale"].isna(),
+        "skin_type": manifest["skin_value"] == "",
         "patient_id": manifest["patient_id"].map(is_unknown),
         "lesion_id": manifest["lesion_id"].map(is_unknown),
         "pixels": manifest["image_status"] != PRESENT,
@@ -117,6 +120,41 @@ def what_is_missing(manifest: pd.DataFrame, groups: pd.Series, params: Missingne
     rows = (manifest["role"] == "study") & (manifest["condition"] != UNLABELLED)
     labelled = manifest[rows]
     return missingness(missing_facts(labelled), labelled["condition"], groups[rows], params)
+
+
+def who_assigned(manifest: pd.DataFrame) -> dict[str, Any]:
+    """Who assigned skin, and on which scale: how many labelled study images, by level and by condition.
+
+    ``cramers_v``: how far that differs between levels and between conditions (0 to 1); null where all have one source.
+    """
+    rows = manifest[(manifest["role"] == "study") & (manifest["skin_scale"] != "")]
+    source = (rows["skin_scale"] + " by " + rows["skin_assigner"].replace("", "nobody named")).astype(str)
+    found: dict[str, Any] = {"sources": _tally(source), "cramers_v": None}
+    if source.nunique() < 2:
+        return found
+    parts = {"level": skin_values(rows), "condition": rows["condition"]}
+    codes = {name: np.unique(part.to_numpy(str), return_inverse=True)[1] for name, part in parts.items()}
+    who = np.unique(source.to_numpy(str), return_inverse=True)[1]
+    return found | {
+        "cramers_v": {name: cramers_v(who, code) if code.max() else 0.0 for name, code in codes.items()},
+        **{f"by_{name}": {str(k): _tally(of) for k, of in source.groupby(part)} for name, part in parts.items()},
+    }
+
+
+def _tally(values: pd.Series) -> dict[str, int]:
+    return {str(value): int(n) for value, n in values.value_counts().sort_index().items()}
+
+
+def _of_whom(found: dict[str, Any]) -> str:
+    """What to say where levels or conditions differ in who assigned the skin; nothing where they don't."""
+    differ = [f"{name}s (Cramér's V {v:.2f})" for name, v in (found["cramers_v"] or {}).items() if v > _SAME]
+    if not differ:
+        return ""
+    sources = ", ".join(f"{source} {n}" for source, n in found["sources"].items())
+    return (
+        f"warning: who assigned the skin type differs between {' and '.join(differ)}: {sources}. A difference between "
+        "these may be one of who looked; more under skin_assigned in metrics/audit.json"
+    )
 
 
 def _warning(found: dict[str, Any]) -> str:
@@ -152,7 +190,11 @@ def main() -> None:
     missing = what_is_missing(dataset.manifest, table["group"], params.missing_facts)
     if missing["predicts_label"]:
         print(_warning(missing), flush=True)
-    write_metrics(args.metrics, summary(dataset, table, len(pairs)) | {"missing_facts": missing})
+    assigned = who_assigned(dataset.manifest)
+    if said := _of_whom(assigned):
+        print(said, flush=True)
+    found = summary(dataset, table, len(pairs)) | {"missing_facts": missing, "skin_assigned": assigned}
+    write_metrics(args.metrics, found)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How near generated images are to real ones of the same skin: distances of features, precision, recall, conditions.
+"""How near generated images are to real ones of the same level: distances of features, precision, recall, conditions.
 
 Reads: data set, split, generated and screened images. Writes: ``metrics/fid/<cell>.json``.
 The real side is the reference partition: images that trained nothing and test nothing. Where a split leaves none of
-a group, the metric says so. The majority's training images stand beside as the baseline that generation must beat.
+a level, the metric says so. The majority's training images stand beside as the baseline that generation must beat.
 Condition accuracy is how often most of the nearest reference images have the condition that a generated image was made
 for. Where a study knows groups of skin types alone, generated images count by the group of their type.
 
@@ -122,21 +122,21 @@ def condition_accuracy(real: Images, made: Images, params: FidParams) -> dict[st
 
 
 def score(real: Images, made: Images, majority: Images, params: FidParams) -> dict[str, Any]:
-    """Distances over the generated types, for each type, each condition, and each condition x type."""
-    types, conditions = sorted(set(made.rows["level"])), sorted(set(made.rows["condition"]))
-    same_skin = real.where(real.rows["level"].isin(types).to_numpy())
+    """Distances over the generated levels, for each level, each condition, and each condition x level."""
+    levels, conditions = sorted(set(made.rows["level"])), sorted(set(made.rows["condition"]))
+    same_level = real.where(real.rows["level"].isin(levels).to_numpy())
 
     def part(condition: str | None, level: str | None) -> dict[str, Any]:
-        sides = same_skin.of(condition, level), made.of(condition, level)
+        sides = same_level.of(condition, level), made.of(condition, level)
         return compare(*sides, params, params.part_interval_draws)
 
     return {
-        "all": compare(same_skin, made, params, params.interval_draws),
-        "condition_accuracy": condition_accuracy(same_skin, made, params),
-        "majority_training_images": compare(same_skin, majority, params, params.interval_draws),
-        "by_level": {str(t): part(None, t) for t in types},
+        "all": compare(same_level, made, params, params.interval_draws),
+        "condition_accuracy": condition_accuracy(same_level, made, params),
+        "majority_training_images": compare(same_level, majority, params, params.interval_draws),
+        "by_level": {str(t): part(None, t) for t in levels},
         "by_condition": {c: part(c, None) for c in conditions},
-        "by_condition_and_type": {c: {str(t): part(c, t) for t in types} for c in conditions},
+        "by_condition_and_type": {c: {str(t): part(c, t) for t in levels} for c in conditions},
         "intervals_cover": COVERS,
     }
 

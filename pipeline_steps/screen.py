@@ -9,11 +9,12 @@ lesion, the same patient) is left out: closeness to that is by design. An image 
 source's caption alone, and is a copy if it looks like that one, too. The distance to the source is reported for all.
 
 Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
-hits on real validation images, per skin type, and rejects nothing: a judge that knows the majority's skin alone would
-reject good images of the minority's.
+hits on real validation images, per level, and rejects nothing: a judge that knows the majority alone would reject good
+images of the minority.
 
-Skin tone likewise: measured on generated and on real images of known type (``features.skin_tone``), reported with its
-error on the latter, and a reason to reject only where that error is known and small.
+Skin tone likewise, where people are divided by skin type: measured on generated and on real images of known type
+(``features.skin_tone``), reported with its error on the latter, and a reason to reject only where that error is known
+and small.
 """
 
 from dataclasses import asdict, replace
@@ -145,7 +146,7 @@ def _reasons(
 
 
 def consistency(table: pd.DataFrame, judged: npt.NDArray[np.str_], by: str) -> dict[str, dict[str, float]]:
-    """Share of images whose judged condition is their own, and how many there are, by the skin type in ``by``."""
+    """Share of images whose judged condition is their own, and how many there are, by the level in ``by``."""
     hit = pd.Series(judged == table["condition"].to_numpy(str))
     found = hit.groupby(table[by].to_numpy()).agg(["mean", "size"])
     return {str(t): {"agrees": float(r["mean"]), "images": int(r["size"])} for t, r in found.iterrows()}

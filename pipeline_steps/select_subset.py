@@ -1,13 +1,14 @@
 """Choose the images of the study: conditions, majority and minority, and a cleaning policy.
 
-Reads: manifest and audit. Writes: ``data/subset.parquet`` and ``metrics/subset.json`` (condition x type counts).
+Reads: manifest and audit. Writes: ``data/subset.parquet`` and ``metrics/subset.json`` (condition x level counts).
 Policies: ``clean`` drops images without pixels, identical copies and near-duplicates whose labels disagree;
-``paper_exact`` filters on label and type alone (Wang et al. 2024, Table 1). Every drop is counted by reason and skin
-level, and by reason and condition: who is left out must be as plain as how many.
+``paper_exact`` filters on label and level alone (Wang et al. 2024, Table 1). Every drop is counted by reason and level,
+and by reason and condition: who is left out must be as plain as how many.
 
-People are divided by ``population.column``: skin type, or any other column or attribute of the manifest. Where the type
-of a study image is not known, but its group (12, 34, 56), and majority and minority are whole groups, all images get
-the level of their group (``records/skin_types.py``). Where they are not, images of a group alone are left out.
+People are divided by ``population.column``: a skin scale, or any other column or attribute of the manifest
+(``records/levels.py``). Where the type of a study image is not known, but its group (12, 34, 56), and majority and
+minority are whole groups, all images get the level of their group (``records/skin_types.py``). Where they are not,
+images of a group alone are left out.
 """
 
 import difflib
@@ -16,10 +17,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_steps.parameters.population import Column, Group, Groups
+from pipeline_steps.parameters.population import Banding, Column, Group, Groups
 from pipeline_steps.parameters.subset import SubsetParams
-from pipeline_steps.records.manifest import PRESENT, by_level, levels
-from pipeline_steps.records.populations import MAJORITY, MINORITY, SKIN_TYPE, noun
+from pipeline_steps.records.levels import levels, source_of_ita
+from pipeline_steps.records.manifest import PRESENT, by_level
+from pipeline_steps.records.populations import LEVELS_OF, MAJORITY, MINORITY, SKIN_TYPE, noun
+from pipeline_steps.records.skin_scales import ITA, ITA_TYPE
 from pipeline_steps.records.skin_types import GROUPS, as_groups, group_of, types_of
 from pipeline_steps.records.slugs import require_distinct
 from pipeline_steps.stage.errors import DataError
@@ -40,7 +43,8 @@ def select(
         DataError: a condition that the data lack, two that would share a name, or one with no image left.
     """
     _require_conditions(manifest, params)
-    known = manifest.assign(level=levels(manifest, population.column))
+    measured = manifest.merge(groups[["image_id", "ita"]], on="image_id", how="left")
+    known = manifest.assign(level=list(levels(measured, population.column, population.bands)))
     _require_levels(known, population)
     table = known.merge(groups[["image_id", "group", "duplicate_of", "conflict", "ita"]], on="image_id")
     because = pd.Series("", index=table.index)
@@ -112,7 +116,8 @@ def _require_levels(known: pd.DataFrame, population: Groups) -> None:
     """Every level that parameters name is one that an image has: else a misspelt one would be nobody's, unseen."""
     there = sorted({one for level in set(known["level"]) - {""} for one in _may_be(level, population)})
     absent = [level for level in (*population.majority, *population.minority) if level not in there]
-    if absent and (population.column != SKIN_TYPE or not {*population.majority, *population.minority} & {*there}):
+    vocabulary = population.bands or population.column in LEVELS_OF  # of which one may be without images
+    if absent and not (vocabulary and {*population.majority, *population.minority} & {*there}):
         near = difflib.get_close_matches(absent[0], there, 1, 0.6)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         raise DataError(
@@ -165,6 +170,7 @@ def main() -> None:
         column=read_params(Column, "population.column").value,
         majority=read_params(Group, "population.majority").value,
         minority=read_params(Group, "population.minority").value,
+        bands=read_params(Banding, "population.bands").value,
     )
     manifest = pd.read_parquet(Path(args.dataset) / "manifest.parquet")
     table, dropped = select(manifest, pd.read_parquet(args.groups), params, population)
@@ -172,7 +178,11 @@ def main() -> None:
         print("of some images the group of skin types is all that is known: all count by their group")
     with atomic_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
-    write_metrics(args.metrics, {"policy": params.policy, "counts": counts(table), **drops(dropped)})
+    found: dict[str, object] = {"policy": params.policy, "counts": counts(table), **drops(dropped)}
+    if population.column in {ITA, ITA_TYPE}:
+        found["ita"] = source_of_ita(manifest)
+        print(f"{noun(population.column)}: ITA is {found['ita']}")
+    write_metrics(args.metrics, found)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def source_of(folder, files, masks=None, mask="", masked="masks"):
     mapped = Mapped(
         csv=folder / "t.csv", images=folder / "images", masks=folder / masked, file="{file}",
         mask=mask or ("{file}" if masks else ""), image_id="file", condition="label", skin_type="type", patient_id="",
-        lesion_id="", attributes=(),
+        lesion_id="", attributes=(), skin_scale="fitzpatrick", skin_assigner="",
     )  # fmt: skip
     return read_mapped(mapped, Decoding(SIDE, "squash", 10_000))
 

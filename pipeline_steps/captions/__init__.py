@@ -1,1 +1,1 @@
-"""Captions: what a training image is called, with its token and skin tone left open."""
+"""Captions: what a training image is called, with its token and level left open."""

@@ -14,7 +14,7 @@ from pipeline_steps.stage.params import ParamsError
 REPLACE = "__replace__"
 ANYTHING = "\u2026any\u2026"  # stands for a variable's value where that does not matter
 # Maps whose keys are a person's own: half of one and half of another would mean neither. And what lies within one.
-OPEN = frozenset({"phrases", "scheduler_options", "condition_templates", "extra_body", "ita", "level_words"})
+OPEN = frozenset({"phrases", "scheduler_options", "condition_templates", "extra_body", "ita", "level_words", "bands"})
 OPEN_WITHIN = frozenset({"words"})
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Variable = Callable[[re.Match[str]], str | None]

@@ -1,7 +1,8 @@
 """Fitzpatrick17k (Groh et al. 2021): 16,577 rows, many dead links, image files named by their MD5.
 
 Local folder first; the download resumes, checks each file against its MD5 and reports what is gone.
-CC BY-NC-SA 3.0. ``fitzpatrick_scale`` is the label of Wang et al. 2024's Table 1 (not ``fitzpatrick_centaur``).
+CC BY-NC-SA 3.0. Two crowds told skin types: ``fitzpatrick_scale`` is that of Wang et al. 2024's
+Table 1, ``fitzpatrick_centaur`` often disagrees.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pandas as pd
@@ -17,7 +19,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from pipeline_steps.datasets.source import Loaded, Source
 from pipeline_steps.datasets.table import Decoding, read_mapped
+from pipeline_steps.parameters.ingest import Fitzpatrick17kSkin as SkinType
 from pipeline_steps.parameters.ingest import Mapped
+from pipeline_steps.records.skin_scales import SkinColumn
 from pipeline_steps.records.text_tables import read_text_table, require_columns
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.errors import BadImageError, DataError
@@ -28,27 +32,19 @@ log = logging.getLogger(__name__)
 _TRANSIENT = (httpx.TimeoutException, httpx.NetworkError)
 
 
-def read(csv: Path, images: Path, skincon: Path | None, check_md5: bool, decoding: Decoding) -> Source:
+def read(
+    csv: Path, images: Path, skincon: Path | None, check_md5: bool, skin_type: SkinType, *, decoding: Decoding
+) -> Source:
     """Read the annotation table; ``skincon`` adds its 48 concepts as attributes.
+
+    ``skin_type``: which of its two columns counts; the other one, where the table has it, is kept in ``other_skin``.
 
     Raises:
         DataError: as ``read_mapped``.
     """
-    mapped = Mapped(
-        csv=csv,
-        images=images,
-        masks=images,
-        file="{md5hash}.jpg",
-        mask="",
-        image_id="md5hash",
-        condition="label",
-        skin_type="fitzpatrick_scale",
-        patient_id="",
-        lesion_id="",
-        attributes=(),
-    )
-    source = read_mapped(mapped, decoding)
     rows = read_text_table(csv)
+    raters = [SkinColumn(name, "fitzpatrick", "crowd") for name in get_args(SkinType) if name in rows.columns]
+    source = read_mapped(_mapped(csv, images, skin_type), decoding, other_skin=raters)
     require_columns(csv, ["url"], rows.columns)
     missing_url = int(rows["url"].map(is_unknown).sum())
     table, report = source.table, {**source.report, "url_missing": missing_url}
@@ -63,6 +59,24 @@ def read(csv: Path, images: Path, skincon: Path | None, check_md5: bool, decodin
         return source.load(position)
 
     return replace(source, table=table, load=load, report=report)
+
+
+def _mapped(csv: Path, images: Path, skin_type: SkinType) -> Mapped:
+    return Mapped(
+        csv=csv,
+        images=images,
+        masks=images,
+        file="{md5hash}.jpg",
+        mask="",
+        image_id="md5hash",
+        condition="label",
+        skin_type=skin_type,
+        skin_scale="fitzpatrick",
+        skin_assigner="crowd",
+        patient_id="",
+        lesion_id="",
+        attributes=(),
+    )
 
 
 def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dict[str, int]:

@@ -37,6 +37,8 @@ def read(folder: Path, decoding: Decoding) -> Source:
         image_id="img_id",
         condition="diagnostic",
         skin_type="fitspatrick",
+        skin_scale="fitzpatrick",
+        skin_assigner="clinician",
         patient_id="patient_id",
         lesion_id="lesion_id",
         attributes=("gender", "region", "elevation", "itch", "grew", "hurt", "changed", "bleed"),

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
-from pipeline_steps.records.manifest import RENDERED
+from pipeline_steps.records.skin_scales import FITZPATRICK6, RENDERED, SkinRecord, skin_columns
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 
 # Images by type I, II, V, VI (Wang et al. 2024, Table 1).
@@ -49,7 +49,8 @@ def read(seed: int, scale: float, minimum: int, holdout_per_cell: int, size: int
         json.dumps(render_condition(c, int(t), int(s), 16).attributes, sort_keys=True)
         for c, t, s in zip(table["condition"], table["fitzpatrick_scale"], seeds, strict=True)
     ]
-    table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
+    skin = skin_columns(SkinRecord(FITZPATRICK6, str(t), RENDERED, str(t)) for t in table["fitzpatrick_scale"])
+    table = table.assign(**skin, other_skin="{}")
     return Source(table[list(COLUMNS)], load, {"rows": len(table)}, threads=1)
 
 
@@ -61,8 +62,6 @@ def _row(condition: str, skin_type: int, number: int, i: int, seed: int, role: s
         "file": "",
         "condition": condition,
         "fitzpatrick_scale": skin_type,
-        "skin_group": {1: "12", 2: "12", 3: "34", 4: "34", 5: "56", 6: "56"}[skin_type],
-        "skin_source": RENDERED,
         "patient_id": "",
         "lesion_id": "",
         "role": role,

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +13,9 @@ from pipeline_steps.datasets.source import COLUMNS, OF_MASK, Loaded, Source
 from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.pixels.images import read_image, read_mask
 from pipeline_steps.records.manifest import UNLABELLED, inner_path, safe_path
-from pipeline_steps.records.skin_types import parse_skin_type
+from pipeline_steps.records.skin_scales import SkinColumn, SkinRecord, parse_skin, skin_columns, unknown_skin
 from pipeline_steps.records.text_tables import read_numbered, require_columns
-from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.records.unknown import is_unknown, plain
 from pipeline_steps.stage.errors import BadImageError, DataError
 
 _PLACE = re.compile(r"\{([^{}]*)\}")  # of a column in a pattern of file names
@@ -30,8 +30,15 @@ class Decoding:
     max_pixels: int
 
 
-def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None = None) -> Source:
+def read_mapped(
+    m: Mapped,
+    decoding: Decoding,
+    renamed: Mapping[str, str] | None = None,
+    other_skin: Sequence[SkinColumn] = (),
+) -> Source:
     """Read a table under its column mapping; ``renamed`` maps its labels to this project's.
+
+    ``other_skin``: columns that tell skin, too, such as other raters'; they are kept as they are, in ``other_skin``.
 
     Files are looked up once, before any is opened: by name, by the same name in Unicode's other form (NFC or NFD), by
     the same name in another case.
@@ -39,13 +46,14 @@ def read_mapped(m: Mapped, decoding: Decoding, renamed: Mapping[str, str] | None
     Raises:
         DataError: no file, a column is missing, ids conflict, a skin type is none, a name leaves the folder.
     """
-    raw, numbers = _read_columns(m)
+    raw, numbers = _read_columns(m, other_skin)
     distinct = raw.drop_duplicates()
     where = [f"{m.csv}, row {numbers[i]}" for i in distinct.index]
     distinct = distinct.reset_index(drop=True)
     _refuse_contradictions(m, distinct[m.image_id], where)
     rows: list[dict[str, str]] = distinct.assign(stem=distinct[m.image_id].map(stem)).to_dict("records")  # type: ignore[assignment]
     table, told = _told(m, distinct, rows, where)
+    table["other_skin"] = _other_skin(m, other_skin, rows, where)
     table["condition"] = table["condition"].replace(dict(renamed or {}))
     _refuse_case_collisions(m, table)
     masks = look_up(m.masks, _named(m, "mask", rows, where)) if m.mask else Found((), 0, 0)
@@ -66,8 +74,7 @@ def _told(
     m: Mapped, distinct: pd.DataFrame, rows: list[dict[str, str]], where: list[str]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """What distinct rows say of their images, in the columns of a source, and counts of what they leave open."""
-    unknown = (None, None)
-    skin = [_skin_type(m, w, row[m.skin_type]) if m.skin_type else unknown for w, row in zip(where, rows, strict=True)]
+    skin = [_skin(m, w, row) if m.skin_type else unknown_skin() for w, row in zip(where, rows, strict=True)]
     conditions = distinct[m.condition].str.lower().str.split().str.join(" ")  # one blank between words, and no other
     blank, patients = conditions.map(is_unknown), _ids(distinct, m.patient_id)
     lesions, shared = lesion_keys(patients, _ids(distinct, m.lesion_id))
@@ -76,9 +83,7 @@ def _told(
             "image_id": image_ids(distinct[m.image_id]),
             "file": _named(m, "file", rows, where),
             "condition": conditions.mask(blank, UNLABELLED),
-            "fitzpatrick_scale": pd.array([t for t, _ in skin], dtype="Int64"),
-            "skin_group": [g or "" for _, g in skin],
-            "skin_source": [m.skin_type if g else "" for _, g in skin],
+            **skin_columns(skin),
             "patient_id": patients,
             "lesion_id": lesions,
             "role": "study",
@@ -86,7 +91,7 @@ def _told(
         },
         columns=list(COLUMNS),
     )
-    unsaid = {"skin_type_unknown": sum(g is None for _, g in skin), "label_blank": int(blank.sum())}
+    unsaid = {"skin_type_unknown": sum(not s.scale for s in skin), "label_blank": int(blank.sum())}
     return table, {**unsaid, "lesion_ids_of_several_patients": shared}
 
 
@@ -110,12 +115,12 @@ def _ids(table: pd.DataFrame, column: str) -> pd.Series:
     return table[column].mask(table[column].map(is_unknown), "") if column else pd.Series("", index=table.index)
 
 
-def _read_columns(m: Mapped) -> tuple[pd.DataFrame, list[int]]:
+def _read_columns(m: Mapped, other_skin: Sequence[SkinColumn]) -> tuple[pd.DataFrame, list[int]]:
     """The table and the number of each row; labels and ids in Unicode's composed form: they are names, not files'."""
     raw, numbers = read_numbered(m.csv)
     wanted = [c for c in (m.image_id, m.condition, m.skin_type, m.patient_id, m.lesion_id, *m.attributes) if c]
-    require_columns(m.csv, wanted, raw.columns)
-    for key, pattern in (("file", m.file), ("mask", m.mask)):
+    require_columns(m.csv, [*wanted, *(s.name for s in other_skin)], raw.columns)
+    for key, pattern in (("file", m.file), ("mask", m.mask), ("skin_assigner", m.skin_assigner)):
         require_columns(m.csv, _PLACE.findall(pattern), [*raw.columns, "stem"], f" of {key} {pattern!r}")
     if not m.skin_type:
         print(f"{m.csv}: no column of skin types is named, so the type of all {len(raw)} images is unknown", flush=True)
@@ -155,11 +160,28 @@ def _refuse_contradictions(m: Mapped, ids: "pd.Series[str]", where: list[str]) -
         )
 
 
-def _skin_type(m: Mapped, place: str, value: str) -> tuple[int | None, str | None]:
+def _skin(m: Mapped, place: str, row: Mapping[str, str]) -> SkinRecord:
+    who = _PLACE.sub(lambda found: "" if is_unknown(row[found[1]]) else plain(row[found[1]]), m.skin_assigner)
+    return _skin_record(SkinColumn(m.skin_type, m.skin_scale, who), place, row)
+
+
+def _skin_record(column: SkinColumn, place: str, row: Mapping[str, str]) -> SkinRecord:
     try:
-        return parse_skin_type(value)
+        return parse_skin(row[column.name], column.scale, column.assigner)
     except ValueError as error:
-        raise DataError(f"{place}, column {m.skin_type}: {error}") from None
+        raise DataError(
+            f"{place}, column {column.name}: {error}; mend the cell, leave it blank, or set skin_scale (here "
+            f"{column.scale}) to the scale that the column is on"
+        ) from None
+
+
+def _other_skin(m: Mapped, others: Sequence[SkinColumn], rows: list[dict[str, str]], where: list[str]) -> list[str]:
+    """For each row the records of columns other than the one that counts, by column, as JSON."""
+    kept = [column for column in others if column.name != m.skin_type]
+    return [
+        json.dumps({column.name: asdict(_skin_record(column, w, row)) for column in kept})
+        for w, row in zip(where, rows, strict=True)
+    ]
 
 
 def _refuse_case_collisions(m: Mapped, table: pd.DataFrame) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from pipeline_steps.records.populations import marked
 from pipeline_steps.records.privacy import shown_name, shown_value
 
 _BAR = "\\|"  # within a cell of a table
@@ -58,7 +59,7 @@ def _card(front: dict[str, Any], title: str, text: str) -> str:
 
 
 def _counts(rows: pd.DataFrame, by: str, words: str) -> str:
-    counted = rows.groupby(["condition", by]).size().reset_index(name="images")
+    counted = rows.assign(**{by: rows[by].map(marked)}).groupby(["condition", by]).size().reset_index(name="images")
     return _table(["condition", words, "images"], counted.to_numpy().tolist())
 
 

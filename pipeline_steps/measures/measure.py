@@ -23,8 +23,8 @@ class Measure(Generic[Function]):
     What the three tables need beside that:
 
     * ``interval`` (classifiers): computes its interval, if it has one.
-    * ``each_level`` (classifiers): whether it is computed for each skin type apart, too.
-    * ``between_levels`` (classifiers): whether it compares skin types with each other.
+    * ``each_level`` (classifiers): whether it is computed for each level apart, too.
+    * ``between_levels`` (classifiers): whether it compares levels with each other.
     * ``of_rows`` (images): the same of some rows, from what was computed once for all rows: intervals ask many times.
     * ``in_inception`` (images): its name in Inception's features. No other network's distances may be called that.
     """

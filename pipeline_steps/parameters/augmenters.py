@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from pipeline_steps.parameters.bounds import Fraction, NonEmpty
 from pipeline_steps.parameters.jobs import JobParams
-from pipeline_steps.parameters.levels import Level
+from pipeline_steps.parameters.levels import ByLevel
 from pipeline_steps.parameters.sampler import Sampler, Strength
 from pipeline_steps.stage.params import Params
 
@@ -75,7 +75,7 @@ class ToneTransferParams(JobParams):
     mode: Literal["tone_transfer"]
     region: Literal["outside_mask", "everywhere"]
     feather: NonNegativeFloat
-    ita: dict[Level, tuple[Degrees, Degrees]]
+    ita: ByLevel[tuple[Degrees, Degrees]]
 
 
 class EditBudget(Params):

@@ -11,6 +11,8 @@ from pipeline_steps.stage.params import Params
 KINDS = ("table", "images", "masks", "annotations")
 PHANTOM = Path("pipeline_steps/datasets/phantom")  # its images are rendered by code
 NOTHING = Path("models/none")  # an empty folder: what a data set without such a thing reads
+SkinScale = Literal["fitzpatrick", "fitzpatrick_from_0", "fitzpatrick_reversed", "monk10", "milk6", "ita"]
+Fitzpatrick17kSkin = Literal["fitzpatrick_scale", "fitzpatrick_centaur"]
 Resize = Literal["center_crop", "pad", "squash"]
 
 
@@ -30,6 +32,7 @@ class Fitzpatrick17k(Params):
     images: Path
     skincon: Path | None
     check_md5: bool
+    skin_type: Fitzpatrick17kSkin
 
 
 class PadUfes20(Params):
@@ -42,7 +45,8 @@ class Mapped(Params):
     """Where an image table's facts lie. Empty names mean "this data set has none".
 
     ``file`` and ``mask`` are patterns over the row's columns and ``stem`` (the image id without its file
-    ending), such as ``{md5hash}.jpg`` or ``{stem}_mask.png``.
+    ending), such as ``{md5hash}.jpg`` or ``{stem}_mask.png``. ``skin_scale`` is how the cells of ``skin_type`` are
+    read, and ``skin_assigner`` who assigned it: a word, or ``{column}`` of a table that says it of each row.
     """
 
     csv: Path
@@ -53,6 +57,8 @@ class Mapped(Params):
     image_id: NonEmpty
     condition: NonEmpty
     skin_type: str
+    skin_scale: SkinScale
+    skin_assigner: str
     patient_id: str
     lesion_id: str
     attributes: tuple[str, ...]

@@ -1,6 +1,7 @@
 """Levels of a population, as parameters name them."""
 
-from typing import Annotated, Any
+from collections import Counter
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -18,6 +19,18 @@ def _level(value: Any) -> str:
     return level_text(value)
 
 
+def _each_once(value: Any) -> Any:
+    """Keys that are one level would replace each other."""
+    if isinstance(value, dict):
+        times = Counter(level_text(key) for key in value)
+        if twice := [level for level, n in times.items() if n > 1]:
+            keys = ", ".join(repr(key) for key in value if level_text(key) in twice)
+            raise ValueError(f"{keys} are one level, whatever the case: keep one of them")
+    return value
+
+
+T = TypeVar("T")
 # Text, also where it is written as a number (``records.populations``).
 Level = Annotated[str, BeforeValidator(_level)]
 Levels = Annotated[tuple[Level, ...], Field(min_length=1)]
+ByLevel = Annotated[dict[Level, T], BeforeValidator(_each_once)]

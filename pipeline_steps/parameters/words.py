@@ -1,9 +1,9 @@
 """What captions call the levels of a population."""
 
-from pipeline_steps.parameters.levels import Level
+from pipeline_steps.parameters.levels import ByLevel
 from pipeline_steps.parameters.part import Part
 
-Phrases = dict[Level, str]  # keys are text, for DVC does not follow maps whose keys are numbers
+Phrases = ByLevel[str]  # keys are text, for DVC does not follow maps whose keys are numbers
 
 
 class Words(Part):

@@ -3,7 +3,6 @@
 ``reason`` says why an image is quarantined; ``notes`` (several joined by "; ") how a present one could be read.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline_steps.records.populations import SKIN_TYPE, level_text
-from pipeline_steps.records.unknown import is_unknown
+from pipeline_steps.records.skin_scales import ITA, RENDERED, ita_class
 from pipeline_steps.stage.errors import DataError
 
 PRESENT, MISSING, QUARANTINED = "present", "missing", "quarantined"
-_OF_THE_SET = ("condition", "patient_id", "lesion_id", "role")  # what a set may say beside skin type and attributes
 UNLABELLED = "unlabelled"  # the condition of an image without a label
 
 
@@ -81,40 +78,21 @@ def open_dataset(folder: Path) -> Dataset:
     )
 
 
-RENDERED = "rendered"  # as ``skin_source``: the skin type is what the image was made with
-
-
 def is_rendered(manifest: pd.DataFrame) -> bool:
     """Whether all images are phantoms, made from no file: what is measured on them says nothing of patients."""
-    return bool(((manifest["skin_source"] == RENDERED) & (manifest["file"] == "")).all())
+    return bool(((manifest["skin_assigner"] == RENDERED) & (manifest["file"] == "")).all())
 
 
 def by_skin_type(rows: pd.DataFrame) -> dict[str, int]:
-    """How many rows there are of each skin type; of its group where the type is unknown; else ``unknown``."""
-    return by_level(rows.assign(level=levels(rows, SKIN_TYPE)))
+    """How many rows there are of each value of the skin's scale; ``unknown`` where there is none."""
+    return by_level(rows.assign(level=skin_values(rows)))
 
 
-def levels(manifest: pd.DataFrame, column: str) -> "pd.Series[str]":
-    """The level of each image, empty where it is unknown; of skin its type, else its group.
-
-    Raises:
-        DataError: the data set names nothing ``column`` for any image.
-    """
-    if column == SKIN_TYPE:
-        group = manifest["skin_group"] if "skin_group" in manifest else pd.Series("", index=manifest.index)
-        return manifest[SKIN_TYPE].astype("Int64").astype("string").fillna(group).astype(str)
-    attributes = [json.loads(text) for text in manifest["attributes"]]
-    if any(column in one for one in attributes):
-        said = pd.Series([str(one.get(column, "")) for one in attributes], index=manifest.index)
-    elif column in _OF_THE_SET:
-        said = manifest[column].astype(str)
-    else:
-        there = sorted({SKIN_TYPE, *_OF_THE_SET, *(name for one in attributes for name in one)})
-        raise DataError(
-            f"population.column is {column!r}, which the images have not; they have {', '.join(there)}. Name one of "
-            "them, or read the table by the adapter folder, with the column among ingest.sources.folder.attributes"
-        )
-    return said.map(level_text).mask(said.map(is_unknown), "")
+def skin_values(rows: pd.DataFrame) -> "pd.Series[str]":
+    """What is known of each image's skin on its own scale, of angles (ITA) their published class; else empty."""
+    told = zip(rows["skin_scale"], rows["skin_value"], strict=True)
+    named = [ita_class(float(value)) if scale == ITA else value for scale, value in told]
+    return pd.Series(named, index=rows.index, dtype=str)
 
 
 def by_level(rows: pd.DataFrame) -> dict[str, int]:

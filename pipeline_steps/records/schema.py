@@ -4,6 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED
+from pipeline_steps.records.skin_scales import FITZPATRICK3, FITZPATRICK6, ITA, MILK6, MONK10
 from pipeline_steps.stage.errors import DataError
 
 SCHEMA = pa.DataFrameSchema(
@@ -16,8 +17,11 @@ SCHEMA = pa.DataFrameSchema(
         "notes": pa.Column(str),
         "condition": pa.Column(str, pa.Check.str_length(min_value=1)),
         "fitzpatrick_scale": pa.Column("Int64", pa.Check.isin([1, 2, 3, 4, 5, 6]), nullable=True),
-        "skin_group": pa.Column(str, pa.Check.isin(["12", "34", "56", ""])),
-        "skin_source": pa.Column(str),
+        "skin_scale": pa.Column(str, pa.Check.isin([FITZPATRICK6, FITZPATRICK3, MONK10, MILK6, ITA, ""])),
+        "skin_value": pa.Column(str),
+        "skin_assigner": pa.Column(str),
+        "skin_raw": pa.Column(str),
+        "other_skin": pa.Column(str),
         "patient_id": pa.Column(str),
         "lesion_id": pa.Column(str),
         "role": pa.Column(str, pa.Check.isin(["study", "holdout"])),

@@ -34,7 +34,7 @@ _MAX_PIXELS = 100_000_000  # of a reply
 
 
 def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
-    """Every source with a part painted anew by the service, on skin of its target type.
+    """Every source with a part painted anew by the service, for its target level.
 
     Raises:
         DataError: the budget would not do, the service refuses, or some images got no answer (what came is kept).

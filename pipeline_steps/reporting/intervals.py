@@ -10,7 +10,7 @@ from pipeline_steps.statistics.draws import corrected_paired_test
 
 
 def accuracy_points(rows: pd.DataFrame, test_share: float, minimum: int) -> pd.DataFrame:
-    """A row an arm of an augmenter and skin type: accuracy in [0, 1] and its 95 % interval (low, high).
+    """A row an arm of an augmenter and level: accuracy in [0, 1] and its 95 % interval (low, high).
 
     Beside them ``draws``, the ``fewest`` and ``most`` images of a draw, and ``few``: whether a draw has fewer than
     ``minimum``. ``rows``: classifiers of one scenario, architecture and partition, a row a draw.

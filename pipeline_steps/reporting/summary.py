@@ -14,7 +14,7 @@ from pipeline_steps.reporting.results import Results
 def summary(r: Results, minimum: int) -> dict[str, Any]:
     """Means over draws of the measures that belong here: accuracy, Fréchet distance, Dice.
 
-    Beside them stand ``draws`` and ``test_images`` (of one draw, mean over draws). What is measured of a skin type with
+    Beside them stand ``draws`` and ``test_images`` (of one draw, mean over draws). What is measured of a level with
     fewer than ``minimum`` images in a draw is null. Nothing is averaged over scenarios.
     """
     measures = [m.name for m in CLASSIFIERS if m.summary]

@@ -33,7 +33,7 @@ def _mapped(folder, **other):
     named = {
         "csv": folder / "t.csv", "images": folder / "images", "masks": folder / "masks", "file": "{file}", "mask": "",
         "image_id": "file", "condition": "label", "skin_type": "type", "patient_id": "", "lesion_id": "",
-        "attributes": (),
+        "attributes": (), "skin_scale": "fitzpatrick", "skin_assigner": "",
     }  # fmt: skip
     return Mapped(**(named | other))
 
@@ -110,7 +110,7 @@ def test_one_list_of_words_says_unknown_everywhere(tmp_path, word):
     text = f"file,label,type,patient,lesion,itch\na.png,{word},{word},{word},{word},{word}\nb.png,x,1,p,q,yes\n"
     mapped = _mapped(_set(tmp_path, text), patient_id="patient", lesion_id="lesion", attributes=("itch",))
     table = read_mapped(mapped, D).table
-    assert table.loc[0, ["condition", "patient_id", "lesion_id", "skin_group"]].tolist() == [UNLABELLED, "", "", ""]
+    assert table.loc[0, ["condition", "patient_id", "lesion_id", "skin_value"]].tolist() == [UNLABELLED, "", "", ""]
     facts = missing_facts(table.assign(image_status="present", has_mask=False))
     assert facts.loc[0, ["skin_type", "patient_id", "lesion_id", "attribute itch"]].all()
     assert not facts.loc[1, ["skin_type", "patient_id", "lesion_id", "attribute itch"]].any()
@@ -346,7 +346,7 @@ def test_tables_of_fitzpatrick17k_without_a_column_are_refused(tmp_path):
     """Wrong tables ended in a KeyError."""
     table = _set(tmp_path, "md5hash,label,fitzpatrick_scale\na,x,1\n") / "t.csv"
     for call in (
-        lambda: fitzpatrick17k.read(table, tmp_path, None, check_md5=False, decoding=D),
+        lambda: fitzpatrick17k.read(table, tmp_path, None, check_md5=False, skin_type="fitzpatrick_scale", decoding=D),
         lambda: fitzpatrick17k.download(table, tmp_path, set()),
     ):
         with pytest.raises(DataError, match="no column 'url'; it has md5hash, label"):

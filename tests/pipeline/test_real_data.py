@@ -42,7 +42,14 @@ def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
 def test_skincon_joins(real_data):
     folder = real_data / "fitzpatrick17k"
     skincon = real_data / "skincon/annotations_fitzpatrick17k.csv"
-    source = fitzpatrick17k.read(folder / "fitzpatrick17k.csv", folder / "images", skincon, check_md5=True, decoding=D)
+    source = fitzpatrick17k.read(
+        folder / "fitzpatrick17k.csv",
+        folder / "images",
+        skincon,
+        check_md5=True,
+        skin_type="fitzpatrick_scale",
+        decoding=D,
+    )
     assert source.report["concepts_unusable"] == 460
     assert source.report["concepts_joined"] == 3690 - 460
     assert source.table["attributes"].str.contains("Plaque").sum() > 100
@@ -83,7 +90,7 @@ def test_an_edited_file_fails_its_md5(real_data, tmp_path):
     from pipeline_steps.pixels.images import BadImageError
 
     csv = real_data / "fitzpatrick17k/fitzpatrick17k.csv"
-    source = fitzpatrick17k.read(csv, tmp_path, None, check_md5=True, decoding=D)
+    source = fitzpatrick17k.read(csv, tmp_path, None, check_md5=True, skin_type="fitzpatrick_scale", decoding=D)
     photo = next((real_data / "pad_ufes_20/images").iterdir())
     (tmp_path / source.table["file"][0]).write_bytes(photo.read_bytes())
     with pytest.raises(BadImageError, match="MD5"):

@@ -44,7 +44,17 @@ def own_set(tmp_path):
     table = pd.DataFrame({"f": [f"{SECRET}{i}.png" for i in range(7)], "c": "psoriasis", "t": [1, 2, 1, 2, 1, 2, 1]})
     table.to_csv(folder / "t.csv", index=False)
     columns = {"image_id": "f", "condition": "c", "skin_type": "t", "patient_id": "", "lesion_id": ""}
-    mapped = Mapped(csv=folder / "t.csv", images=folder, masks=folder, file="{f}", mask="", attributes=(), **columns)
+    mapped = Mapped(
+        csv=folder / "t.csv",
+        images=folder,
+        masks=folder,
+        file="{f}",
+        mask="",
+        attributes=(),
+        skin_scale="fitzpatrick",
+        skin_assigner="",
+        **columns,
+    )
     out = tmp_path / "dataset"
     out.mkdir()
     return out, ingest(read_mapped(mapped, Decoding(64, "squash", 10**8)), 64, out)
@@ -95,7 +105,17 @@ def test_unreadable_files_are_counted_without_their_names(tmp_path, monkeypatch)
 
     monkeypatch.setattr(Image, "open", refuse)
     columns = {"image_id": "f", "condition": "c", "skin_type": "t", "patient_id": "", "lesion_id": ""}
-    mapped = Mapped(csv=folder / "t.csv", images=folder, masks=folder, file="{f}", mask="", attributes=(), **columns)
+    mapped = Mapped(
+        csv=folder / "t.csv",
+        images=folder,
+        masks=folder,
+        file="{f}",
+        mask="",
+        attributes=(),
+        skin_scale="fitzpatrick",
+        skin_assigner="",
+        **columns,
+    )
     report = ingest(read_mapped(mapped, Decoding(32, "squash", 10**8)), 32, tmp_path)
     assert "Permission denied" in str(report["quarantine_reasons"])
     assert SECRET not in str(report)

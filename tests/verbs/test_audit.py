@@ -12,6 +12,7 @@ from scipy.stats.contingency import association
 from pipeline_steps import audit
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 
 SETTINGS = {"folds": 5, "depth": 4, "permutations": 99, "significance": 0.05, "seed": 0}
 
@@ -40,7 +41,8 @@ def _stage(folder, monkeypatch, rows):
     Path("t.csv").write_text("\n".join(["file,label,type,patient,note", *lines]))
     mapped = Mapped(
         csv=Path("t.csv"), images=folder, masks=folder, file="{file}", mask="", image_id="file", condition="label",
-        skin_type="type", patient_id="patient", lesion_id="", attributes=("note",),
+        skin_type="type", patient_id="patient", lesion_id="", attributes=("note",), skin_scale="fitzpatrick",
+        skin_assigner="",
     )  # fmt: skip
     Path("data").mkdir()
     ingest(read_mapped(mapped, Decoding(16, "squash", 10_000)), 16, Path("data"))
@@ -69,6 +71,34 @@ def test_blanks_that_no_cancer_has_are_found_and_said(tmp_path, monkeypatch, cap
     assert found["facts"]["skin_type"]["cramers_v"] > 0.7
     assert found["facts"]["skin_type"]["p"] <= 0.01 < found["facts"]["attribute note"]["p"]
     assert "warning: what is missing predicts the condition" in capsys.readouterr().out
+
+
+def _assigned(skins, conditions=None):
+    """What audit says of rows of (cell, who assigned it)."""
+    skin = skin_columns(parse_skin(cell, "fitzpatrick", who) for cell, who in skins)
+    table = pd.DataFrame(skin).assign(condition=conditions or "a", role="study")
+    return audit.who_assigned(table)
+
+
+def test_groups_whose_skin_was_told_by_others_are_named():
+    found = _assigned([("56", "clinician")] * 3 + [("5", "crowd")] * 2 + [("", "crowd"), ("1", "")], list("aabbbba"))
+    assert found["sources"] == {
+        "fitzpatrick3 by clinician": 3,
+        "fitzpatrick6 by crowd": 2,
+        "fitzpatrick6 by nobody named": 1,
+    }
+    assert found["by_level"]["5"] == {"fitzpatrick6 by crowd": 2}
+    assert found["by_condition"]["b"] == {"fitzpatrick3 by clinician": 1, "fitzpatrick6 by crowd": 2}
+    assert found["cramers_v"]["level"] == pytest.approx(1)
+    said = audit._of_whom(found)
+    assert "who assigned the skin type differs between levels (Cramér's V 1.00) and conditions" in said
+    assert "fitzpatrick3 by clinician 3" in said
+
+
+def test_one_assigner_or_the_same_shares_everywhere_are_no_finding():
+    assert audit._of_whom(_assigned([("1", "crowd"), ("6", "crowd"), ("", "")])) == ""
+    assert audit._of_whom(_assigned([("", "crowd")])) == ""
+    assert audit._of_whom(_assigned([(cell, who) for cell in "16" for who in ("crowd", "expert")])) == ""
 
 
 def test_blanks_by_chance_are_no_finding(tmp_path, monkeypatch, capsys):
@@ -129,7 +159,7 @@ def test_where_nothing_is_missing_there_is_nothing_to_measure():
 def test_an_annotation_that_an_image_lacks_is_no_blank():
     """SkinCon's entries are the concepts that were seen: their absence is a finding, and so no missing fact."""
     entries = [{"Plaque": "yes"}, {"Scale": "yes"}, {}, {"Scale": "UNK"}]
-    table = {"attributes": [json.dumps(e) for e in entries], "fitzpatrick_scale": pd.array([1, None, 2, 3], "Int64")}
+    table = {"attributes": [json.dumps(e) for e in entries], "skin_value": ["1", "", "2", "34"]}
     table |= {"patient_id": ["p", "", "n/a", "q"], "lesion_id": "", "image_status": "present", "has_mask": True}
     missing = audit.missing_facts(pd.DataFrame(table))
     assert missing["attributes"].tolist() == [False, False, True, False]

@@ -19,6 +19,7 @@ from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.captioned import read_captions
 from pipeline_steps.records.populations import SKIN_TYPE, level_name, levels_name
+from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 from pipeline_steps.records.skin_types import as_groups, group_of, levels_within
 from pipeline_steps.score_fid import FidParams, Images, made_images, score
 from pipeline_steps.screen import consistency
@@ -40,17 +41,9 @@ FID = FidParams(
 
 def _data(levels, each=12):
     """A manifest and groups with ``each`` images of two conditions for every level: a type, a group or "" (unknown)."""
-    rows = [
-        {
-            "condition": condition,
-            "fitzpatrick_scale": int(level) if len(level) == 1 else None,
-            "skin_group": level if len(level) == 2 else group_of(level) if level else "",
-        }
-        for condition in ("benign", "malignant")
-        for level in levels
-        for _ in range(each)
-    ]
-    manifest = pd.DataFrame(rows).astype({"fitzpatrick_scale": "Int64"})
+    rows = [(condition, level) for condition in ("benign", "malignant") for level in levels for _ in range(each)]
+    skin = skin_columns(parse_skin(level, "fitzpatrick", "clinician") for _, level in rows)
+    manifest = pd.DataFrame({"condition": [condition for condition, _ in rows], "attributes": "{}", **skin})
     manifest["image_id"] = manifest["sha256"] = [f"{i:04d}" for i in range(len(manifest))]
     manifest = manifest.assign(role="study", image_status="present")
     groups = pd.DataFrame({"image_id": manifest["image_id"], "group": manifest["image_id"], "duplicate_of": ""})
@@ -60,7 +53,7 @@ def _data(levels, each=12):
 def _select(levels, majority=(1, 2), minority=(5, 6)):
     params = SubsetParams(conditions=("benign", "malignant"), policy="clean")
     kept, dropped = select(
-        *_data(levels), params, Groups(column="fitzpatrick_scale", majority=majority, minority=minority)
+        *_data(levels), params, Groups(column="fitzpatrick_scale", majority=majority, minority=minority, bands={})
     )
     return kept, drops(dropped)["dropped"]
 
@@ -113,7 +106,8 @@ def test_groups_that_the_cut_goes_through_are_left_out_and_counted():
 
 @pytest.mark.parametrize("wrong", [{"minority": (2, 5)}, {"minority": ()}, {"majority": (0, 1)}, {"minority": (56,)}])
 def test_groups_of_no_meaning_are_refused(wrong):
-    given = {"majority": (1, 2), "minority": (5, 6)}
+    given = {"column": "fitzpatrick_scale", "bands": {}, "majority": (1, 2), "minority": (5, 6)}
+    Groups.model_validate(given)
     with pytest.raises(ValidationError):
         Groups.model_validate({**given, **wrong})
 

@@ -13,13 +13,20 @@ from ruamel.yaml import YAML
 from pipeline_steps.configuration.overlay import merged
 from pipeline_steps.configuration.population import PopulationParams
 from pipeline_steps.parameters.population import Groups
-from pipeline_steps.records.manifest import levels
+from pipeline_steps.records.levels import levels
 from pipeline_steps.reporting.results import read_json
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
 from pipeline_steps.stage.errors import DataError
 
-SEX = Groups(column="gender", majority=("FEMALE",), minority=("male",))
-SITE = {"column": "site", "levels": ["Graz", "Wien"], "majority": ["graz"], "minority": ["WIEN"], "check": None}
+SEX = Groups(column="gender", majority=("FEMALE",), minority=("male",), bands={})
+SITE = {
+    "bands": {},
+    "column": "site",
+    "levels": ["Graz", "Wien"],
+    "majority": ["graz"],
+    "minority": ["WIEN"],
+    "check": None,
+}
 
 
 def _data(genders, each=3):
@@ -27,7 +34,7 @@ def _data(genders, each=3):
     manifest = pd.DataFrame(rows)
     manifest["attributes"] = [json.dumps({"gender": g, "itch": "yes"}) for g in manifest.pop("gender")]
     manifest["image_id"] = manifest["sha256"] = [f"{i:03d}" for i in range(len(manifest))]
-    manifest = manifest.assign(role="study", image_status="present", fitzpatrick_scale=pd.NA, skin_group="")
+    manifest = manifest.assign(role="study", image_status="present", skin_scale="", skin_value="")
     groups = pd.DataFrame({"image_id": manifest["image_id"], "group": manifest["image_id"], "duplicate_of": ""})
     return manifest, groups.assign(conflict=False, ita=0.0)
 
@@ -49,7 +56,7 @@ def test_an_attribute_divides_people_as_skin_type_does():
 def test_a_column_that_the_images_have_not_is_named_with_those_there():
     manifest, _ = _data(["FEMALE"])
     with pytest.raises(DataError, match=r"is 'sex', which the images have not; .*gender, itch.*folder\.attributes"):
-        levels(manifest, "sex")
+        levels(manifest, "sex", {})
 
 
 def test_levels_are_compared_whatever_their_case_and_written_as_numbers_or_words():
@@ -57,7 +64,7 @@ def test_levels_are_compared_whatever_their_case_and_written_as_numbers_or_words
     read = PopulationParams.model_validate({**SITE, "words": words})
     assert (read.levels, read.majority, read.minority) == (("graz", "wien"), ("graz",), ("wien",))
     assert read.words["person"]["wien"] == "somebody in Vienna"
-    assert Groups(column="site", majority=(1,), minority=("2",)).majority == ("1",)
+    assert Groups(column="site", majority=(1,), minority=("2",), bands={}).majority == ("1",)
 
 
 @pytest.mark.parametrize(

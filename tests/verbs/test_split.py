@@ -14,6 +14,7 @@ from pipeline_steps import select_subset
 from pipeline_steps import split as split_stage
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
 from pipeline_steps.split import SplitParams, leakage, sizes, split, unusable
 from pipeline_steps.stage.errors import DataError
@@ -29,7 +30,7 @@ PARAMS = SplitParams(
 )
 
 
-SKIN = Groups(column="fitzpatrick_scale", majority=(1, 2), minority=(5, 6))
+SKIN = Groups(column="fitzpatrick_scale", majority=(1, 2), minority=(5, 6), bands={})
 
 
 def _table(group_of):
@@ -112,8 +113,8 @@ def test_exclusions_are_counted_by_reason_and_level():
 
 
 def _manifest():
-    table = _table(str).drop(columns=["population", "group"]).rename(columns={"level": "fitzpatrick_scale"})
-    table["fitzpatrick_scale"] = table["fitzpatrick_scale"].astype("Int64")
+    table = _table(str).drop(columns=["population", "group"]).assign(attributes="{}")
+    table = table.assign(**skin_columns(parse_skin(level, "fitzpatrick", "crowd") for level in table.pop("level")))
     table["image_status"] = ["missing", *["present"] * 63]
     groups = pd.DataFrame({"image_id": table["image_id"], "group": table["image_id"], "ita": 0.0})
     groups["duplicate_of"] = ["", "000", *[""] * 62]
@@ -138,15 +139,15 @@ def test_policies():
 
 def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypatch):
     manifest, groups = _manifest()
-    manifest.loc[manifest["image_id"].isin(["020", "021"]), "fitzpatrick_scale"] = pd.NA
-    manifest["skin_group"] = ["56" if i == "021" else "" for i in manifest["image_id"]]
+    for image, cell in (("020", ""), ("021", "56"), ("030", "4")):
+        told = skin_columns([parse_skin(cell, "fitzpatrick", "crowd")])
+        manifest.loc[manifest["image_id"] == image, [*told]] = [value[0] for value in told.values()]
     manifest.loc[manifest["image_id"].isin(["062", "063"]), "condition"] = "c"
-    manifest.loc[manifest["image_id"] == "030", "fitzpatrick_scale"] = 4
     monkeypatch.chdir(tmp_path)
     manifest.to_parquet("manifest.parquet")
     groups.to_parquet("groups.parquet")
     subset = {"conditions": ["a", "b"], "policy": "clean"}
-    population = {"column": "fitzpatrick_scale", "majority": [1, 2], "minority": [5, 6]}
+    population = {"column": "fitzpatrick_scale", "majority": [1, 2], "minority": [5, 6], "bands": {}}
     Path("params.yaml").write_text(json.dumps({"subset": subset, "population": population}))
     arguments = "--dataset . --groups groups.parquet --out subset.parquet --metrics subset.json"
     monkeypatch.setattr("sys.argv", ["select_subset", *arguments.split()])

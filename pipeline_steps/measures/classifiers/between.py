@@ -1,4 +1,4 @@
-"""Measures that compare skin types with each other: the worst, the gap, and how far their odds differ."""
+"""Measures that compare levels with each other: the worst, the gap, and how far their odds differ."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""All measures of segmenters; the first is the one that the report gives by skin type.
+"""All measures of segmenters; the first is the one that the report gives by level.
 
 The functions stand in files of their own: training chooses by one of them, and must not run again for a heading.
 """

@@ -1,5 +1,6 @@
 """What was studied, on whom, and how arms were made comparable."""
 
+from pipeline_steps.records.skin_scales import ITA, ITA_TYPE
 from pipeline_steps.reporting.blocks import Block, Words
 from pipeline_steps.reporting.findings import Findings
 from pipeline_steps.reporting.results import read_json
@@ -9,6 +10,10 @@ _PHANTOM = (
     "**Phantom results.** Images are rendered, models are small: the numbers test the method's logic in miniature. "
     "They say nothing about patients."
 )
+_ESTIMATED = {
+    ITA: "It tells the colour in a photograph, which light and camera shape, too.",
+    ITA_TYPE: "**Nobody assigned these types**: ITA tells a colour, Fitzpatrick's scale how skin reacts to sun.",
+}
 _PAPERS = " The paper's figures (grey) are on Fitzpatrick17k with full-size models."
 
 
@@ -25,6 +30,8 @@ def introduction(f: Findings) -> list[Block]:
     ]
     if study.levelled:
         lines.append("Of some images the group of skin types is all that is known, so all count by their group.")
+    if "ita" in subset:
+        lines.append(f"{study.noun[0].upper()}{study.noun[1:]}: ITA is {subset['ita']}. {_ESTIMATED[study.column]}")
     if other := beyond(study, {name: f.augmenters[name]["target_levels"] for name in augmenters}):
         lines.append(f"Asked for other levels than the minority's: {'; '.join(other)}.")
     lines.append(
