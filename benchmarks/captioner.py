@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pipeline_steps.captions.backends.local import LocalParams
 from pipeline_steps.captions.local import new_reporter
 from pipeline_steps.captions.reports import read_report
 from pipeline_steps.captions.schema import SCHEMAS, instruction
@@ -21,7 +22,6 @@ from pipeline_steps.configuration.profiles import DEFAULT, library
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition, render_marks
 from pipeline_steps.datasets.reports import marks_report
-from pipeline_steps.parameters.captioners import LocalParams
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 
 DOCS = Path("docs")

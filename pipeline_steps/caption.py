@@ -1,45 +1,33 @@
 """Caption the study's images.
 
-Reads: ``data/subset.parquet``, the pixels where the backend looks at them, and the tokenizer that captions must fit.
+Reads: ``data/subset.parquet``, the images where the backend looks at them, and the tokenizer whose limit captions keep.
 Writes: ``data/captions/<captioner>`` (``captions.parquet``: image_id, caption with ``{token}`` and ``{level}`` open,
 and short_caption for a second text encoder that holds less; ``words.json``: the phrase of each level, and of groups of
-skin types that have one of their own), ``metrics/captions/<captioner>.json``.
+skin types that have their own), ``metrics/captions/<captioner>.json``.
 """
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from pipeline_steps.captions.backends.table import BACKENDS, PARAMS
 from pipeline_steps.captions.captioner import Captioned, Study
-from pipeline_steps.captions.endpoint import by_endpoint
-from pipeline_steps.captions.expert import by_concepts
-from pipeline_steps.captions.local import by_local_model
-from pipeline_steps.captions.template import by_template
 from pipeline_steps.checkpoints.locations import watched
 from pipeline_steps.items.store import default_store
-from pipeline_steps.parameters.captioners import PARAMS, CaptionerParams, worded
+from pipeline_steps.parameters.captioners import CaptionerParams, worded
 from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.parameters.words import Words
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.metrics import write_metrics
+from pipeline_steps.stage.named import named_function
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring
-
-Backend = Callable[[Any, Study], Captioned]
-
-BACKENDS: dict[str, Backend] = {
-    "template": by_template,
-    "concepts": by_concepts,
-    "local": by_local_model,
-    "endpoint": by_endpoint,
-}
-COMPUTES_HERE = ("local",)  # backends whose numbers depend on this process's threads; the others load no torch
 
 
 def caption(params: CaptionerParams, study: Study, levels: Sequence[str]) -> Captioned:
@@ -50,7 +38,8 @@ def caption(params: CaptionerParams, study: Study, levels: Sequence[str]) -> Cap
     """
     if lacking := [level for level in levels if level not in params.level_words]:
         raise DataError(f"captioner has no words for level {', '.join(lacking)}; add them under level_words")
-    return BACKENDS[params.backend](params, study)
+    made: Captioned = named_function(BACKENDS[params.backend].caption)(params, study)
+    return made
 
 
 def _check_wiring(entry: str, params: CaptionerParams, args: Namespace) -> None:
@@ -60,14 +49,14 @@ def _check_wiring(entry: str, params: CaptionerParams, args: Namespace) -> None:
         f"{entry}.tokenizer": (getattr(params, "tokenizer", None), args.tokenizer),
     }
     for place, (model, given) in models.items():
-        named = watched(model.location, model.revision) if hasattr(model, "location") else None
-        check_wiring(place, {"location": (named, given)})
+        location = watched(model.location, model.revision) if hasattr(model, "location") else None
+        check_wiring(place, {"location": (location, given)})
 
 
-def _beside(column: str, attributes: str) -> str:
-    """An image's attributes but for the one that divides people: that is said of whom the image is to show."""
-    said = json.loads(attributes or "{}")
-    return json.dumps({name: value for name, value in said.items() if name != column}) if column in said else attributes
+def _without(column: str, attributes: str) -> str:
+    """An image's attributes without the one that divides people: a caption names the wanted level in its place."""
+    known = json.loads(attributes or "{}")
+    return json.dumps({k: value for k, value in known.items() if k != column}) if column in known else attributes
 
 
 def main() -> None:
@@ -79,17 +68,17 @@ def main() -> None:
     named = read_tagged(PARAMS, f"captioners.{args.captioner}", "backend")
     _check_wiring(f"captioners.{args.captioner}", named, args)
     params = worded(named, read_params(Words, "population.words").value)
-    if params.backend in COMPUTES_HERE:
+    if BACKENDS[params.backend].uses_device:
         use_threads(read_params(Threads, "compute").threads)
     table = pd.read_parquet(args.subset)
     rows = table[table["role"] == "study"].reset_index(drop=True)
     levels = read_params(Group, "population.levels").value
-    rows["attributes"] = [_beside(read_params(Column, "population.column").value, text) for text in rows["attributes"]]
+    rows["attributes"] = [_without(read_params(Column, "population.column").value, text) for text in rows["attributes"]]
     made = caption(params, Study(rows, args.dataset, default_store()), levels)
     print(f"captions: {made.use.computed} computed, {made.use.reused} reused")
     with atomic_folder(args.out) as out:
-        said = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
-        pd.DataFrame(said).to_parquet(out / "captions.parquet", index=False)
+        columns = {"image_id": rows["image_id"], "caption": made.captions, "short_caption": made.short_captions}
+        pd.DataFrame(columns).to_parquet(out / "captions.parquet", index=False)
         write_metrics(out / "words.json", dict(sorted(params.level_words.items())))
     shared = {"captions": len(rows), "distinct": len(set(made.captions)), "backend": params.backend}
     write_metrics(args.metrics, {**shared, **made.counts})

@@ -1,4 +1,4 @@
-"""Generate images of the conditions of the wanted levels: skin types, or whatever divides the population.
+"""Generate images of the conditions on people of the wanted levels: skin types, or whatever divides the population.
 
 Reads: data set, split, and what the augmenter's mode needs: base model, captions, tokens, adapter. Writes:
 ``data/synthetic/<cell>``: PNG files and ``metadata.csv`` in the layout of ``datasets.load_dataset("imagefolder")``.
@@ -6,57 +6,30 @@ Each file carries its provenance.
 """
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline_steps.diffusion.augment import denoise
-from pipeline_steps.diffusion.inpaint import inpaint
-from pipeline_steps.diffusion.paired import image_and_mask
 from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.generation.cards import images_card
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job, aimed, plan_jobs
+from pipeline_steps.generation.modes.table import MODES, PARAMS
 from pipeline_steps.generation.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
-from pipeline_steps.parameters.augmenters import PARAMS
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.pixels.images import with_text
-from pipeline_steps.recoloring.tone_transfer import recolor
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import levels_name, targets
-from pipeline_steps.remote.edit import remote_edit
 from pipeline_steps.stage import pictures
+from pipeline_steps.stage.named import named_function
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params, read_tagged
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring, on_split
-
-Make = Callable[[Any, Inputs, Sequence[Job], pd.DataFrame], GeneratedImages]
-
-
-class Mode(NamedTuple):
-    """A way to make images: what does it, and whether images start from their sources' pixels.
-
-    Where they don't, the source is the image whose caption is used, and an image that looks like it is a copy.
-    """
-
-    make: Make
-    starts_from_source: bool
-
-
-MODES = {
-    "txt2img": Mode(denoise, False),
-    "img2img": Mode(denoise, True),
-    "inpaint": Mode(inpaint, True),
-    "image_and_mask": Mode(image_and_mask, False),
-    "remote_edit": Mode(remote_edit, True),
-    "tone_transfer": Mode(recolor, True),
-}
 
 
 def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
@@ -64,7 +37,7 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
     train = read_partition(inputs.split, "train")
     jobs = plan_jobs(train, params)
     mode = MODES[params.mode]
-    made = mode.make(params, inputs, jobs, train)
+    made: GeneratedImages = named_function(mode.make)(params, inputs, jobs, train)
     with atomic_folder(out) as folder:
         for job, file, prompt, origin in zip(jobs, made.files, made.prompts, made.origin, strict=True):
             path = folder / job.file_name

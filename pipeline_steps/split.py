@@ -12,17 +12,18 @@ reason and level).
 Before anything is written all scenarios and draws are looked through for what a later stage could not use: a classifier
 knows the conditions it trained on and is chosen on validation, and the minority is tested on. Every mistake is named.
 
-A scenario may name a dose: ``iii_n16`` trains on 16 images of each condition (fewer where there are fewer), of which
-``iii_n8`` takes eight; the others of the training images are excluded, and nothing else differs from ``iii``.
+A scenario with ``images_per_condition`` trains on so many images of each condition (fewer where there are fewer); a
+smaller number takes a part of a larger one's. The other training images are excluded, and nothing else differs from the
+scenario without it.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.parameters.split import SplitParams, would_do
 from pipeline_steps.records.populations import MAJORITY, MINORITY
 from pipeline_steps.splitting.sizes import TESTS, leakage, sizes
@@ -76,16 +77,16 @@ def _smaller(most: int, params: SplitParams) -> str:
     return "add images" + (", or set split.sampler to per_condition" if params.sampler == "per_level" else "")
 
 
-def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) -> pd.DataFrame:
+def split(table: pd.DataFrame, scenario: Scenario, draw: int, params: SplitParams) -> pd.DataFrame:
     """One row an image with its ``partition``, and ``because``: why it is excluded.
 
     Raises:
-        DataError: unknown scenario, or a group crosses a partition border (unless ``leakage`` is "report").
+        DataError: a group crosses a partition border (unless ``leakage`` is "report").
     """
-    name, dose = _dose(scenario)
+    dose = scenario.images_per_condition
     study = table[table["role"] == "study"]
     picked = flexible(study, params, draw)
-    plan = SCENARIOS[name]
+    plan = SCENARIOS[scenario.scenario]
     position = 2 * (study["population"] == MINORITY) + ~study["image_id"].isin(picked)
     partition = pd.Series([plan[p] for p in position], index=study.index)
     if params.leakage == "exclude":
@@ -104,7 +105,7 @@ def split(table: pd.DataFrame, scenario: str, draw: int, params: SplitParams) ->
 
 
 def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int], pd.DataFrame]:
-    """``split`` by scenario and draw.
+    """``split`` by scenario's name and draw.
 
     Raises:
         DataError: some can't be made, or not used; with all that is wrong.
@@ -114,12 +115,12 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
     for scenario in params.scenarios:
         for draw in params.draws:
             try:
-                made[scenario, draw] = split(table, scenario, draw, params)
-                found = unusable(made[scenario, draw])
+                made[scenario.name, draw] = split(table, scenario, draw, params)
+                found = unusable(made[scenario.name, draw])
             except DataError as error:
                 found = str(error).splitlines()
             for line in found:
-                wrong.setdefault(line, {}).setdefault(scenario, []).append(draw)
+                wrong.setdefault(line, {}).setdefault(scenario.name, []).append(draw)
     if wrong:
         empty = {(s, wrong[line][s][0]) for line in wrong if line.startswith(_NO_VALIDATION) for s in wrong[line]}
         remedy = f"; {_would_do(table, params, empty)}" if empty else ""
@@ -133,10 +134,11 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
 
 def _would_do(table: pd.DataFrame, params: SplitParams, empty: set[tuple[str, int]]) -> str:
     """The remedy of ``empty`` validation sets, one a scenario: tried on these, and then on all scenarios and draws."""
-    whole = {(scenario, draw) for scenario in params.scenarios for draw in params.draws}
+    scenarios = {scenario.name: scenario for scenario in params.scenarios}
+    whole = {(name, draw) for name in scenarios for draw in params.draws}
 
     def found(by: SplitParams, which: set[tuple[str, int]]) -> set[str]:
-        made = (split(table, scenario, draw, by) for scenario, draw in sorted(which))
+        made = (split(table, scenarios[name], draw, by) for name, draw in sorted(which))
         return {wrong.split(",")[0].split(":")[0] for rows in made for wrong in unusable(rows)}
 
     others = {wrong for wrong in found(params, whole) if not wrong.startswith(_NO_VALIDATION)}
@@ -160,18 +162,6 @@ def _places(line: str, where: dict[str, list[int]]) -> str:
         for d, s in by_draws.items()
     ]
     return f"{'; '.join(named)}: {line}"
-
-
-def _dose(scenario: str) -> tuple[str, int]:
-    """A scenario's name, and how many images of each condition it trains on (0: all).
-
-    Raises:
-        DataError: there is no such scenario.
-    """
-    found = re.fullmatch(r"(\w+?)(?:_n([1-9]\d*))?", scenario)
-    if not found or found[1] not in SCENARIOS:
-        raise DataError(f"split.scenarios names {scenario!r}, not {', '.join(SCENARIOS)} or such as iii_n16")
-    return found[1], int(found[2] or 0)
 
 
 def _reduce(partition: pd.Series, study: pd.DataFrame, dose: int, seed: int, draw: int) -> pd.Series:

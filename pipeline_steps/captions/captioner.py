@@ -1,4 +1,4 @@
-"""What all captioners share: the words they name, and what they give back."""
+"""What all captioners take and give back."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline_steps.items.store import CacheStats, ItemStore
 
 @dataclass(frozen=True)
 class Study:
-    """The rows to caption, where their pixels lie, what is computed already, and what is paid for already."""
+    """The rows to caption, the folder of their images, the store of computed items, and that of paid replies."""
 
     rows: pd.DataFrame
     dataset: Path
@@ -21,7 +21,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Captioned:
-    """Captions and short ones in the order of the rows, counts for the metrics, and what it cost."""
+    """Captions and short captions in the order of the rows, counts for the metrics, and how many were computed."""
 
     captions: list[str]
     short_captions: list[str]

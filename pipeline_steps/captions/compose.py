@@ -1,7 +1,7 @@
 """From concepts to captions that the text encoders hold: whole phrases are left out and counted, no word is cut.
 
-Where a second text encoder holds less (Flux's CLIP beside T5), it gets a short caption of its own: of what the long one
-says, as many phrases from the front as it holds. FluxPipeline calls the short one ``prompt``, the long ``prompt_2``.
+Where a second text encoder holds less (Flux's CLIP beside T5), it gets a short caption of its own: as many of the long
+caption's phrases, from the front, as it holds. FluxPipeline calls the short one ``prompt``, the long ``prompt_2``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +11,19 @@ from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.template import check_template
 from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import CacheStats
-from pipeline_steps.parameters.captioners import CONCEPTS, TOKEN, TONE, ComposedParams
+from pipeline_steps.parameters.captioners import CONCEPTS, LEVEL, TOKEN, ComposedParams
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.errors import DataError
 
 OTHERS = "*"
-_ABSENT = {"0", "0.0", "false", "no", "not visible"}  # of an annotation: it was not seen
+_ABSENT = {"0", "0.0", "false", "no", "not visible"}  # annotations that say a concept is not there
 _NO_BRACES = str.maketrans("", "", "{}")  # an annotation must not open a place of the caption
 _PRESENT = {"1", "1.0", "true", "yes"}
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A text encoder that holds ``limit`` tokens, counted by ``count``; ``filling``: the places' longest words."""
+    """A text encoder that holds ``limit`` tokens, counted by ``count``; ``filling``: each place's longest words."""
 
     count: Callable[[str], int]
     limit: int
@@ -38,21 +38,21 @@ class Reader:
 
 @dataclass(frozen=True)
 class Composed:
-    """A caption with ``{token}`` and ``{level}`` open, how many phrases it says, and how many did not fit.
+    """A caption with ``{token}`` and ``{level}`` open, how many phrases it holds, and how many did not fit.
 
-    ``short``: that of the text encoder which holds less, and how many of the phrases said it says; else the same.
+    ``short``: the caption of the text encoder that holds less, and how many phrases that one holds; else the same.
     """
 
     caption: str
-    said: int
+    phrases: int
     dropped: int
     short: str
-    short_said: int
+    short_phrases: int
 
 
 @dataclass(frozen=True)
 class Composer:
-    """Texts and phrases as in ``ComposedParams``; who reads the ``whole`` and, if anyone, the ``short`` caption."""
+    """Texts and phrases as in ``ComposedParams``; text encoders of the ``whole`` and, if any, the ``short`` caption."""
 
     text: str
     plain: str
@@ -61,11 +61,11 @@ class Composer:
     short: Reader | None
 
     def compose(self, concepts: Mapping[str, object]) -> Composed:
-        """The caption of an image; what is absent is not said, what does not fit is left out from the end."""
-        phrases = self._said(concepts)
-        caption, said = self._fitting(phrases, self.whole)
-        short, short_said = self._fitting(phrases[:said], self.short) if self.short else (caption, said)
-        return Composed(caption, said, len(phrases) - said, short, short_said)
+        """The caption of an image; absent concepts have no phrase, and what does not fit is left out from the end."""
+        phrases = self._phrases(concepts)
+        caption, kept = self._fitting(phrases, self.whole)
+        short, short_kept = self._fitting(phrases[:kept], self.short) if self.short else (caption, kept)
+        return Composed(caption, kept, len(phrases) - kept, short, short_kept)
 
     def _fitting(self, phrases: Sequence[str], reader: Reader) -> tuple[str, int]:
         """The caption of as many of ``phrases`` as the reader holds, and how many those are."""
@@ -75,7 +75,8 @@ class Composer:
                 return caption, n
         return self.plain, 0
 
-    def _said(self, concepts: Mapping[str, object]) -> list[str]:
+    def _phrases(self, concepts: Mapping[str, object]) -> list[str]:
+        """A phrase for each concept that is present."""
         known = [name for name in self.phrases if name in concepts]
         others = [name for name in concepts if name not in self.phrases] if OTHERS in self.phrases else []
         found = []
@@ -83,8 +84,8 @@ class Composer:
             value = str(concepts[name]).translate(_NO_BRACES).strip()
             if value.lower() not in _ABSENT and not is_unknown(value):
                 phrase = self.phrases.get(name, self.phrases.get(OTHERS, ""))
-                said = name if value.lower() in _PRESENT else value
-                found.append(phrase.replace("{value}", said).replace("{name}", name))
+                shown = name if value.lower() in _PRESENT else value
+                found.append(phrase.replace("{value}", shown).replace("{name}", name))
         return found
 
 
@@ -111,7 +112,7 @@ def new_composer(
 def compose_all(
     params: ComposedParams, study: Study, concepts: Sequence[Mapping[str, object]], use: CacheStats
 ) -> Captioned:
-    """Captions of all rows from their ``concepts``; what was said, shortened or lacking is counted.
+    """Captions of all rows from their ``concepts``; phrases kept and dropped, and images without concepts, are counted.
 
     Raises:
         DataError: a text lacks its open places, or does not fit the text encoder even without concepts.
@@ -120,13 +121,13 @@ def compose_all(
     composers = _composers(params, sorted(set(conditions)))
     made = [composers[condition].compose(c) for condition, c in zip(conditions, concepts, strict=True)]
     counts: dict[str, int | dict[str, int]] = {
-        "without_concepts": sum(not c.said for c in made),
+        "without_concepts": sum(not c.phrases for c in made),
         "shortened": sum(c.dropped > 0 for c in made),
-        "phrases_said": sum(c.said for c in made),
+        "phrases_said": sum(c.phrases for c in made),
         "phrases_dropped": sum(c.dropped for c in made),
     }
-    if params.tokenizer.short:  # of the phrases said, those that are not in the short captions, too
-        counts["phrases_not_in_short"] = sum(c.said - c.short_said for c in made)
+    if params.tokenizer.short:
+        counts["phrases_not_in_short"] = sum(c.phrases - c.short_phrases for c in made)
     return Captioned([c.caption for c in made], [c.short for c in made], counts, use)
 
 
@@ -138,9 +139,10 @@ def _composers(params: ComposedParams, conditions: Sequence[str]) -> dict[str, C
     """
     t, words = params.tokenizer, params.level_words.values()
     count = token_counter(t, t.subfolder)
-    whole = Reader(count, t.max_tokens, {TOKEN: max(conditions, key=count), TONE: max(words, key=count)})
+    whole = Reader(count, t.max_tokens, {TOKEN: max(conditions, key=count), LEVEL: max(words, key=count)})
     short: dict[str, Reader] = {}
     if t.short:
-        spell = token_counter(t, t.short.subfolder)
-        short = {c: Reader(spell, t.short.max_tokens, {TOKEN: c, TONE: max(words, key=spell)}) for c in conditions}
+        count_short = token_counter(t, t.short.subfolder)
+        longest = max(words, key=count_short)
+        short = {c: Reader(count_short, t.short.max_tokens, {TOKEN: c, LEVEL: longest}) for c in conditions}
     return {c: new_composer(params.text, params.plain, params.phrases, whole, short.get(c)) for c in conditions}

@@ -96,8 +96,8 @@ def reply_ids(tokenizer: PreTrainedTokenizerFast, reports: Sequence[dict[str, st
     """Token ids of the reports as JSON, each ended, (N, L), padded with -100."""
     found = [[*tokenizer(json.dumps(r), add_special_tokens=False).input_ids, tokenizer.eos_token_id] for r in reports]
     ids = torch.full((len(found), max(map(len, found))), _IGNORED)
-    for row, said in zip(ids, found, strict=True):
-        row[: len(said)] = torch.tensor(said)
+    for row, reply in zip(ids, found, strict=True):
+        row[: len(reply)] = torch.tensor(reply)
     return ids
 
 
@@ -121,27 +121,28 @@ class ReportData:
 
 
 def draw_reports(data: ReportData, batch_size: int, rng: torch.Generator) -> dict[str, Tensor]:
-    """A random batch: images ``x`` (B, 3, H, W) uint8, and the token ids of what is said of them, (B, L).
+    """A random batch: images ``x`` (B, 3, H, W) uint8, and the token ids of their replies, (B, L).
 
-    The images of a batch are turned and mirrored together: what is said of them does not depend on it.
+    The images of a batch are turned and mirrored together: their replies do not depend on it.
     """
     rows = torch.randint(len(data.pixels), (batch_size,), generator=rng)
     turns, mirrored = (int(v) for v in torch.randint(4, (2,), generator=rng))
     x = torch.rot90(torch.from_numpy(data.pixels[rows.numpy()]).permute(0, 3, 1, 2), turns, (2, 3))
-    return {"x": x.flip(3) if mirrored % 2 else x, "said": data.replies[rows]}
+    return {"x": x.flip(3) if mirrored % 2 else x, "replies": data.replies[rows]}
 
 
 def reply_tokens(batch: dict[str, Tensor]) -> float:
     """How many tokens the replies of a batch have: its loss is their mean."""
-    return float((batch["said"] != _IGNORED).sum())
+    return float((batch["replies"] != _IGNORED).sum())
 
 
 def report_loss(model: LlavaForConditionalGeneration, prompt: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """Mean cross-entropy of the replies' tokens alone, after the token ids (P,) of the prompt that all share."""
     pad = int(model.config.text_config.pad_token_id)
-    x, said = (batch[name].to(model.device) for name in ("x", "said"))
-    ids = torch.cat([prompt.to(model.device).expand(len(said), -1), said.clamp_min(0).where(said >= 0, pad)], 1)
+    x, replies = (batch[name].to(model.device) for name in ("x", "replies"))
+    filled = replies.clamp_min(0).where(replies >= 0, pad)
+    ids = torch.cat([prompt.to(model.device).expand(len(replies), -1), filled], 1)
     with torch.autocast(model.device.type, torch.bfloat16):
-        seen = model(input_ids=ids, pixel_values=x.float() / 127.5 - 1, logits_to_keep=said.shape[1] + 1)
+        seen = model(input_ids=ids, pixel_values=x.float() / 127.5 - 1, logits_to_keep=replies.shape[1] + 1)
     logits = seen.logits[:, :-1].float()
-    return F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=_IGNORED)
+    return F.cross_entropy(logits.flatten(0, 1), replies.flatten(), ignore_index=_IGNORED)

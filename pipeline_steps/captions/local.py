@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline_steps.captions.backends.local import LocalParams
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.reports import compose_reports, read_report, stored_reply
 from pipeline_steps.captions.schema import instruction, json_schema
@@ -18,7 +19,6 @@ from pipeline_steps.checkpoints.locations import commit_of
 from pipeline_steps.checkpoints.provenance import weights_digest
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
-from pipeline_steps.parameters.captioners import LocalParams
 from pipeline_steps.pixels.images import digest
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.device import best_device
@@ -32,21 +32,21 @@ def by_local_model(params: LocalParams, study: Study) -> Captioned:
         DataError: the model can't be loaded or can't see, or too many replies are unusable.
     """
     images = open_dataset(study.dataset).images(study.rows["image_id"])
-    asked = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
+    instructions = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
     commit = commit_of(params.location, params.revision)
     settings = params.model_dump(include={"schema_name", "dtype", "max_reply_tokens", "batch_size"})
     model = f"{params.location}@{commit}" if commit else _contents(Path(params.location))
     code = code_version(__name__)
     keys = [
         item_key("local report", code, image=digest(image), instruction=text, model=model, **settings)
-        for image, text in zip(images, asked, strict=True)
+        for image, text in zip(images, instructions, strict=True)
     ]
     reply: list[Callable[..., list[bytes]]] = []  # loaded when the first absent reply wants it
 
     def compute(batch: list[int]) -> list[bytes]:
         if not reply:
             reply.append(new_reporter(params))
-        return reply[0]([Image.fromarray(images[i]) for i in batch], [asked[i] for i in batch])
+        return reply[0]([Image.fromarray(images[i]) for i in batch], [instructions[i] for i in batch])
 
     values, use = study.store.get_or_compute(keys, compute, params.batch_size, "reports")
     return compose_reports(params, study, [read_report(params, value) for value in values], use)
@@ -84,8 +84,8 @@ def new_reporter(params: LocalParams) -> Callable[[Sequence[Image.Image], Sequen
             pad_token_id=tokenizer.pad_token_id,
         )[:, given["input_ids"].shape[1] :]
         ended = (made == tokenizer.eos_token_id).any(dim=1).tolist()
-        said = tokenizer.batch_decode(made, skip_special_tokens=True)
-        return [stored_reply(text, "stop" if end else "length") for text, end in zip(said, ended, strict=True)]
+        replies = tokenizer.batch_decode(made, skip_special_tokens=True)
+        return [stored_reply(text, "stop" if end else "length") for text, end in zip(replies, ended, strict=True)]
 
     return reply
 

@@ -1,4 +1,4 @@
-"""Captions from a model's reports: what both backends that ask a model share."""
+"""From a model's replies to captions: what the backends that ask a model share."""
 
 import json
 from collections import Counter
@@ -17,21 +17,21 @@ from pipeline_steps.stage.errors import DataError
 # The entries of a reply and a note where they stood (empty: in its answer), or no entries and why there are none.
 Report = tuple[dict[str, str], str]
 IN_REASONING = "read in its reasoning"
-_END_OF_THOUGHT = "</think>"  # in the answer itself, where a server does not part the two
+_END_OF_THOUGHT = "</think>"  # within the answer, where a server does not separate the model's thinking from it
 _STARTS = 200  # places in a text where an object is looked for, the last ones
 
 
 def stored_reply(text: str, finish_reason: str, thought: str = "") -> bytes:
     """A reply as the stores keep it; ``finish_reason`` as OpenAI's: ``stop``, or ``length`` if it was cut off.
 
-    ``thought``: what a thinking model said to itself, where the server tells it apart.
+    ``thought``: the model's reasoning, where the server gives it separately.
     """
     kept = {"text": text, "finish_reason": finish_reason} | ({"thought": thought} if thought else {})
     return json.dumps(kept).encode()
 
 
 def read_report(params: ReportParams, stored: bytes) -> Report:
-    """Find the report in a stored reply: in its answer, or, where that is empty, in what the model said to itself.
+    """Find the report in a stored reply: in its answer, or, where that is empty, in the model's reasoning.
 
     Code fences and words around the JSON object do not matter. Of several objects the last that fits the schema counts.
     """

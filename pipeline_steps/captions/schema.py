@@ -1,4 +1,4 @@
-"""What a model is asked to say of an image: a fixed set of short entries, checked before anything uses them."""
+"""What a model is asked to report of an image: a fixed set of short entries, checked before anything uses them."""
 
 from typing import Annotated
 
@@ -61,7 +61,7 @@ def json_schema(schema: str, *, bounded: bool = False) -> dict[str, object]:
 
 
 def instruction(schema: str, condition: str, reveal_condition: bool) -> str:
-    """What the model is asked. ``reveal_condition``: it is told the diagnosis, as DermaFlux and LesionGen do."""
+    """The instruction to the model; with ``reveal_condition`` it names the diagnosis, as DermaFlux and LesionGen do."""
     entries = "\n".join(f"- {name}: {text}" for name, text in SCHEMAS[schema].items())
     known = f" The diagnosis is {condition}; do not name it." if reveal_condition else ""
     return (

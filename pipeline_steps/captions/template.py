@@ -1,16 +1,17 @@
-"""The caption template of Wang et al. 2024 (public code): a token for the condition, a phrase for the tone.
+"""The caption template of Wang et al. 2024 (public code): a token for the condition, a phrase for the skin tone.
 
-Captions keep ``{token}`` and ``{level}`` open: training fills in the image's own type, generation another one.
-The phrases of types I, II, V, VI are the authors'; III and IV are ours.
+Captions keep ``{token}`` and ``{level}`` open: training fills in the image's own level, generation the one that is
+wanted. The phrases of skin types I, II, V and VI are the authors'; those of III and IV are ours.
 """
 
 import hashlib
 from dataclasses import dataclass
 
+from pipeline_steps.captions.backends.template import TemplateParams
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
-from pipeline_steps.parameters.captioners import TOKEN, TONE, TemplateParams
+from pipeline_steps.parameters.captioners import LEVEL, TOKEN
 from pipeline_steps.stage.errors import DataError
 
 _BATCH = 64
@@ -36,8 +37,8 @@ def check_template(text: str) -> str:
     Raises:
         DataError: ``{token}`` or ``{level}`` is missing, or there is another brace.
     """
-    rest = text.replace(TOKEN, "", 1).replace(TONE, "", 1)
-    if TOKEN not in text or TONE not in text or "{" in rest or "}" in rest:
+    rest = text.replace(TOKEN, "", 1).replace(LEVEL, "", 1)
+    if TOKEN not in text or LEVEL not in text or "{" in rest or "}" in rest:
         raise DataError(f"caption template {text!r} must hold {{token}} and {{level}} once each, and no other braces")
     return text
 
@@ -51,17 +52,17 @@ def by_template(params: TemplateParams, study: Study) -> Captioned:
     if not params.templates:
         raise DataError("captioner has no template; give it at least one under templates")
     exceptions = {c: check_template(t) for c, t in params.condition_templates.items()}
-    say = Templates(tuple(map(check_template, params.templates)), exceptions).caption
+    caption = Templates(tuple(map(check_template, params.templates)), exceptions).caption
     code = code_version("pipeline_steps.captions.template")
     pairs = list(zip(study.rows["condition"], study.rows["image_id"], strict=True))
     keys = [
-        item_key("caption", code, image=pair[1], sha256=digest, condition=pair[0], template=say(*pair))
+        item_key("caption", code, image=pair[1], sha256=digest, condition=pair[0], template=caption(*pair))
         for pair, digest in zip(pairs, study.rows["sha256"], strict=True)
     ]
 
     def compute(batch: list[int]) -> list[bytes]:
-        return [say(*pairs[i]).encode() for i in batch]
+        return [caption(*pairs[i]).encode() for i in batch]
 
     values, use = study.store.get_or_compute(keys, compute, _BATCH, "captions")
-    said = [v.decode() for v in values]
-    return Captioned(said, said, {}, use)
+    captions = [v.decode() for v in values]
+    return Captioned(captions, captions, {}, use)

@@ -1,18 +1,18 @@
 """What fits together: sizes and networks, schedulers and models, what is learned on which base model."""
 
 import json
-import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline_steps.checkpoints.locations import commit_of, locate
 from pipeline_steps.configuration import vocabulary
 from pipeline_steps.configuration.grid import NO_MODEL, Cells
+from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, targets
 from pipeline_steps.records.skin_types import GROUPS
-from pipeline_steps.stage.mistakes import did_you_mean, none_of
+from pipeline_steps.stage.mistakes import did_you_mean, none_of, spelled
 
 _FACTOR = {"stable_diffusion": 8, "flux": 8}  # of autoencoders whose configuration is not here
 _PATCH = {"stable_diffusion": 1, "flux": 2}  # latents a side of what the denoiser takes as one token
@@ -137,18 +137,11 @@ def _learned(params: dict[str, Any], cells: Cells) -> Iterator[str]:
                         f"{section}.{name}.{key} is {used}, which is learned on base model {base}, and "
                         f"{section}.{name}.base is {entry['base']}: set them to one base model"
                     )
-            if entry.get("mode") == "image_and_mask" and not _makes_masks(params, entry["adapter"]):
-                yield (
-                    f"augmenters.{name}.adapter is {entry['adapter']}, and mode image_and_mask needs one of task "
-                    "image_and_mask"
-                )
-            steps = entry.get("num_inference_steps", 1)
-            if entry.get("mode") == "img2img" and math.floor(steps * entry["strength"]) < 1:
-                yield f"augmenters.{name}.strength is {entry['strength']}: of {steps} steps it runs none; raise either"
-
-
-def _makes_masks(params: dict[str, Any], adapter: str | None) -> bool:
-    return adapter is not None and params["adapters"][adapter]["task"] == "image_and_mask"
+    for name in sorted(reached["augmenters"]):
+        entry = params["augmenters"][name]
+        task, adapter = MODES[entry["mode"]].adapter_task, entry.get("adapter")
+        if task and (adapter is None or params["adapters"][adapter]["task"] != task):
+            yield f"augmenters.{name}.adapter is {spelled(adapter)}, and mode {entry['mode']} needs one of task {task}"
 
 
 def _classes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
@@ -160,11 +153,12 @@ def _classes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
 def _pairs(params: dict[str, Any], cells: Cells) -> Iterator[str]:
     """A segmenter learns from images with masks."""
     for name in sorted({cell["augmenter"] for cell in cells["train_segmenter"].values()} - {""}):
-        mode = params["augmenters"][name]["mode"]
-        if mode in {"txt2img", "img2img"}:
+        entry = params["augmenters"][name]
+        if not MODES[entry["mode"]].makes_masks(entry):
+            able = ", ".join(sorted(n for n, a in params["augmenters"].items() if MODES[a["mode"]].makes_masks(a)))
             yield (
-                f"augmenters.{name} makes no masks (mode {mode}), and the grid trains segmenters on its images: take "
-                "one of mode image_and_mask, inpaint or tone_transfer, or set the block's segmenters to []"
+                f"augmenters.{name} makes no masks (mode {entry['mode']}), and the grid trains segmenters on its "
+                f"images: take one that does{f' ({able})' if able else ''}, or set the block's segmenters to []"
             )
 
 
@@ -180,36 +174,50 @@ def _homes(params: dict[str, Any], cells: Cells) -> Iterator[str]:
 
 
 def _levels(params: dict[str, Any], cells: Cells) -> Iterator[str]:
-    """What methods are aimed at is of the population; captions name every level, and a recolouring has its colours."""
-    population = params["population"]
-    column, levels = population["column"], [level_text(level) for level in population["levels"]]
-    groups = [*GROUPS] if column == SKIN_TYPE else []
-
-    def strange(place: str, named: Iterable[Any], known: Collection[str]) -> Iterator[str]:
-        if wrong := [str(n) for n in named if level_text(n) not in known]:
-            yield f"{place} names {', '.join(wrong)}, and population.levels has {', '.join(levels)}"
-
+    """Captions name every level, tokens are learned from the majority, and images are made of levels that there are."""
+    levels = [level_text(level) for level in params["population"]["levels"]]
     for name in sorted(cells["caption"]):
-        words, place = params["captioners"][name]["level_words"], f"captioners.{name}.level_words"
-        if not isinstance(words, str):
-            yield from strange(place, words, levels + groups)
-            if lacking := [level for level in levels if level not in {*map(level_text, words)}]:
-                yield f"{place} has no phrase for {levels_name(column, lacking)}; add {_keys(lacking)}"
+        yield from _phrases(params, name, levels)
     for name in sorted({cell["inversion"] for cell in cells["invert_tokens"].values()}):
-        spoken = [level_text(level) for level in params["inversions"][name]["levels"]]
-        majority = [level_text(level) for level in population["majority"]]
-        if spoken and not {*spoken} & {*majority}:
-            yield (
-                f"inversions.{name}.templates speak of level {', '.join(spoken)}, and the majority is "
-                f"{levels_name(column, majority)}: write templates for these, or of nobody, and set "
-                f"inversions.{name}.levels to the levels they speak of, or to []"
-            )
+        yield from _templates(params, name)
     for name in sorted({cell["augmenter"] for cell in cells["generate"].values()}):
-        a, place = params["augmenters"][name], f"augmenters.{name}"
-        wanted = [level_text(level) for level in targets(a["target_levels"], population["minority"])]
-        yield from strange(f"{place}.target_levels", wanted, levels)
-        if a["mode"] == "tone_transfer" and (lacking := [t for t in wanted if t not in {*map(level_text, a["ita"])}]):
-            yield f"{place}.ita has no range for {levels_name(column, lacking)}; add {_keys(lacking)}"
+        yield from _targets(params, name, levels)
+
+
+def _phrases(params: dict[str, Any], name: str, levels: list[str]) -> Iterator[str]:
+    words, place = params["captioners"][name]["level_words"], f"captioners.{name}.level_words"
+    if isinstance(words, str):
+        return
+    column = params["population"]["column"]
+    yield from _unknown(place, words, levels, [*GROUPS] if column == SKIN_TYPE else [])
+    if lacking := [level for level in levels if level not in {*map(level_text, words)}]:
+        yield f"{place} has no phrase for {levels_name(column, lacking)}; add {_keys(lacking)}"
+
+
+def _templates(params: dict[str, Any], name: str) -> Iterator[str]:
+    population = params["population"]
+    spoken = [level_text(level) for level in params["inversions"][name]["levels"]]
+    majority = [level_text(level) for level in population["majority"]]
+    if spoken and not {*spoken} & {*majority}:
+        yield (
+            f"inversions.{name}.templates speak of level {', '.join(spoken)}, and the majority is "
+            f"{levels_name(population['column'], majority)}: write templates for these, or of nobody, and set "
+            f"inversions.{name}.levels to the levels they speak of, or to []"
+        )
+
+
+def _targets(params: dict[str, Any], name: str, levels: list[str]) -> Iterator[str]:
+    entry, place, population = params["augmenters"][name], f"augmenters.{name}", params["population"]
+    wanted = [level_text(level) for level in targets(entry["target_levels"], population["minority"])]
+    yield from _unknown(f"{place}.target_levels", wanted, levels)
+    for key in MODES[entry["mode"]].per_level:
+        if lacking := [level for level in wanted if level not in {*map(level_text, entry[key])}]:
+            yield f"{place}.{key} has no entry for {levels_name(population['column'], lacking)}; add {_keys(lacking)}"
+
+
+def _unknown(place: str, named: Iterable[Any], levels: list[str], groups: Sequence[str] = ()) -> Iterator[str]:
+    if unknown := [str(n) for n in named if level_text(n) not in {*levels, *groups}]:
+        yield f"{place} names {', '.join(unknown)}, and population.levels has {', '.join(levels)}"
 
 
 def _keys(levels: Sequence[str]) -> str:

@@ -11,17 +11,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline_steps.captions.backends.table import BACKENDS
 from pipeline_steps.checkpoints.locations import HubModel, locate, pretrained_id, watched
+from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.parameters.grid import Block
 from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.inversions import check_inversion
+from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.stage.mistakes import did_you_mean, in_words
 from pipeline_steps.stage.params import ParamsError
 from pipeline_steps.stage.wiring import NOTHING, SYNTHETIC
 
 NOT_DEFINED = "which is not defined"
 NO_MODEL = "none"  # in base_models: what an augmenter without a model depends on
-_GPU_BACKENDS = ("local",)  # of captioners: a template, annotations and an endpoint compute nothing here
 STAGES = (
     "pin_model",
     "caption",
@@ -66,8 +68,8 @@ def partly_expanded(params: dict[str, Any]) -> tuple[Cells, list[str]]:
         for scenario in block.scenarios:
             for draw in block.draws:
                 with _noting(wrong):
-                    _require(params["split"], name, scenario, draw)
-                _add_block(cells, params, (name, block), f"{scenario}-{draw}", wrong)
+                    _require(params["split"], name, scenario.name, draw)
+                _add_block(cells, params, (name, block), f"{scenario.name}-{draw}", wrong)
     return cells, list(wrong)
 
 
@@ -96,9 +98,10 @@ def _noting(wrong: dict[str, None]) -> Iterator[None]:
 
 
 def _require(split: dict[str, Any], block: str, scenario: str, draw: int) -> None:
-    for key, value in (("scenarios", scenario), ("draws", draw)):
-        if value not in split[key]:
-            meant = did_you_mean(value, split[key]) or f"; there is {', '.join(map(str, split[key]))}"
+    scenarios = [Scenario.model_validate(s).name for s in split["scenarios"]]
+    for key, value, made in (("scenarios", scenario, scenarios), ("draws", draw, split["draws"])):
+        if value not in made:
+            meant = did_you_mean(value, made) or f"; there is {', '.join(map(str, made))}"
             raise ParamsError(f"grid.{block}.{key} names {value!r}, which split.{key} does not make{meant}")
 
 
@@ -123,7 +126,7 @@ def _add_augmenter(cells: Cells, params: dict[str, Any], named: tuple[str, str],
         "augmenter": augmenter,
         "split": split,
         "base": a["base"],
-        "gpus": int(a["base"] != NO_MODEL),  # neither recolouring nor an endpoint computes on one
+        "gpus": int(MODES[a["mode"]].uses_device),
         "weights": _location(cells, params, a["base"], own),
         "captions": _add_captions(cells, params, a["captioner"], own),
         "tokens": _add_tokens(cells, params, a["inversion"], split, own),
@@ -137,7 +140,7 @@ def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None, b
     entry = _entry(params, "captioners", captioner, f"{by}.captioner")
     cells["caption"][captioner] = {
         "captioner": captioner,
-        "gpus": int(entry["backend"] in _GPU_BACKENDS),
+        "gpus": int(BACKENDS[entry["backend"]].uses_device),
         "tokenizer": _watched(cells, entry.get("tokenizer", {}), f"captioners.{captioner}.tokenizer"),
         "weights": _watched(cells, entry, f"captioners.{captioner}"),
     }

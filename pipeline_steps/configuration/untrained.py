@@ -7,9 +7,8 @@ that DVC can follow it; nobody writes it in ``config/``.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.parameters.grid import untrained_name
-
-_PAIRED = "image_and_mask"  # needs what was learned: without it, its base model makes images from text
 
 
 def with_counterparts(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -32,6 +31,5 @@ def with_counterparts(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
 
 def _as_it_came(settings: Mapping[str, Any]) -> dict[str, Any]:
     made = {**settings, "inversion": None, "adapter": None}
-    if made.get("mode") != _PAIRED:
-        return made
-    return {k: v for k, v in made.items() if k != "threshold"} | {"mode": "txt2img", "strength": 1.0}
+    mode = MODES.get(str(made.get("mode")))
+    return dict(mode.as_it_came(made)) if mode else made

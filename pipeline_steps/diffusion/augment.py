@@ -13,16 +13,17 @@ from torch import Tensor
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens, told
 from pipeline_steps.diffusion.families import Family, family
-from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
+from pipeline_steps.generation.modes.denoising import ImageToImageParams, TextToImageParams
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store, item_key
-from pipeline_steps.parameters.augmenters import DiffusionParams, LearnedParams
 from pipeline_steps.parameters.inversions import check_inversion
+from pipeline_steps.parameters.learned import LearnedParams
 from pipeline_steps.parameters.sampler import Sampler
 from pipeline_steps.pixels.images import png_bytes
 from pipeline_steps.records.captioned import Prompt, read_captions
@@ -30,6 +31,8 @@ from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.privacy import shown_name
 from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.errors import DataError
+
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,48 @@ class SamplingPlan:
 PrepareSampling = Callable[[Model, Any, Sequence[Job]], SamplingPlan]
 
 
-def denoise(params: DiffusionParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
-    """Text-to-image or image-to-image, as ``generate_images`` does it."""
-    return generate_images(_from_noise_or_source, params, inputs, jobs)
+def text_to_image(
+    params: TextToImageParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame
+) -> GeneratedImages:
+    """Images from noise, as ``generate_images`` makes them."""
+    return generate_images(_from_noise, params, inputs, jobs)
+
+
+def image_to_image(
+    params: ImageToImageParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame
+) -> GeneratedImages:
+    """Images from their sources, as ``generate_images`` makes them."""
+    return generate_images(_from_source, params, inputs, jobs)
+
+
+def _from_noise(m: Model, params: TextToImageParams, jobs: Sequence[Job]) -> SamplingPlan:
+    channels, height, width = m.f.encode(m.c, m.dataset.images([jobs[0].source_id]))[0].shape[1:]
+    return _plan(m, params, jobs, 1.0, lambda _: (channels, height, width))
+
+
+def _from_source(m: Model, params: ImageToImageParams, jobs: Sequence[Job]) -> SamplingPlan:
+    latents, _ = encode_images(m.f, m.c, m.dataset.images([j.source_id for j in jobs]), default_store())
+    sources = m.f.scale(m.c, latents.mean)
+    return _plan(m, params, jobs, params.strength, lambda batch: sources[batch])
+
+
+def _plan(
+    m: Model, params: Sampler, jobs: Sequence[Job], strength: float, start: Callable[[list[int]], Tensor | Shape]
+) -> SamplingPlan:
+    """Denoising at ``strength`` from what ``start`` gives for the jobs at some positions."""
+    how = sampling(params, strength)
+
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+        seeds = [jobs[i].seed for i in batch]
+        return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start(batch), seeds)]
+
+    return SamplingPlan("pipeline_steps.diffusion.sample", [{"strength": how.strength}] * len(jobs), make)
 
 
 def generate_images(
     prepare: PrepareSampling, params: LearnedParams, inputs: Inputs, jobs: Sequence[Job]
 ) -> GeneratedImages:
-    """Make all images through the item store by the recipe that ``prepare`` gives, each with its condition's adapter.
+    """Make all images through the item store as ``prepare`` plans it, each with its condition's adapter.
 
     Raises:
         DataError: a condition lacks its adapter, or a prompt is longer than the text encoder holds.
@@ -96,33 +132,24 @@ def generate_images(
             adapters.load(c, weights)
         m = Model(f, c, tokens, weights, dataset)
         chosen = [jobs[i] for i in mine]
-        recipe = prepare(m, params, chosen)
+        plan = prepare(m, params, chosen)
         with merged(c.denoiser):
-            done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], recipe)
+            done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], plan)
         reused += known
         for i, file in zip(mine, done, strict=True):
-            files[i], origin[i] = file, {**m.origin, **_beside(c, prompts[i])}
+            files[i], origin[i] = file, {**m.origin, **_short_prompt(c, prompts[i])}
+    return GeneratedImages(files, [p.text for p in prompts], origin, _maker(base, c), reused, len(jobs) - reused)
+
+
+def _maker(base: BaseModel, c: Components) -> str:
+    """The base model in words."""
     commit = f" at commit `{base.revision}`" if base.revision else ""
-    maker = f"`{shown_name(base.location)}`{commit} (SHA-256 `{c.digest}`)"
-    return GeneratedImages(files, [p.text for p in prompts], origin, maker, reused, len(jobs) - reused)
+    return f"`{shown_name(base.location)}`{commit} (SHA-256 `{c.digest}`)"
 
 
-def _beside(c: Components, prompt: Prompt) -> dict[str, str]:
-    """What a second text encoder was told, where there is one."""
+def _short_prompt(c: Components, prompt: Prompt) -> dict[str, str]:
+    """The prompt of a second text encoder, where there is one."""
     return {"short_prompt": prompt.short} if len(c.tokenizers) > 1 else {}
-
-
-def _from_noise_or_source(m: Model, params: DiffusionParams, jobs: Sequence[Job]) -> SamplingPlan:
-    how = sampling(params, params.strength if params.mode == "img2img" else 1.0)
-    latents, _ = encode_images(m.f, m.c, m.dataset.images([j.source_id for j in jobs]), default_store())
-    sources = m.f.scale(m.c, latents.mean)
-    channels, height, width = sources.shape[1:]
-
-    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
-        start = sources[batch] if params.mode == "img2img" else (channels, height, width)
-        return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start, [jobs[i].seed for i in batch])]
-
-    return SamplingPlan("pipeline_steps.diffusion.sample", [{"strength": how.strength}] * len(jobs), make)
 
 
 def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, list[int]]]:
@@ -140,7 +167,7 @@ def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, l
 
 
 def _through_store(
-    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[Prompt], recipe: SamplingPlan
+    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[Prompt], plan: SamplingPlan
 ) -> tuple[list[bytes], int]:
     """PNG files of ``jobs``, and how many of them were known."""
     store = default_store()
@@ -150,15 +177,15 @@ def _through_store(
     sampler = {name: getattr(params, name) for name in Sampler.model_fields}
     shared = {**m.origin, "sampler": sampler, "batch": params.batch_size, "dtype": str(m.c.dtype), "mode": params.mode}
     shared["merging"] = code_version(merged.__module__)
-    code = code_version(recipe.module)
+    code = code_version(plan.module)
     keys = [
         item_key("image", code, told=told(m.c, p), seed=j.seed, source=pixels[j.source_id], **shared, **extra)
-        for j, p, extra in zip(jobs, prompts, recipe.extra, strict=True)
+        for j, p, extra in zip(jobs, prompts, plan.extra, strict=True)
     ]
 
     def compute(batch: list[int]) -> list[bytes]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
-        return recipe.make(batch, (prompt, embeds[empty].expand_as(prompt)))
+        return plan.make(batch, (prompt, embeds[empty].expand_as(prompt)))
 
     values, use = store.get_or_compute(keys, compute, params.batch_size, "generate")
     return values, use.reused

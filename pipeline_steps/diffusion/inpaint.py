@@ -11,7 +11,7 @@ from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_image
 from pipeline_steps.diffusion.regions import check_base, conditioning
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
-from pipeline_steps.parameters.augmenters import InpaintParams
+from pipeline_steps.generation.modes.inpaint import InpaintParams, paints_the_lesion
 from pipeline_steps.pixels.images import digest, mask_png, png_bytes
 from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.manifest import open_dataset
@@ -33,7 +33,7 @@ def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: 
 
 
 def _lesion_is_painted(params: InpaintParams) -> bool:
-    return any(p.region == "lesion" for p in params.passes)
+    return paints_the_lesion([p.region for p in params.passes])
 
 
 def _masks(inputs: Inputs, jobs: Sequence[Job]) -> list[bytes]:

@@ -15,12 +15,14 @@ from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.mask_channels import denormalise, makes_masks
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
-from pipeline_steps.parameters.augmenters import PairedParams
+from pipeline_steps.generation.modes.image_and_mask import ImageAndMaskParams
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.stage.errors import DataError
 
 
-def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
+def image_and_mask(
+    params: ImageAndMaskParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame
+) -> GeneratedImages:
     """Images with their masks, from noise.
 
     Raises:
@@ -31,7 +33,7 @@ def image_and_mask(params: PairedParams, inputs: Inputs, jobs: Sequence[Job], _t
     return replace(made, files=[png_bytes(image) for image, _ in split], masks=[mask_png(mask) for _, mask in split])
 
 
-def _pair(m: Model, params: PairedParams, jobs: Sequence[Job]) -> SamplingPlan:
+def _pair(m: Model, params: ImageAndMaskParams, jobs: Sequence[Job]) -> SamplingPlan:
     if not makes_masks(m.c.denoiser):
         raise DataError("mode image_and_mask needs an adapter that was trained with task image_and_mask; name one")
     channels, *side = m.f.encode(m.c, m.dataset.images([jobs[0].source_id]))[0].shape[1:]

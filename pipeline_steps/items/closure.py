@@ -7,8 +7,9 @@ better makes no result stale. (Docstrings are shown by ``--help`` alone; a test 
 import ast
 import hashlib
 import io
+import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TypeGuard
@@ -22,12 +23,23 @@ _SERVICES = (
     "pipeline_steps/stage/",
 )
 _SHAPING = ("pipeline_steps/stage/device.py", "pipeline_steps/stage/threads.py")
+_BY_NAME = "pipeline_steps/stage/named.py"
+_NAME = re.compile(r"(pipeline_steps(?:\.\w+)+):\w+")
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
 def import_closure(module: str) -> frozenset[str]:
-    """Files (relative to the root) that importing ``module`` can read, late imports and templates included."""
+    """Files (relative to the root) that importing ``module`` can read, late imports and templates included.
+
+    Functions that a table names count, too, where ``module`` can import them by their names (``stage.named``).
+    """
+    found = _reached(module, _imports)
+    return _reached(module, _imports_and_names) if _BY_NAME in found else found
+
+
+def _reached(module: str, imports: Callable[[str], tuple[str, ...]]) -> frozenset[str]:
+    """Files that ``module`` reaches, where ``imports`` gives the modules that a file names."""
     seen: set[str] = set()
     todo = [module]
     while todo:
@@ -38,7 +50,7 @@ def import_closure(module: str) -> frozenset[str]:
         seen.add(file)
         parts = name.split(".")
         todo += [".".join(parts[:i]) for i in range(1, len(parts))]
-        todo += _imports(file)
+        todo += imports(file)
     return frozenset(seen | {str(t) for folder in {Path(f).parent for f in seen} for t in _templates(folder)})
 
 
@@ -136,3 +148,11 @@ def _imports(file: str) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(name for name in names if name.startswith("pipeline_steps"))
+
+
+@cache
+def _imports_and_names(file: str) -> tuple[str, ...]:
+    """Modules that ``file`` imports, and those of the functions that it names, as ``stage.named`` takes them."""
+    strings = (n.value for n in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))) if isinstance(n, ast.Constant))
+    named = [found[1] for value in strings if isinstance(value, str) and (found := _NAME.fullmatch(value))]
+    return (*_imports(file), *named)

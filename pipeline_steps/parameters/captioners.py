@@ -1,32 +1,20 @@
-"""How images are captioned: a model of parameters for each backend."""
+"""How images are captioned: the parameters that several backends share."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    JsonValue,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-)
+from pydantic import AfterValidator, PositiveInt, ValidatorFunctionWrapHandler, WrapValidator
 
-from pipeline_steps.parameters.bounds import Dtype, Fraction, NonEmpty, Seed
+from pipeline_steps.parameters.bounds import Fraction, NonEmpty
 from pipeline_steps.parameters.words import Phrases
 from pipeline_steps.stage.params import Params
 
-TOKEN, TONE, CONCEPTS = "{token}", "{level}", "{concepts}"
-_OWN_FIELDS = {"model", "messages", "temperature", "max_tokens", "seed", "response_format", "stream", "n"}
+TOKEN, LEVEL, CONCEPTS = "{token}", "{level}", "{concepts}"
 
 
 def _template(text: str) -> str:
-    rest = text.replace(TOKEN, "", 1).replace(TONE, "", 1)
-    if TOKEN not in text or TONE not in text or "{" in rest or "}" in rest:
+    rest = text.replace(TOKEN, "", 1).replace(LEVEL, "", 1)
+    if TOKEN not in text or LEVEL not in text or "{" in rest or "}" in rest:
         raise ValueError("it should hold {token} and {level} once each, and no other braces")
     return text
 
@@ -65,14 +53,6 @@ def worded(params: C, words: Mapping[str, Phrases]) -> C:
     return params.model_copy(update={"level_words": words[named]}) if isinstance(named, str) else params
 
 
-class TemplateParams(CaptionerParams):
-    """The same words for all images of a condition, or exceptions for some of them."""
-
-    backend: Literal["template"]
-    templates: Annotated[tuple[Template, ...], Field(min_length=1)]
-    condition_templates: dict[str, Template]
-
-
 class ShortParams(Params):
     """The tokenizer of a second text encoder of the same model, and what that holds."""
 
@@ -108,12 +88,6 @@ class ComposedParams(CaptionerParams):
     tokenizer: TokenizerParams
 
 
-class ConceptParams(ComposedParams):
-    """LesionGen's captions from expert annotations: the manifest's ``attributes``."""
-
-    backend: Literal["concepts"]
-
-
 class ReportParams(ComposedParams):
     """What to ask (``schema_name``; ``reveal_condition``: tell the model the diagnosis), and when to give up.
 
@@ -123,64 +97,3 @@ class ReportParams(ComposedParams):
     schema_name: Literal["dermaflux", "lesiongen", "marks"]
     reveal_condition: bool
     max_failure_fraction: Fraction
-
-
-class LocalParams(ReportParams):
-    """``location``: a folder, or a hub id with its ``revision``; ``batch_size`` is a fixed shape: bits depend on it."""
-
-    backend: Literal["local"]
-    location: NonEmpty
-    revision: str | None
-    dtype: Dtype
-    max_reply_tokens: PositiveInt
-    batch_size: PositiveInt
-
-
-class BudgetParams(Params):
-    """Limits of one run of the stage: ``requests``, retries included, and ``cost`` (0: none) by tokens' prices.
-
-    Prices are those of a million tokens, in whatever currency ``cost`` is meant.
-    """
-
-    requests: NonNegativeInt
-    cost: NonNegativeFloat
-    price_of_input: NonNegativeFloat
-    price_of_output: NonNegativeFloat
-
-
-class EndpointParams(ReportParams):
-    """``key_variable`` names the environment variable that holds the key; empty for endpoints without one.
-
-    ``structured``: ``json_schema`` sends the schema, so that the server holds the reply to it; ``prompt`` leaves it to
-    the instruction, which says it in words, for servers that take none. ``extra_body``: what else this server wants to
-    be told, sent along as it is.
-    """
-
-    backend: Literal["endpoint"]
-    base_url: NonEmpty
-    model: NonEmpty
-    key_variable: str
-    structured: Literal["json_schema", "prompt"]
-    extra_body: dict[str, JsonValue]
-    temperature: NonNegativeFloat
-    max_reply_tokens: PositiveInt
-    seed: Seed
-    timeout_seconds: PositiveFloat
-    attempts: PositiveInt
-    concurrency: PositiveInt
-    budget: BudgetParams
-
-    @field_validator("extra_body")
-    @classmethod
-    def _nothing_said_twice(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if said := sorted(_OWN_FIELDS & {*extra}):
-            raise ValueError(f"{', '.join(said)} would replace what other parameters say")
-        return extra
-
-
-PARAMS: dict[str, type[CaptionerParams]] = {
-    "template": TemplateParams,
-    "concepts": ConceptParams,
-    "local": LocalParams,
-    "endpoint": EndpointParams,
-}

@@ -2,22 +2,23 @@
 
 from pydantic import NonNegativeInt
 
+from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.stage.params import Params
 
 
 def untrained_name(augmenter: str) -> str:
-    """What the base model of an augmenter is called, where it makes images as it came."""
+    """The name of an augmenter's counterpart: its base model, which has learned nothing."""
     return f"{augmenter}_untrained"
 
 
 class Block(Params):
     """One block of the grid: the product of its lists; ``segmenters`` are the arms that segmenters are trained on.
 
-    Neither architectures nor segmenters: images are made to look at, nothing more. ``untrained``: not by the augmenters
-    that it names, but by each one's base model as it came, with the same settings.
+    With neither architectures nor segmenters, images are made to look at, nothing more. With ``untrained``, images are
+    made by each augmenter's base model, which has learned nothing, under the augmenter's settings.
     """
 
-    scenarios: tuple[str, ...]
+    scenarios: tuple[Scenario, ...]
     draws: tuple[NonNegativeInt, ...]
     augmenters: tuple[str, ...]
     architectures: tuple[str, ...]

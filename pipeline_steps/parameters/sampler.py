@@ -1,5 +1,6 @@
 """How images are denoised."""
 
+import math
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, model_validator
@@ -29,3 +30,13 @@ class Sampler(Params):
         if self.guidance_interval[0] > self.guidance_interval[1]:
             raise ValueError(f"guidance_interval runs from its start to its end, not {self.guidance_interval}")
         return self
+
+
+def check_steps(num_inference_steps: int, strength: float) -> None:
+    """Whether so large a share of the steps is one step at least.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if math.floor(num_inference_steps * strength) < 1:
+        raise ValueError(f"strength {strength} of {num_inference_steps} steps runs none; raise either")

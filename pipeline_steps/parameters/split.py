@@ -1,23 +1,13 @@
 """How the study is split, and which other numbers would do where it can't be."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from pipeline_steps.parameters.bounds import Seed
+from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.stage.params import Params
-
-
-def _scenario(text: str) -> str:
-    if not re.fullmatch(r"(i|ii|iii)(_n[1-9]\d*)?", text):
-        raise ValueError("it should be i, ii, iii, or one with a dose, such as iii_n16")
-    return text
-
-
-# A scenario of Wang et al. 2024, or one with a dose: so many training images of each condition.
-Scenario = Annotated[str, AfterValidator(_scenario)]
 
 
 class SplitParams(Params):

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from pipeline_steps.records.populations import levels_name
+from pipeline_steps.records.scenarios import without_dose
 from pipeline_steps.reporting import figures
 from pipeline_steps.reporting.arms import contender, in_order, spelled
 from pipeline_steps.reporting.blocks import Figure
@@ -54,8 +55,8 @@ def doses(r: Results, study: Study, partition: str) -> dict[str, pd.DataFrame]:
     ]
     rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])
     made = {}
-    for scenario in sorted({s.split("_n")[0] for s in rows["scenario"] if "_n" in s}):
-        mine = rows[rows["scenario"].str.split("_n").str[0] == scenario]
+    for scenario in sorted({without_dose(s) for s in rows["scenario"] if s != without_dose(s)}):
+        mine = rows[rows["scenario"].map(without_dose) == scenario]
         trained = [study.sizes[s][str(d)]["train"] for s, d in zip(mine["scenario"], mine["draw"], strict=True)]
         made[scenario] = mine.assign(dose=[round(n / study.conditions) for n in trained])
     return made

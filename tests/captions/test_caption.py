@@ -14,13 +14,13 @@ from pipeline_steps import caption
 from pipeline_steps.captions.captioner import Captioned
 from pipeline_steps.items.store import CacheStats
 
-def say(params, study):
+def words(params, study):
     torch = sys.modules.get("torch")
     print(json.dumps(torch and torch.get_num_threads()))
-    words = ["x"] * len(study.rows)
-    return Captioned(words, words, {}, CacheStats(0, len(words)))
+    captions = ["x"] * len(study.rows)
+    return Captioned(captions, captions, {}, CacheStats(0, len(captions)))
 
-caption.BACKENDS = dict.fromkeys(caption.BACKENDS, say)
+caption.named_function = lambda _: words
 rest = "--subset s.parquet --dataset d --out o --metrics m.json --tokenizer t --weights w".split()
 sys.argv = ["caption", "--captioner", sys.argv[1], *rest]
 caption._check_wiring = lambda *_: None

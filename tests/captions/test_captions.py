@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from pipeline_steps import caption
+from pipeline_steps.captions.backends.concepts import ConceptParams
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.compose import Reader, new_composer
 from pipeline_steps.captions.tokens import token_counter
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.parameters.captioners import ConceptParams, TokenizerParams
+from pipeline_steps.parameters.captioners import TokenizerParams
 from pipeline_steps.stage.errors import DataError
 
 LEVELS = tuple("123456")
@@ -50,11 +51,11 @@ def _params(**changes):
 def test_concepts_are_said_in_the_order_of_their_weight():
     made = _composer(99).compose({"texture": "scaly", "colour": "red", "border": "sharp", "itch": "true"})
     assert made.caption == "{token}: red, sharp border, scaly, on {level} skin"
-    assert (made.said, made.dropped) == (3, 0)
+    assert (made.phrases, made.dropped) == (3, 0)
 
 
 @pytest.mark.parametrize("absent", ["", 0, "0", "False", None, float("nan"), "UNK", "no"])
-def test_what_is_absent_is_not_said(absent):
+def test_what_is_absent_has_no_phrase(absent):
     assert _composer(99).compose({"colour": "red", "border": absent}).caption == "{token}: red, on {level} skin"
 
 
@@ -75,12 +76,12 @@ def test_captions_fit_and_nothing_is_lost_uncounted(values, limit):
     composer = _composer(limit, {"*": "{value}"})
     made = composer.compose(concepts)
     assert composer.whole.length(made.caption) <= limit
-    assert (made.short, made.short_said) == (made.caption, made.said), "one text encoder alone"
-    assert made.said + made.dropped == len(values)
+    assert (made.short, made.short_phrases) == (made.caption, made.phrases), "one text encoder alone"
+    assert made.phrases + made.dropped == len(values)
     for i, value in enumerate(values):
-        assert i >= made.said or value.strip() in made.caption
-    if made.dropped and made.said:
-        longer = ", ".join(v.strip() for v in values[: made.said + 1])
+        assert i >= made.phrases or value.strip() in made.caption
+    if made.dropped and made.phrases:
+        longer = ", ".join(v.strip() for v in values[: made.phrases + 1])
         assert composer.whole.length(composer.text.replace("{concepts}", longer)) > limit
 
 
@@ -89,13 +90,13 @@ def test_a_short_caption_says_as_many_of_the_same_phrases_as_its_reader_holds(va
     concepts = {f"c{i}": v for i, v in enumerate(values)}
     composer = _composer(limit, {"*": "{value}"}, short)
     made, alone = composer.compose(concepts), _composer(limit, {"*": "{value}"}).compose(concepts)
-    assert (made.caption, made.said, made.dropped) == (alone.caption, alone.said, alone.dropped)
-    said = ", ".join(v.strip() for v in values[: made.short_said])
+    assert (made.caption, made.phrases, made.dropped) == (alone.caption, alone.phrases, alone.dropped)
+    said = ", ".join(v.strip() for v in values[: made.short_phrases])
     assert made.short == (composer.text.replace("{concepts}", said) if said else composer.plain)
-    assert made.short_said <= made.said
+    assert made.short_phrases <= made.phrases
     assert composer.short.length(made.short) <= short
-    if made.short_said < made.said:
-        longer = ", ".join(v.strip() for v in values[: made.short_said + 1])
+    if made.short_phrases < made.phrases:
+        longer = ", ".join(v.strip() for v in values[: made.short_phrases + 1])
         assert composer.short.length(composer.text.replace("{concepts}", longer)) > short
 
 

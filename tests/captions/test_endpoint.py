@@ -24,13 +24,14 @@ from pydantic import ValidationError
 from server import until
 
 from pipeline_steps import caption as stage
+from pipeline_steps.captions.backends.endpoint import EndpointParams
+from pipeline_steps.captions.backends.local import LocalParams
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.local import by_local_model
 from pipeline_steps.captions.schema import SCHEMAS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.items.replies import Replies
 from pipeline_steps.items.store import ItemStore, default_store
-from pipeline_steps.parameters.captioners import EndpointParams, LocalParams
 from pipeline_steps.pixels.images import digest
 from pipeline_steps.stage.errors import DataError
 

@@ -11,6 +11,7 @@ from conftest import ROOT, whole
 from PIL import Image
 
 from pipeline_steps import train_captioner
+from pipeline_steps.captions.backends.local import LocalParams
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.captions.llava import (
     ReportData,
@@ -29,7 +30,6 @@ from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS, Mark
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.datasets.reports import LOOKS, marks_report
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.parameters.captioners import LocalParams
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import read_yaml
 

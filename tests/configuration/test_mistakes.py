@@ -147,7 +147,7 @@ def test_a_skin_type_without_words_or_colours_is_found_before_the_first_stage(pa
     params = copy.deepcopy(DEFAULT)
     params["grid"]["comparison"]["augmenters"] = ["tone_transfer"]
     del params["augmenters"]["tone_transfer"]["ita"]["6"]
-    assert "augmenters.tone_transfer.ita has no range for skin type VI; add the key 6" in mistakes_in(params)
+    assert "augmenters.tone_transfer.ita has no entry for skin type VI; add the key 6" in mistakes_in(params)
     params["population"]["minority"] = [5]
     checked_cells(params)
 

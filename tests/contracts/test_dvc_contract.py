@@ -11,13 +11,11 @@ from pipeline_file import MODULES, STAGES
 from readings import READERS, sections_read
 from shipped import SHIPPED
 
-from pipeline_steps import (
-    caption,
-    digest_code,
-    generate,
-)
+from pipeline_steps import digest_code
+from pipeline_steps.captions.backends.table import BACKENDS
 from pipeline_steps.configuration.grid import expand
 from pipeline_steps.configuration.sections import NAMED, SECTIONS, TAGGED
+from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.items import closure as closure_module
 from pipeline_steps.items.closure import import_closure
 from pipeline_steps.stage import params as stage_params
@@ -98,12 +96,23 @@ def test_a_cell_asks_for_a_gpu_if_its_backend_or_mode_uses_the_device():
     params["grid"] = {"all": {**every, "architectures": [], "arms": [], "segmenters": [], "untrained": False}}
     cells = expand(params)
     asked = {(captioners[c["captioner"]]["backend"], c["gpus"]) for c in cells["caption"].values()}
-    backends = {name: _uses_the_device(say.__module__) for name, say in caption.BACKENDS.items()}
-    assert asked == {(name, int(uses)) for name, uses in backends.items()}
-    assert set(caption.COMPUTES_HERE) == {name for name, uses in backends.items() if uses}
+    assert asked == {(name, int(_uses_the_device(_module(row.caption)))) for name, row in BACKENDS.items()}
     asked = {(augmenters[c["augmenter"]]["mode"], c["gpus"]) for c in cells["generate"].values()}
-    modes = {name: _uses_the_device(mode.make.__module__) for name, mode in generate.MODES.items()}
-    assert asked == {(name, int(uses)) for name, uses in modes.items()}
+    assert asked == {(name, int(_uses_the_device(_module(row.make)))) for name, row in MODES.items()}
+
+
+def _module(function):
+    return function.partition(":")[0]
+
+
+def test_a_stage_depends_on_the_functions_that_its_table_names_and_the_check_of_parameters_does_not():
+    named = {_module(row.make) for row in MODES.values()} | {_module(row.caption) for row in BACKENDS.values()}
+    files = {f"{module.replace('.', '/')}.py" for module in named}
+    assert files <= import_closure("pipeline_steps.generate") | import_closure("pipeline_steps.caption")
+    assert not files & import_closure("pipeline_steps.check_params")
+    of_captions = {f for f in files if "/captions/" in f}
+    assert of_captions <= import_closure("pipeline_steps.caption")
+    assert not of_captions & import_closure("pipeline_steps.generate")
 
 
 def test_a_stage_takes_the_place_of_its_shell():

@@ -12,7 +12,7 @@ LAYERS = (
     {"parameters", "pixels"},
     {"generation", "splitting", "statistics", "training"},
     {"measures"},
-    {"captions", "datasets", "diffusion", "features", "recoloring", "remote", "reporting", "vision"},
+    {"captions", "datasets", "diffusion", "features", "reporting", "vision"},
     {"configuration", "forgetting"},
 )
 

@@ -14,6 +14,7 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from transformers import CLIPTextModel
 
 from pipeline_steps import caption, invert_tokens
+from pipeline_steps.captions.backends.concepts import ConceptParams
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.diffusion import adapters, flux
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
@@ -27,7 +28,6 @@ from pipeline_steps.diffusion.pretrain_flux import clip_config, unigram_tokenize
 from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.sample import Sampling, denoised, sample
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.parameters.captioners import ConceptParams
 from pipeline_steps.records.captioned import Captions, Prompt
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import ParamsError

@@ -8,10 +8,11 @@ import pytest
 
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.generation.jobs import Inputs, plan_jobs
+from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
+from pipeline_steps.generation.recoloring import recolor, with_ita
 from pipeline_steps.generation.synthetic import pixels_of
 from pipeline_steps.pixels.images import png_bytes
 from pipeline_steps.pixels.ita import border_ita
-from pipeline_steps.recoloring.tone_transfer import ToneTransferParams, recolor, with_ita
 from pipeline_steps.records.skin_types import type_from_ita
 from pipeline_steps.stage.errors import DataError
 

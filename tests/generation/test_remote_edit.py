@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from pipeline_steps.generation.jobs import Inputs, plan_jobs
+from pipeline_steps.generation.modes.remote_edit import RemoteEditParams
+from pipeline_steps.generation.remote import remote_edit
 from pipeline_steps.generation.synthetic import pixels_of
 from pipeline_steps.items.store import default_store, write_checked
 from pipeline_steps.pixels.images import digest
-from pipeline_steps.remote.edit import RemoteEditParams, remote_edit
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.train_inpaint import ellipse
 

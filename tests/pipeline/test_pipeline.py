@@ -83,12 +83,12 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     import numpy as np
 
     from pipeline_steps import caption
+    from pipeline_steps.captions.backends.template import TemplateParams
     from pipeline_steps.captions.captioner import Study
     from pipeline_steps.diffusion.families import family
     from pipeline_steps.diffusion.hub import BaseModel
     from pipeline_steps.diffusion.latents import encode_images
     from pipeline_steps.features.extractors import cached_features, extractor
-    from pipeline_steps.parameters.captioners import TemplateParams
 
     store = ItemStore(tmp_path)
     rng = np.random.default_rng(0)

@@ -26,7 +26,7 @@ from PIL import Image, ImageCms
 
 from pipeline_steps.items.replies import Replies, ReplyKey
 from pipeline_steps.pixels.color import individual_typology_angle, lab_from_srgb
-from pipeline_steps.remote import edit
+from pipeline_steps.generation import remote
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -230,6 +230,6 @@ def test_colours_under_transparency_are_converted_too(tmp_path):
 def test_a_services_image_is_read_in_its_colours_too(tmp_path):
     stored, paid, key = patches(), Replies(tmp_path), ReplyKey("ab", "cd")
     paid.put(key, encoded(stored, icc_profile=P3))
-    read = edit._read(paid, key, SIDE)
+    read = remote._read(paid, key, SIDE)
     assert np.abs(read.pixels - srgb_meant(stored, *SPACES["display_p3"][1:])).max() <= 1
     assert read.notes == (CONVERTED,)

@@ -13,8 +13,8 @@ from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.generation.cards import adapter_card, images_card
 from pipeline_steps.generation.jobs import Inputs
+from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
 from pipeline_steps.ingest import ingest
-from pipeline_steps.recoloring.tone_transfer import ToneTransferParams
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.privacy import public_id, public_ids, shown_name, shown_value, without_places
 from pipeline_steps.reporting import gallery

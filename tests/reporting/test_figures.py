@@ -50,9 +50,10 @@ def test_the_caption_says_what_the_figure_cannot():
 
 
 def test_dose_response_shows_the_noise_floor_apart(drawn):
-    rows = [scored(arm, 0, t, scenario=s) for arm in ("real", "real_again") for s in ("iii", "iii_n4") for t in "56"]
+    sizes = {"iii": {"0": {"train": 48}}, "iii_4_per_condition": {"0": {"train": 12}}}
+    rows = [scored(arm, 0, t, scenario=s) for arm in ("real", "real_again") for s in sizes for t in "56"]
     rows += [{**row, "level": "all", "worst_accuracy": 0.5, "gap": 0.0} for row in rows if row["level"] == "5"]
-    study = dataclasses.replace(STUDY, sizes={s: {"0": {"train": n}} for s, n in (("iii", 48), ("iii_n4", 12))})
+    study = dataclasses.replace(STUDY, sizes=sizes)
     (found,) = plates.doses(classifier_results(*rows), study, "test").values()
     assert sorted(set(found["dose"])) == [4, 16]
     figures.dose_response(found, "title")

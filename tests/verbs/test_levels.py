@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline_steps import caption, evaluate, finetune
+from pipeline_steps.captions.backends.template import TemplateParams
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.diffusion.conditioning import Tokens
 from pipeline_steps.generation.jobs import aimed, plan_jobs
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.parameters.captioners import TemplateParams
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Groups
@@ -68,7 +68,7 @@ def _split(kept, scenario="ii"):
         leakage="exclude",
         seed=0,
     )
-    return split(kept, scenario, 0, params)
+    return split(kept, params.scenarios[0], 0, params)
 
 
 def test_groups_are_used_where_majority_and_minority_are_whole_groups():

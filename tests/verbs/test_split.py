@@ -13,11 +13,15 @@ from pydantic import ValidationError
 from pipeline_steps import select_subset
 from pipeline_steps import split as split_stage
 from pipeline_steps.parameters.population import Groups
+from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.records.partitions import read_partition
+from pipeline_steps.records.scenarios import without_dose
 from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
-from pipeline_steps.split import SplitParams, leakage, sizes, split, unusable
+from pipeline_steps.split import SplitParams, leakage, sizes, unusable
+from pipeline_steps.stage import params as stage_params
 from pipeline_steps.stage.errors import DataError
+from pipeline_steps.stage.mistakes import mistakes
 
 PARAMS = SplitParams(
     scenarios=("i", "ii", "iii"),
@@ -28,6 +32,15 @@ PARAMS = SplitParams(
     leakage="exclude",
     seed=0,
 )
+
+
+
+def split(table, scenario, draw, params):
+    return split_stage.split(table, Scenario.model_validate(scenario), draw, params)
+
+
+def dose(images):
+    return {"scenario": "iii", "images_per_condition": images}
 
 
 SKIN = Groups(column="fitzpatrick_scale", majority=(1, 2), minority=(5, 6), bands={})
@@ -103,7 +116,7 @@ def test_the_test_split_is_refused(tmp_path):
 
 def test_exclusions_are_counted_by_reason_and_level():
     crossing = split(_table(lambda i: f"g{i % 4}"), "i", 0, PARAMS)
-    dosed = split(_table(str), "iii_n3", 0, PARAMS)
+    dosed = split(_table(str), dose(3), 0, PARAMS)
     for made, reason in ((crossing, "its group is in another partition"), (dosed, "beyond the dose")):
         excluded = made[made["partition"] == "excluded"]
         by_level = {str(t): n for t, n in excluded["level"].value_counts().sort_index().items()}
@@ -183,7 +196,7 @@ def test_conditions_are_compared_where_they_are_chosen(monkeypatch):
 
 def test_doses_are_nested_and_change_nothing_but_training():
     table = _table(str)
-    whole, eight, three = (split(table, s, 1, PARAMS).set_index("image_id") for s in ("iii", "iii_n8", "iii_n3"))
+    whole, eight, three = (split(table, s, 1, PARAMS).set_index("image_id") for s in ("iii", dose(8), dose(3)))
     few, fewer = (set(t.index[t["partition"] == "train"]) for t in (eight, three))
     assert fewer < few < set(whole.index[whole["partition"] == "train"])
     assert three.loc[sorted(fewer)].groupby("condition").size().to_dict() == {"a": 3, "b": 3}
@@ -193,10 +206,27 @@ def test_doses_are_nested_and_change_nothing_but_training():
         assert set(t["partition"][changed]) == {"excluded"}
 
 
-@pytest.mark.parametrize("name", ["iv", "iii_n0", "iii_16", "_n8"])
-def test_unknown_scenarios_and_doses_are_refused(name):
-    with pytest.raises(DataError, match="or such as iii_n16"):
-        split(_table(str), name, 0, PARAMS)
+@pytest.mark.parametrize(
+    ("scenario", "line"),
+    [
+        ("iv", r"split\.scenarios\.0 is 'iv', none of i, ii, iii"),
+        (dose(0), r"split\.scenarios\.0\.images_per_condition is 0: it should be greater than 0"),
+        ({"scenario": "iii"}, r"split\.scenarios\.0 lacks images_per_condition"),
+        ({**dose(3), "images": 3}, r"split\.scenarios\.0\.images is no parameter; did you mean images_per_condition"),
+    ],
+)
+def test_unknown_scenarios_and_doses_are_refused(scenario, line):
+    (mistake,) = mistakes(SplitParams, {**PARAMS.model_dump(), "scenarios": [scenario]}, "split")
+    assert re.match(line, mistake), mistake
+
+
+def test_files_are_named_by_scenario_dose_and_draw(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["split", "--subset", "subset.parquet", "--out", "splits", "--metrics", "s.json"])
+    monkeypatch.setattr(stage_params, "_READ", {})
+    _run_split(tmp_path, _table(str), scenarios=["iii", dose(3)], draws=[1])
+    assert {f.name for f in (tmp_path / "splits").iterdir()} == {"iii-1.parquet", "iii_3_per_condition-1.parquet"}
+    assert [without_dose(name) for name in json.loads((tmp_path / "s.json").read_text())] == ["iii", "iii"]
 
 
 def _run_split(folder, table, **changes):
@@ -260,7 +290,7 @@ def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, fl
     table = _table(str)
     table["group"] = [f"{population}{i % patients}" for i, population in enumerate(table["population"])]
     changes = {"validation_fraction": fraction, "flexible_per_condition": flexible, "scenarios": ("iii",)}
-    params = PARAMS.model_copy(update={**changes, "leakage": "report"})
+    params = SplitParams.model_validate({**PARAMS.model_dump(), **changes, "leakage": "report"})
     try:
         split_stage.split_all(table, params)
     except DataError as error:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
-from pipeline_steps.parameters.augmenters import ToneTransferParams
+from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
 from pipeline_steps.pixels.color import lab_from_srgb, linear_from_lab, srgb_from_linear
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.pixels.ita import border_lab

@@ -9,8 +9,9 @@ import base64
 import binascii
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ import pandas as pd
 from PIL import Image
 
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
+from pipeline_steps.generation.modes.remote_edit import RemoteEditParams
+from pipeline_steps.items.paid import Budget, Service, ServiceParams, connect
 from pipeline_steps.items.replies import Replies, ReplyKey, default_replies, server_of
 from pipeline_steps.items.store import item_key
-from pipeline_steps.parameters.augmenters import RemoteEditParams
 from pipeline_steps.pixels.images import Photograph, digest, mask_png, png_bytes, read_image
 from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.captioned import read_captions
@@ -49,7 +51,7 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     todo = {key: i for i, key in enumerate(keys) if paid.get(key) is None}
     if todo:
         _say_cost(params, len(todo))
-        _ask_all(params, paid, {key: (images[i], regions[i], prompts[i]) for key, i in todo.items()})
+        _ask_all(params, paid, {key: _Request(images[i], regions[i], prompts[i]) for key, i in todo.items()})
     read = [_read(paid, key, images.shape[1]) for key in keys]
     for note, n in Counter(note for photograph in read for note in photograph.notes).items():
         print(f"{n} of the service's {len(read)} images: {note}", flush=True)
@@ -93,48 +95,62 @@ def _say_cost(params: RemoteEditParams, images: int) -> None:
         )
 
 
-def _ask_all(params: RemoteEditParams, paid: Replies, todo: dict[ReplyKey, tuple[Any, Any, str]]) -> None:
-    from pipeline_steps.items.paid import Budget, ServiceParams, connect  # late: most augmenters need no client
+@dataclass(frozen=True)
+class _Request:
+    """What is sent for one image: its pixels, where to paint, and the prompt."""
 
+    image: npt.NDArray[np.uint8]
+    region: npt.NDArray[np.bool_]
+    prompt: str
+
+
+def _ask_all(params: RemoteEditParams, paid: Replies, requests: Mapping[ReplyKey, _Request]) -> None:
+    """Ask for all images and store what comes.
+
+    Raises:
+        DataError: the service refuses, the budget is used up, or some images got no answer.
+    """
     named = {name: getattr(params, name) for name in ServiceParams.model_fields}
     service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
-    extra: Any = {"response_format": params.response_format} if params.response_format else {}
-
-    def one(key: ReplyKey, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str) -> str:
-        sent = _request_images(image, region, params.size)
-        reply = service.ask(
-            lambda api: api.images.edit(
-                model=params.model,
-                prompt=prompt,
-                image=("image.png", sent[0]),
-                mask=("mask.png", sent[1]),
-                n=1,
-                size=f"{params.size}x{params.size}",  # type: ignore[arg-type]
-                **extra,
-            )
-        )
-        if isinstance(reply, str):
-            return reply
-        service.budget.pay(params.budget.price_of_image)
-        encoded = reply.data[0].b64_json if reply.data else None
-        if not encoded:
-            return "a reply without an image"
-        try:
-            paid.put(key, base64.b64decode(encoded))
-        except binascii.Error:
-            return "a reply whose image is not base64"
-        return ""
-
     with ThreadPoolExecutor(params.concurrency) as pool:
-        running = [pool.submit(one, key, *what) for key, what in todo.items()]
+        running = [pool.submit(_ask, params, service, paid, key, request) for key, request in requests.items()]
         try:
             failed = [why for job in Track(as_completed(running), "edits", len(running)) if (why := job.result())]
         finally:
             pool.shutdown(cancel_futures=True)
     if failed:
         raise DataError(
-            f"{len(failed)} of {len(todo)} images got no answer ({failed[0]}); what came is kept: run again to go on"
+            f"{len(failed)} of {len(requests)} images got no answer ({failed[0]}); what came is kept: run again to go "
+            "on"
         )
+
+
+def _ask(params: RemoteEditParams, service: Service, paid: Replies, key: ReplyKey, request: _Request) -> str:
+    """Store the service's image under ``key``; empty, or why there is none."""
+    extra: Any = {"response_format": params.response_format} if params.response_format else {}
+    image, mask = _request_images(request.image, request.region, params.size)
+    reply = service.ask(
+        lambda api: api.images.edit(
+            model=params.model,
+            prompt=request.prompt,
+            image=("image.png", image),
+            mask=("mask.png", mask),
+            n=1,
+            size=f"{params.size}x{params.size}",  # type: ignore[arg-type]
+            **extra,
+        )
+    )
+    if isinstance(reply, str):
+        return reply
+    service.budget.pay(params.budget.price_of_image)
+    encoded = reply.data[0].b64_json if reply.data else None
+    if not encoded:
+        return "a reply without an image"
+    try:
+        paid.put(key, base64.b64decode(encoded))
+    except binascii.Error:
+        return "a reply whose image is not base64"
+    return ""
 
 
 def _request_images(

@@ -2,10 +2,10 @@
 
 import json
 
+from pipeline_steps.captions.backends.concepts import ConceptParams
 from pipeline_steps.captions.captioner import Captioned, Study
 from pipeline_steps.captions.compose import compose_all
 from pipeline_steps.items.store import CacheStats
-from pipeline_steps.parameters.captioners import ConceptParams
 
 
 def by_concepts(params: ConceptParams, study: Study) -> Captioned:

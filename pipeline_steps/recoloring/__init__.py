@@ -1,1 +1,0 @@
-"""Ways to make images of other skin without a model."""

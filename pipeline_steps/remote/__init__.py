@@ -1,1 +1,0 @@
-"""Images edited by a service elsewhere."""
