@@ -14,9 +14,9 @@ import argparse
 import sys
 from typing import Any
 
+from pipeline_steps.configuration.cells import Cells
 from pipeline_steps.configuration.check import CELLS_FILE, absent_data, cells_text, check, checked_cells
 from pipeline_steps.configuration.edits import Edit, completed, hand_edits, held_params, lost_by, save
-from pipeline_steps.configuration.grid import Cells
 from pipeline_steps.configuration.overlay import MISSING, changes
 from pipeline_steps.configuration.profiles import made, names, profile_in_use, sentence
 from pipeline_steps.configuration.prune import clear, prune

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 
+from pipeline_steps.configuration.cells import NOT_DEFINED, Cells
 from pipeline_steps.configuration.fits import LOOKS
-from pipeline_steps.configuration.grid import NOT_DEFINED, Cells, partly_expanded
+from pipeline_steps.configuration.grid import partly_expanded
 from pipeline_steps.configuration.sections import section_mistakes
 from pipeline_steps.stage.mistakes import listed
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_yaml

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline_steps.checkpoints.locations import commit_of, locate
 from pipeline_steps.configuration import vocabulary
-from pipeline_steps.configuration.grid import NO_MODEL, Cells
+from pipeline_steps.configuration.cells import NO_MODEL, Cells
 from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, targets
 from pipeline_steps.records.skin_types import GROUPS
@@ -139,7 +139,8 @@ def _learned(params: dict[str, Any], cells: Cells) -> Iterator[str]:
                     )
     for name in sorted(reached["augmenters"]):
         entry = params["augmenters"][name]
-        task, adapter = MODES[entry["mode"]].adapter_task, entry.get("adapter")
+        mode, adapter = MODES.get(entry["mode"]), entry.get("adapter")
+        task = mode and mode.adapter_task
         if task and (adapter is None or params["adapters"][adapter]["task"] != task):
             yield f"augmenters.{name}.adapter is {spelled(adapter)}, and mode {entry['mode']} needs one of task {task}"
 

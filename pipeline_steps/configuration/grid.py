@@ -5,37 +5,32 @@ once for every augmenter; so the grid becomes readable keys, each with exactly t
 no tokens, adapter, captions or base model names ``models/none``.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline_steps.captions.backends.backend import Backend
 from pipeline_steps.captions.backends.table import BACKENDS
-from pipeline_steps.checkpoints.locations import HubModel, locate, pretrained_id, watched
+from pipeline_steps.configuration.cells import (
+    NO_MODEL,
+    STAGES,
+    Cells,
+    base_weights,
+    entry_of,
+    pretrained_weights,
+    watched_model,
+)
+from pipeline_steps.generation.modes.mode import Mode
 from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.parameters.grid import Block
 from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.inversions import check_inversion
-from pipeline_steps.parameters.scenarios import Scenario
+from pipeline_steps.parameters.scenarios import NamedScenario
 from pipeline_steps.stage.mistakes import did_you_mean, in_words
 from pipeline_steps.stage.params import ParamsError
 from pipeline_steps.stage.wiring import NOTHING, SYNTHETIC
-
-NOT_DEFINED = "which is not defined"
-NO_MODEL = "none"  # in base_models: what an augmenter without a model depends on
-STAGES = (
-    "pin_model",
-    "caption",
-    "invert_tokens",
-    "finetune",
-    "generate",
-    "screen",
-    "train_classifier",
-    "train_segmenter",
-    "score_masks",
-)
-Cells = dict[str, dict[str, dict[str, Any]]]
 
 
 def expand(params: dict[str, Any]) -> Cells:
@@ -98,51 +93,52 @@ def _noting(wrong: dict[str, None]) -> Iterator[None]:
 
 
 def _require(split: dict[str, Any], block: str, scenario: str, draw: int) -> None:
-    scenarios = [Scenario.model_validate(s).name for s in split["scenarios"]]
+    scenarios = list(_scenario_names(split["scenarios"]))
     for key, value, made in (("scenarios", scenario, scenarios), ("draws", draw, split["draws"])):
         if value not in made:
             meant = did_you_mean(value, made) or f"; there is {', '.join(map(str, made))}"
             raise ParamsError(f"grid.{block}.{key} names {value!r}, which split.{key} does not make{meant}")
 
 
-def _entry(params: dict[str, Any], section: str, name: str, by: str) -> dict[str, Any]:
-    """``section.name``, which the parameter ``by`` names."""
-    known = params[section]
-    if name not in known:
-        meant = did_you_mean(name, known) or f"; there is {', '.join(known)}"
-        raise ParamsError(f"{by} names {section}.{name}, {NOT_DEFINED}{meant}")
-    entry: dict[str, Any] = known[name]
-    return entry
+def _scenario_names(scenarios: Iterable[Any]) -> Iterator[str]:
+    for scenario in scenarios:
+        with suppress(ValidationError):  # it is named as a mistake of its section
+            yield NamedScenario.model_validate(scenario).name
 
 
 def _add_augmenter(cells: Cells, params: dict[str, Any], named: tuple[str, str], split: str) -> None:
     by, augmenter = named
     own = f"augmenters.{augmenter}"
     without = {"base": NO_MODEL, "captioner": None, "inversion": None, "adapter": None}
-    a = without | _entry(params, "augmenters", augmenter, by)
+    a = without | entry_of(params, "augmenters", augmenter, by)
     if a["inversion"] is not None:
         _check_tokens(params, a["base"], own)
     cells["generate"][f"{augmenter}-{split}"] = {
         "augmenter": augmenter,
         "split": split,
         "base": a["base"],
-        "gpus": int(MODES[a["mode"]].uses_device),
-        "weights": _location(cells, params, a["base"], own),
+        "gpus": _gpus(MODES, a["mode"]),
+        "weights": base_weights(cells, params, a["base"], own),
         "captions": _add_captions(cells, params, a["captioner"], own),
         "tokens": _add_tokens(cells, params, a["inversion"], split, own),
         "adapter": _add_adapter(cells, params, a["adapter"], split, own),
     }
 
 
+def _gpus(rows: Mapping[str, Mode | Backend], name: str) -> int:
+    """How many GPUs a mode or backend uses; one that is unknown is named as a mistake of its section."""
+    return int(name in rows and rows[name].uses_device)
+
+
 def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None, by: str) -> str:
     if captioner is None:
         return NOTHING
-    entry = _entry(params, "captioners", captioner, f"{by}.captioner")
+    entry = entry_of(params, "captioners", captioner, f"{by}.captioner")
     cells["caption"][captioner] = {
         "captioner": captioner,
-        "gpus": int(BACKENDS[entry["backend"]].uses_device),
-        "tokenizer": _watched(cells, entry.get("tokenizer", {}), f"captioners.{captioner}.tokenizer"),
-        "weights": _watched(cells, entry, f"captioners.{captioner}"),
+        "gpus": _gpus(BACKENDS, entry["backend"]),
+        "tokenizer": watched_model(cells, entry.get("tokenizer", {}), f"captioners.{captioner}.tokenizer"),
+        "weights": watched_model(cells, entry, f"captioners.{captioner}"),
     }
     return f"data/captions/{captioner}"
 
@@ -150,7 +146,7 @@ def _add_captions(cells: Cells, params: dict[str, Any], captioner: str | None, b
 def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, split: str, by: str) -> str:
     if inversion is None:
         return NOTHING
-    i = _entry(params, "inversions", inversion, f"{by}.inversion")
+    i = entry_of(params, "inversions", inversion, f"{by}.inversion")
     own = f"inversions.{inversion}"
     _check_tokens(params, i["base"], own)
     key = f"{inversion}-{split}"
@@ -158,7 +154,7 @@ def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, spl
         "inversion": inversion,
         "split": split,
         "base": i["base"],
-        "weights": _location(cells, params, i["base"], own),
+        "weights": base_weights(cells, params, i["base"], own),
     }
     return f"models/tokens/{key}"
 
@@ -166,7 +162,7 @@ def _add_tokens(cells: Cells, params: dict[str, Any], inversion: str | None, spl
 def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, split: str, by: str) -> str:
     if adapter is None:
         return NOTHING
-    a = _entry(params, "adapters", adapter, f"{by}.adapter")
+    a = entry_of(params, "adapters", adapter, f"{by}.adapter")
     own = f"adapters.{adapter}"
     if a["inversion"] is not None:
         _check_tokens(params, a["base"], own)
@@ -175,7 +171,7 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
         "adapter": adapter,
         "split": split,
         "base": a["base"],
-        "weights": _location(cells, params, a["base"], own),
+        "weights": base_weights(cells, params, a["base"], own),
         "captions": _add_captions(cells, params, a["captioner"], own),
         "tokens": _add_tokens(cells, params, a["inversion"], split, own),
     }
@@ -184,34 +180,7 @@ def _add_adapter(cells: Cells, params: dict[str, Any], adapter: str | None, spli
 
 def _check_tokens(params: dict[str, Any], base: str, entry: str) -> None:
     if base != NO_MODEL:
-        check_inversion(_entry(params, "base_models", base, f"{entry}.base")["family"], entry)
-
-
-def _location(cells: Cells, params: dict[str, Any], base: str, by: str) -> str:
-    if base == NO_MODEL:
-        return NOTHING
-    return _watched(cells, _entry(params, "base_models", base, f"{by}.base"), f"base_models.{base}")
-
-
-def _watched(cells: Cells, entry: dict[str, Any], own: str) -> str:
-    """What DVC watches of a model: its folder, or the pin of its hub id, which a cell of its own makes.
-
-    A hub id with a commit is pinned by that parameter; what has no location needs no model.
-    """
-    if "location" not in entry:
-        return NOTHING
-    try:
-        place = locate(str(entry["location"]), entry.get("revision"))
-    except ParamsError as error:
-        raise ParamsError(f"{own}.location: {error}") from None
-    if isinstance(place, HubModel) and not place.is_exact:
-        cells["pin_model"][place.key] = {"model": place.id, "revision": place.revision}
-    return watched(str(entry["location"]), entry.get("revision")) or NOTHING
-
-
-def _pretrained(cells: Cells, params: dict[str, Any], architecture: str) -> str:
-    hub_id = pretrained_id(architecture) if params["classifier"]["pretrained"] else None
-    return _watched(cells, {"location": hub_id}, "classifier.pretrained") if hub_id else NOTHING
+        check_inversion(entry_of(params, "base_models", base, f"{entry}.base")["family"], entry)
 
 
 def _add_classifiers(cells: Cells, params: dict[str, Any], named: tuple[str, Block], split: str) -> None:
@@ -220,7 +189,7 @@ def _add_classifiers(cells: Cells, params: dict[str, Any], named: tuple[str, Blo
         for arm, augmenter in _arms(params, named, "arms"):
             key = "-".join(p for p in (arm, augmenter, architecture, split) if p)
             cell = {"arm": arm, "architecture": architecture, "split": split, "augmenter": augmenter}
-            cell["weights"] = _pretrained(cells, params, architecture)
+            cell["weights"] = pretrained_weights(cells, params, architecture)
             cells["train_classifier"][key] = cell | _images_of(augmenter, split)
 
 
@@ -240,7 +209,7 @@ def _arms(params: dict[str, Any], named: tuple[str, Block], key: str) -> list[tu
     """Each arm of a block's list with the augmenters that it needs one by one, or with ``""``."""
     name, block = named
     arms: tuple[str, ...] = getattr(block, key)
-    needs = {arm: _entry(params, "arms", arm, f"grid.{name}.{key}")["images"] in SYNTHETIC for arm in arms}
+    needs = {arm: entry_of(params, "arms", arm, f"grid.{name}.{key}")["images"] in SYNTHETIC for arm in arms}
     return [(arm, augmenter) for arm in arms for augmenter in (block.made_by if needs[arm] else ("",))]
 
 

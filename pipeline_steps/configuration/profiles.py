@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline_steps.configuration.cells import Cells
 from pipeline_steps.configuration.check import checked_cells
 from pipeline_steps.configuration.comments import notes, written
-from pipeline_steps.configuration.grid import Cells
 from pipeline_steps.configuration.inherit import Expanded, expanded
 from pipeline_steps.configuration.overlay import ANYTHING, Variable, from_environment, merged, resolved
 from pipeline_steps.configuration.reach import names_reached, only

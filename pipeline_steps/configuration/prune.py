@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline_steps.configuration.grid import Cells
+from pipeline_steps.configuration.cells import Cells
 from pipeline_steps.stage.outputs import atomic_file
 
 LOCK = Path("dvc.lock")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_steps.configuration.grid import Cells
+from pipeline_steps.configuration.cells import Cells
 from pipeline_steps.configuration.sections import NAMED, TAGGED
 
 Names = dict[str, set[str]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline_steps.captions.backends import table as captioners
-from pipeline_steps.configuration.grid import NO_MODEL
+from pipeline_steps.configuration.cells import NO_MODEL
 from pipeline_steps.configuration.population import PopulationParams
 from pipeline_steps.generation.modes import table as augmenters
 from pipeline_steps.parameters.adapters import AdapterParams

@@ -2,7 +2,7 @@
 
 from pydantic import NonNegativeInt
 
-from pipeline_steps.parameters.scenarios import Scenario
+from pipeline_steps.parameters.scenarios import NamedScenario
 from pipeline_steps.stage.params import Params
 
 
@@ -18,7 +18,7 @@ class Block(Params):
     made by each augmenter's base model, which has learned nothing, under the augmenter's settings.
     """
 
-    scenarios: tuple[Scenario, ...]
+    scenarios: tuple[NamedScenario, ...]
     draws: tuple[NonNegativeInt, ...]
     augmenters: tuple[str, ...]
     architectures: tuple[str, ...]

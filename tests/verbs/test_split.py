@@ -34,7 +34,6 @@ PARAMS = SplitParams(
 )
 
 
-
 def split(table, scenario, draw, params):
     return split_stage.split(table, Scenario.model_validate(scenario), draw, params)
 
