@@ -24,9 +24,9 @@ from photographs import (
 )
 from PIL import Image, ImageCms
 
+from pipeline_steps.generation import remote
 from pipeline_steps.items.replies import Replies, ReplyKey
 from pipeline_steps.pixels.color import individual_typology_angle, lab_from_srgb
-from pipeline_steps.generation import remote
 
 
 @pytest.mark.parametrize("name", SPACES)
