@@ -11,6 +11,7 @@ from pipeline_steps.configuration import vocabulary
 from pipeline_steps.configuration.cells import NO_MODEL, Cells
 from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, targets
+from pipeline_steps.records.skin_scales import FITZPATRICK6, ITA, ITA_TYPE, MILK6, MONK10, why_unsound
 from pipeline_steps.records.skin_types import GROUPS
 from pipeline_steps.stage.mistakes import did_you_mean, none_of, spelled
 
@@ -221,9 +222,28 @@ def _unknown(place: str, named: Iterable[Any], levels: list[str], groups: Sequen
         yield f"{place} names {', '.join(unknown)}, and population.levels has {', '.join(levels)}"
 
 
+def _scales(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
+    """A study's scale is the one that its images' skin is told on, where parameters say that one."""
+    column, ingest = params["population"]["column"], params["ingest"]
+    place, source = f"ingest.sources.{ingest['adapter']}", ingest["sources"][ingest["adapter"]]
+    told = source["skin_scale"] if source.get("skin_type") and "skin_scale" in source else ""
+    own = SKIN_TYPE if told.startswith("fitzpatrick") else told
+    if told and column in {SKIN_TYPE, MONK10, MILK6} - {own, *source["attributes"]}:
+        scale, wanted = (FITZPATRICK6 if c == SKIN_TYPE else c for c in (own, column))
+        yield (
+            f"population.column is {column}, and {place}.skin_scale is {told}: {why_unsound(scale, wanted)}. Set "
+            f"population.column to {own}, or {place}.skin_type and skin_scale to a column on that scale"
+        )
+    if column in {ITA, ITA_TYPE} and ingest["without_images"] and told != ITA:
+        yield (
+            f"population.column is {column}, which audit measures on images, and ingest.without_images is true: set it "
+            f"to false, or {place}.skin_scale to {ITA} where a column tells the angles"
+        )
+
+
 def _keys(levels: Sequence[str]) -> str:
     return f"the key{'s' if len(levels) > 1 else ''} {', '.join(levels)}"
 
 
 # Each gives a line for whatever can be told to go wrong in a later stage.
-LOOKS = (_sizes, _names, _input_sizes, _words, _schedulers, _learned, _classes, _pairs, _levels, _homes)
+LOOKS = (_sizes, _names, _input_sizes, _words, _schedulers, _learned, _classes, _pairs, _levels, _scales, _homes)

@@ -10,6 +10,7 @@ from conftest import copy_tree, repro, run
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from pipeline_steps.configuration.fits import _scales
 from pipeline_steps.configuration.overlay import merged
 from pipeline_steps.configuration.population import PopulationParams
 from pipeline_steps.parameters.population import Groups
@@ -83,6 +84,30 @@ def test_levels_are_compared_whatever_their_case_and_written_as_numbers_or_words
 def test_what_is_no_population_is_refused(wrong, said):
     with pytest.raises(ValidationError, match=said):
         PopulationParams.model_validate({**SITE, "words": {}, **wrong})
+
+
+FOLDER = {"skin_type": "skin", "skin_scale": "monk10", "attributes": []}
+
+
+@pytest.mark.parametrize(
+    ("column", "source", "without_images", "said"),
+    [
+        ("fitzpatrick_scale", {}, False, "skin_scale is monk10: Fitzpatrick's scale .*Set population.column to monk10"),
+        ("monk10", {"skin_scale": "fitzpatrick_from_0"}, False, "Set population.column to fitzpatrick_scale"),
+        ("milk6", {}, False, "the two describe different things"),
+        ("ita_type", {}, True, "without_images is true"),
+        ("monk10", {}, False, None),
+        ("fitzpatrick_scale", {"skin_type": ""}, False, None),
+        ("milk6", {"attributes": ["milk6"]}, False, None),
+        ("ita", {"skin_scale": "ita"}, True, None),
+        ("ita_type", {}, False, None),
+        ("sex", {}, True, None),
+    ],
+)
+def test_a_scale_that_the_table_is_not_on_is_refused_before_anything_is_read(column, source, without_images, said):
+    ingest = {"adapter": "folder", "without_images": without_images, "sources": {"folder": FOLDER | source}}
+    lines = [*_scales({"population": {"column": column}, "ingest": ingest}, {})]
+    assert [bool(re.search(said, line)) for line in lines] == [True] if said else lines == []
 
 
 def _at_toy_scale(clone, profile):
