@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline_steps.checkpoints.locations import HubModel, locate, pretrained_id, watched
+from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.parameters.grid import Block
-from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.stage.mistakes import did_you_mean, in_words
 from pipeline_steps.stage.params import ParamsError
