@@ -12,9 +12,9 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline_steps.datasets.table import Decoding, read_mapped
+from pipeline_steps.datasets.data_set import Decoding, Mapped
+from pipeline_steps.datasets.table import read_mapped
 from pipeline_steps.ingest import ingest
-from pipeline_steps.parameters.ingest import Mapped
 from pipeline_steps.stage.errors import DataError
 
 _CELLS = (

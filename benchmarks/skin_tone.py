@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline_steps.datasets import pad_ufes_20
+from pipeline_steps.datasets.data_set import Decoding
+from pipeline_steps.datasets.pad_ufes_20 import PAD_UFES_20, PadUfes20
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
-from pipeline_steps.datasets.table import Decoding
 from pipeline_steps.features.tone_agreement import Agreement, Sides, agreement
 from pipeline_steps.pixels.ita import border_ita, skin_itas, skin_pixels, types_from_itas
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
@@ -55,7 +55,9 @@ def phantoms(each: int = 20) -> Known:
 
 def photographs() -> Known:
     """PAD-UFES-20's photographs of known type, as the adapter reads them."""
-    source = pad_ufes_20.read(DATA / "pad_ufes_20", Decoding(SIZE, "center_crop", 10**8))
+    source = PAD_UFES_20.read(
+        PadUfes20(folder=DATA / "pad_ufes_20", attributes=()), Decoding(SIZE, "center_crop", 10**8)
+    )
     rows = source.table[source.table["fitzpatrick_scale"].notna()]
     loaded = [source.load(i) for i in rows.index]
     none = np.zeros((SIZE, SIZE), bool)

@@ -5,7 +5,7 @@ Missing images stay rows, so that selection works on metadata alone; unusable on
 Both are counted by skin type; notes (colours that were converted, a profile or EXIF that can't be used) are counted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20, phantom_table1
+from pipeline_steps.datasets.catalogue import DATA_SETS
+from pipeline_steps.datasets.data_set import KINDS, Decoding
+from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.datasets.source import OF_MASK, Loaded, Source
-from pipeline_steps.datasets.table import Decoding, read_mapped
-from pipeline_steps.parameters.ingest import KINDS, IngestParams, Sources
 from pipeline_steps.pixels.images import MACHINES, digest
 from pipeline_steps.pixels.mask_extent import INVERTED
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
@@ -32,32 +32,19 @@ from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.unchanged import listing, refuse_changed_files
 from pipeline_steps.stage.wiring import MAKER
 
-ADAPTERS: dict[str, Callable[[Sources, Decoding], Source]] = {
-    "phantom": lambda s, d: phantom_table1.read(**s.phantom.model_dump(), size=d.size),
-    "fitzpatrick17k": lambda s, d: fitzpatrick17k.read(**s.fitzpatrick17k.model_dump(), decoding=d),
-    "pad_ufes_20": lambda s, d: pad_ufes_20.read(s.pad_ufes_20.folder, d),
-    "folder": lambda s, d: read_mapped(s.folder, d),
-}
-
 
 def read_source(params: IngestParams) -> Source:
-    """Call the adapter that the parameters name, and look whether the files that its table names are there.
+    """Read the tables of the data set that the parameters name, and look whether the files that they name are there.
 
     Raises:
         DataError: its table is not there or none, or none of the images, or of the masks, is where it should be.
     """
     decoding = Decoding(params.image_size, params.resize, params.max_pixels)
-    source = ADAPTERS[params.adapter](params.sources, decoding)
+    source = DATA_SETS[params.adapter].read(params.source, decoding)
     if params.without_images:
         return replace(source, load=_no_image)
     if source.lacking:
         raise DataError(f"{source.lacking}; or set ingest.without_images to true to read the table alone")
-    folder = params.sources.folder
-    if params.adapter == "folder" and folder.mask and not source.report["masks_found"]:
-        raise DataError(
-            f"no image has a mask: {folder.masks} holds no file as ingest.sources.folder.mask, {folder.mask!r}, says; "
-            'mend one of them, or set mask to ""'
-        )
     return source
 
 

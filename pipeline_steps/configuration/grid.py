@@ -22,10 +22,10 @@ from pipeline_steps.configuration.cells import (
     pretrained_weights,
     watched_model,
 )
+from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.generation.modes.mode import Mode
 from pipeline_steps.generation.modes.table import MODES
 from pipeline_steps.parameters.grid import Block
-from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.scenarios import NamedScenario
 from pipeline_steps.stage.mistakes import did_you_mean, in_words

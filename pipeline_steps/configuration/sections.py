@@ -6,6 +6,7 @@ from typing import Any
 from pipeline_steps.captions.backends import table as captioners
 from pipeline_steps.configuration.cells import NO_MODEL
 from pipeline_steps.configuration.population import PopulationParams
+from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.generation.modes import table as augmenters
 from pipeline_steps.parameters.adapters import AdapterParams
 from pipeline_steps.parameters.arms import ArmParams
@@ -16,7 +17,6 @@ from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.parameters.features import FeatureParams
 from pipeline_steps.parameters.fid import FidParams
 from pipeline_steps.parameters.grid import Block
-from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.inversions import InversionParams
 from pipeline_steps.parameters.report import ReportParams
 from pipeline_steps.parameters.screen import ScreenParams

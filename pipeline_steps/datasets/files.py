@@ -6,14 +6,13 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
-from pipeline_steps.parameters.ingest import Mapped
+from pipeline_steps.datasets.data_set import Mapped
 from pipeline_steps.records.slugs import slug
+from pipeline_steps.stage.errors import DataError
 
 _ENDING = re.compile(r"\.(png|jpe?g|webp|tiff?|bmp|gif|heic|avif|jp2)$", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w.\-]{1,128}")
@@ -37,7 +36,7 @@ def stem(image_id: str) -> str:
     return _ENDING.sub("", image_id)
 
 
-def image_ids(ids: "pd.Series[str]") -> list[str]:
+def image_ids(ids: Iterable[str]) -> list[str]:
     """Ids of letters, digits, dots, dashes and underscores: as they are, without a file's ending, if they are made so.
 
     Others (with blanks, folders, brackets) get what they have of these and the start of their SHA-256, so that no two
@@ -74,10 +73,60 @@ def look_up(folder: Path, wanted: Iterable[str], known: Iterable[Path] = ()) -> 
         found = plain if plain in there else composed.get(name) or folded.get(name.casefold())
         names.append(found)
         respelled += found not in {None, plain}
-    pictures = {name for name in there if Path(name).suffix.lower() in _PICTURES}
+    return Found(tuple(names), respelled, _without_row(folder, there, names, known))
+
+
+def look_anywhere(folder: Path, wanted: Iterable[str], known: Iterable[Path] = ()) -> Found:
+    """Where the ``wanted`` pictures lie in ``folder`` or any folder in it: by name in any case, else with any ending.
+
+    Several files of one name are one picture where their bytes are equal: the first counts.
+
+    Raises:
+        DataError: files of one name differ.
+    """
+    there = sorted(name for name in listing(folder) if is_picture(name))
+    by_name, by_stem = _grouped(there, _last), _grouped(there, lambda name: stem(_last(name)))
+    names, respelled = list[str | None](), 0
+    for raw in wanted:
+        name = _last(raw)
+        found = (by_name.get(name) or by_stem.get(stem(name)) or []) if name else []
+        names.append(_one_of(folder, found) if found else None)
+        respelled += bool(found) and _composed(Path(found[0]).name) != _composed(Path(raw).name)
+    copies = {copy for name in names if name for copy in by_name[_last(name)]}
+    return Found(tuple(names), respelled, _without_row(folder, set(there), copies, known))
+
+
+def _one_of(folder: Path, found: list[str]) -> str:
+    first, *others = found
+    if others:
+        content = (folder / first).read_bytes()
+        if other := next((name for name in others if (folder / name).read_bytes() != content), None):
+            raise DataError(f"{folder} holds two files for one image, and they differ: {first} and {other}; keep one")
+    return first
+
+
+def _grouped(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), []).append(name)
+    return groups
+
+
+def _last(name: str) -> str:
+    """The last part of a path, whatever its case and its form of Unicode."""
+    return _composed(name.replace("\\", "/").rpartition("/")[2]).casefold()
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file has the ending of a picture."""
+    return Path(name).suffix.lower() in _PICTURES
+
+
+def _without_row(folder: Path, there: set[str], found: Iterable[str | None], known: Iterable[Path]) -> int:
+    """How many pictures that are ``there`` no row names, but for the ``known`` ones."""
     elsewhere = {path.resolve() for path in known}
-    without = [name for name in pictures - set(names) if not elsewhere or (folder / name).resolve() not in elsewhere]
-    return Found(tuple(names), respelled, len(without))
+    rest = {name for name in there if is_picture(name)} - set(found)
+    return sum(not elsewhere or (folder / name).resolve() not in elsewhere for name in rest)
 
 
 def listing(folder: Path) -> set[str]:
@@ -106,8 +155,8 @@ def nothing_found(m: Mapped, wanted: list[str]) -> str:
     if not m.images.is_dir():
         return f"{fact}: there is no such folder; set images under ingest.sources in params.yaml"
     there = sorted(listing(m.images))
-    if not there:
-        return f"{fact}: it is empty; put the images there, or set images under ingest.sources in params.yaml"
+    if not any(map(is_picture, there)):
+        return f"{fact}{_no_pictures(there)}"
     by_end = {Path(name).name.casefold(): name for name in there}
     by_stem = {Path(name).stem.casefold(): name for name in there}
     last = Path(wanted[0].replace("\\", "/")).name.casefold()
@@ -121,6 +170,14 @@ def nothing_found(m: Mapped, wanted: list[str]) -> str:
     return (
         f"{fact}; it holds {len(there)} files such as {near[0]!r}: set images or the pattern file under ingest.sources"
     )
+
+
+def _no_pictures(there: list[str]) -> str:
+    """What a folder holds in place of pictures, and what to do."""
+    if archives := [name for name in there if name.lower().endswith(".zip")]:
+        return f", but {', '.join(archives[:3])} is: unpack what was downloaded, in place"
+    state = f"it holds {len(there)} files, and no picture" if there else "it is empty"
+    return f": {state}; put the images there, or set images under ingest.sources in params.yaml"
 
 
 def _without_ending(m: Mapped) -> str:

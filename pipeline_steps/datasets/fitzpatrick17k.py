@@ -1,72 +1,67 @@
 """Fitzpatrick17k (Groh et al. 2021): 16,577 rows, many dead links, image files named by their MD5.
 
-Local folder first; the download resumes, checks each file against its MD5 and reports what is gone.
-CC BY-NC-SA 3.0. Two crowds told skin types: ``fitzpatrick_scale`` is that of Wang et al. 2024's
-Table 1, ``fitzpatrick_centaur`` often disagrees.
+Two crowds told skin types: ``fitzpatrick_scale`` is that of Wang et al. 2024's Table 1, ``fitzpatrick_centaur`` often
+disagrees; one of them counts, the other is kept in ``other_skin``.
+There are no ids of patients or lesions: near-duplicates alone are kept together. Images by their MD5 lie in one folder,
+as ``pipeline_steps.download`` and the authors' archive have them.
 """
 
-import hashlib
-import json
-import logging
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Literal
 
-import httpx
-import pandas as pd
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-from pipeline_steps.datasets.source import Loaded, Source
-from pipeline_steps.datasets.table import Decoding, read_mapped
-from pipeline_steps.parameters.ingest import Fitzpatrick17kSkin as SkinType
-from pipeline_steps.parameters.ingest import Mapped
+from pipeline_steps.datasets.data_set import DataSet, Mapped, Published, Row, WithAttributes, photographs
+from pipeline_steps.datasets.downloads import table_rows
+from pipeline_steps.records.licences import Licence
 from pipeline_steps.records.skin_scales import SkinColumn
-from pipeline_steps.records.text_tables import read_text_table, require_columns
 from pipeline_steps.records.unknown import is_unknown
-from pipeline_steps.stage.errors import BadImageError, DataError
-from pipeline_steps.stage.outputs import atomic_file
-from pipeline_steps.stage.progress import Track
+from pipeline_steps.stage.errors import DataError
 
-log = logging.getLogger(__name__)
-_TRANSIENT = (httpx.TimeoutException, httpx.NetworkError)
+# The atlases that the images come from allow links alone.
+LICENCE = Licence("CC-BY-NC-SA-3.0", "no", "Groh et al. 2021, Fitzpatrick17k; DermaAmin and Atlas Dermatologico")
+_RATERS = ("fitzpatrick_scale", "fitzpatrick_centaur")
+_SKIP = "Do not consider this image"
 
 
-def read(
-    csv: Path, images: Path, skincon: Path | None, check_md5: bool, skin_type: SkinType, *, decoding: Decoding
-) -> Source:
-    """Read the annotation table; ``skincon`` adds its 48 concepts as attributes.
+class Fitzpatrick17k(WithAttributes):
+    """``ingest.sources.fitzpatrick17k``. ``skincon``: SkinCon's table, whose 48 concepts become attributes."""
 
-    ``skin_type``: which of its two columns counts; the other one, where the table has it, is kept in ``other_skin``.
+    csv: Path
+    images: Path
+    skincon: Path | None
+    check_md5: bool
+    skin_type: Literal["fitzpatrick_scale", "fitzpatrick_centaur"]
+
+
+def published(p: Fitzpatrick17k) -> Published:
+    """The rows of the annotation table.
 
     Raises:
-        DataError: as ``read_mapped``.
+        DataError: it, or SkinCon's table, is not what it should be.
     """
-    rows = read_text_table(csv)
-    raters = [SkinColumn(name, "fitzpatrick", "crowd") for name in get_args(SkinType) if name in rows.columns]
-    source = read_mapped(_mapped(csv, images, skin_type), decoding, other_skin=raters)
-    require_columns(csv, ["url"], rows.columns)
-    missing_url = int(rows["url"].map(is_unknown).sum())
-    table, report = source.table, {**source.report, "url_missing": missing_url}
-    if skincon:
-        table, concepts = _with_concepts(table, skincon)
-        report |= concepts
-
-    def load(position: int) -> Loaded:
-        path = images / table["file"].iloc[position]
-        if check_md5 and path.is_file() and _md5(path) != table["image_id"].iloc[position]:
-            raise BadImageError("bytes differ from the MD5 in the table")
-        return source.load(position)
-
-    return replace(source, table=table, load=load, report=report)
+    found = list(table_rows(p.csv, ["md5hash", "label", p.skin_type, "url"]))
+    concepts, unusable = _concepts(p.skincon) if p.skincon else ({}, 0)
+    md5 = [cells["md5hash"] if p.check_md5 else "" for _, cells in found]
+    rows = [
+        Row(cells, place, LICENCE, concepts.get(cells["md5hash"], {}), md5=digest)
+        for (place, cells), digest in zip(found, md5, strict=True)
+    ]
+    counts = {"url_missing": sum(is_unknown(cells["url"]) for _, cells in found)}
+    if p.skincon:
+        joined = len({cells["md5hash"] for _, cells in found} & {*concepts})
+        counts |= {"concepts_joined": joined, "concepts_unusable": unusable}
+    where = mapped(p.csv, p.images, p.skin_type, p.attributes).model_copy(update={"file": "{md5hash}.jpg"})
+    raters = [SkinColumn(name, "fitzpatrick", "crowd") for name in _RATERS if name in found[0][1]]
+    return Published(where, rows, counts=counts, other_skin=raters)
 
 
-def _mapped(csv: Path, images: Path, skin_type: SkinType) -> Mapped:
+def mapped(csv: Path, images: Path, skin_type: str, attributes: tuple[str, ...]) -> Mapped:
+    """Where a table of Fitzpatrick17k has its facts."""
     return Mapped(
         csv=csv,
         images=images,
         masks=images,
-        file="{md5hash}.jpg",
+        file="{file}",
         mask="",
         image_id="md5hash",
         condition="label",
@@ -75,65 +70,33 @@ def _mapped(csv: Path, images: Path, skin_type: SkinType) -> Mapped:
         skin_assigner="crowd",
         patient_id="",
         lesion_id="",
-        attributes=(),
+        attributes=attributes,
     )
 
 
-def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dict[str, int]:
-    """Fetch what the folder lacks of ``labels`` (all where empty); counts of present, fetched, gone, wrong.
-
-    Files appear only when their MD5 fits, so an interrupted run goes on where it stopped.
-    """
-    table = read_text_table(csv)
-    require_columns(csv, ["md5hash", "url", "label"], table.columns)
-    wanted = table[table["label"].isin(labels)] if labels else table
-    todo = [(r.md5hash, r.url) for r in wanted.itertuples() if not (images / f"{r.md5hash}.jpg").exists()]
-    with httpx.Client(timeout=30, follow_redirects=True) as client, ThreadPoolExecutor(workers) as pool:
-        outcomes = list(Track(pool.map(lambda job: _fetch(client, images, *job), todo), "download", len(todo)))
-    counts = {kind: outcomes.count(kind) for kind in ("fetched", "gone", "wrong", "no url")}
-    return {"present": len(wanted) - len(todo), **counts}
+def _concepts(skincon: Path) -> tuple[dict[str, dict[str, str]], int]:
+    """The concepts that each image shows, by MD5, and how many images SkinCon's annotators could not use."""
+    concepts: dict[str, dict[str, str]] = {}
+    unusable = 0
+    for names, row in _skincon_rows(skincon):
+        if row[_SKIP] in {"1", "1.0"}:
+            unusable += 1
+        else:
+            concepts[row["ImageID"].removesuffix(".jpg")] = {c: "yes" for c in names if row[c] in {"1", "1.0"}}
+    return concepts, unusable
 
 
-def _fetch(client: httpx.Client, images: Path, md5: str, url: str) -> str:
-    if not url.strip():
-        return "no url"
-    try:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(_TRANSIENT),
-            stop=stop_after_attempt(3),
-            wait=wait_random_exponential(max=10),
-            reraise=True,
-        ):
-            with attempt:
-                response = client.get(url)
-    except httpx.HTTPError as error:
-        log.info("%s: %s", url, error)
-        return "gone"
-    if response.status_code != httpx.codes.OK:
-        return "gone"
-    if hashlib.md5(response.content, usedforsecurity=False).hexdigest() != md5:
-        return "wrong"
-    with atomic_file(images / f"{md5}.jpg") as temporary:
-        temporary.write_bytes(response.content)
-    return "fetched"
+def _skincon_rows(skincon: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    for _, row in table_rows(skincon, []):
+        if "ImageID" not in row or _SKIP not in row:
+            raise DataError(f"{skincon} is not SkinCon's table: it lacks ImageID or {_SKIP!r}")
+        yield [c for c in row if c not in {"", "Unnamed: 0", "ImageID", _SKIP}], row
 
 
-def _with_concepts(table: pd.DataFrame, skincon: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    concepts = read_text_table(skincon)
-    skip = "Do not consider this image"
-    if "ImageID" not in concepts or skip not in concepts:
-        raise DataError(f"{skincon} is not SkinCon's table: it lacks ImageID or {skip!r}")
-    names = [c for c in concepts.columns if c not in {"", "Unnamed: 0", "ImageID", skip}]
-    by_id = {
-        row["ImageID"].removesuffix(".jpg"): {c: "yes" for c in names if row[c] in {"1", "1.0"}}
-        for row in concepts.to_dict("records")
-        if row[skip] not in {"1", "1.0"}
-    }
-    attributes = [json.dumps(by_id.get(i, {})) for i in table["image_id"]]
-    unusable = int((concepts[skip].isin({"1", "1.0"})).sum())
-    joined = sum(i in by_id for i in table["image_id"])
-    return table.assign(attributes=attributes), {"concepts_joined": joined, "concepts_unusable": unusable}
-
-
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+FITZPATRICK17K = DataSet(
+    "fitzpatrick17k",
+    Fitzpatrick17k,
+    lambda p: {"table": p.csv, "images": p.images, "annotations": p.skincon},
+    lambda p: {"table": p.csv, "annotations": p.skincon},
+    photographs(published),
+)

@@ -8,9 +8,11 @@ import pandas as pd
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
+from pipeline_steps.records.licences import Licence
 from pipeline_steps.records.skin_scales import FITZPATRICK6, RENDERED, SkinRecord, skin_columns
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 
+LICENCE = Licence("Apache-2.0", "yes", "equiderm")  # this project's own
 # Images by type I, II, V, VI (Wang et al. 2024, Table 1).
 TABLE_1 = {
     "basal cell carcinoma": (85, 156, 24, 7),
@@ -65,5 +67,6 @@ def _row(condition: str, skin_type: int, number: int, i: int, seed: int, role: s
         "patient_id": "",
         "lesion_id": "",
         "role": role,
+        **LICENCE._asdict(),
         "seed": (seed * len(CONDITIONS) + number) * 1_000_000 + offset + i,
     }

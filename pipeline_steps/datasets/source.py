@@ -35,6 +35,9 @@ COLUMNS = (
     "lesion_id",
     "role",
     "attributes",
+    "licence",
+    "redistribute",
+    "attribution",
 )
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 import pandera.pandas as pa
 
+from pipeline_steps.records.licences import REDISTRIBUTE
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED
 from pipeline_steps.records.skin_scales import FITZPATRICK3, FITZPATRICK6, ITA, MILK6, MONK10
 from pipeline_steps.stage.errors import DataError
@@ -27,6 +28,9 @@ SCHEMA = pa.DataFrameSchema(
         "role": pa.Column(str, pa.Check.isin(["study", "holdout"])),
         "is_synthetic": pa.Column(bool),
         "attributes": pa.Column(str),
+        "licence": pa.Column(str),
+        "redistribute": pa.Column(str, pa.Check.isin(REDISTRIBUTE)),
+        "attribution": pa.Column(str),
         "sha256": pa.Column(str),
         "row": pa.Column("int64"),
         "has_mask": pa.Column(bool),

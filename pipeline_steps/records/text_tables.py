@@ -8,10 +8,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline_steps.stage.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DELIMITERS = ",;\t|"
 _LOOKED_AT = 50  # rows, to find the delimiter
@@ -21,17 +23,21 @@ _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # of no width
 _CODES = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def read_text_table(path: Path) -> pd.DataFrame:
-    """The table of ``read_numbered``, without the numbers of its rows."""
-    return read_numbered(path)[0]
+def read_text_table(path: Path) -> "pd.DataFrame":
+    """The table of ``read_rows`` in columns, without the numbers of its rows."""
+    import pandas as pd  # late: who only names a table does without it
+
+    return pd.DataFrame([cells for _, cells in read_rows(path)], dtype=object).astype(str)
 
 
-def read_numbered(path: Path) -> tuple[pd.DataFrame, list[int]]:
-    """A delimited table with a header as text, blanks kept; cells and names without blanks around them.
+def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a delimited table with a header, each with its number and its cells by column.
+
+    Cells are text, blanks kept; cells and names come without blanks around them.
 
     The delimiter is found: comma, semicolon, tab or bar. UTF-8, or UTF-16 with its mark; any line ends. Empty rows, and
     what is empty beyond the header's last column, are left out. A column without a name is ``Unnamed: 0``;
-    names are in Unicode's composed form. With the number of each row as spreadsheets count them: the header is 1, blank
+    names are in Unicode's composed form. Rows are numbered as spreadsheets count them: the header is 1, blank
     rows count, and a cell of several lines is in one row.
 
     Raises:
@@ -58,8 +64,7 @@ def read_numbered(path: Path) -> tuple[pd.DataFrame, list[int]]:
         )
     if not body:
         raise DataError(f"{path} has a header and no rows")
-    table = pd.DataFrame([cells[: len(names)] for _, _, cells in body], columns=names, dtype=object).astype(str)
-    return table, [number for number, _, _ in body]
+    return [(number, dict(zip(names, cells, strict=False))) for number, _, cells in body]
 
 
 def require_columns(path: Path, wanted: Iterable[str], there: Iterable[str], place: str = "") -> None:

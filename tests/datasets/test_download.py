@@ -7,7 +7,7 @@ import typing
 
 import pytest
 
-from pipeline_steps.datasets.fitzpatrick17k import download
+from pipeline_steps.download import download
 
 BODIES = {f"/{n}.jpg": f"image {n}".encode() for n in range(4)}
 

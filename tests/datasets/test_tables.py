@@ -12,12 +12,14 @@ from PIL import Image
 
 from benchmarks import fuzz_tables
 from pipeline_steps.audit import missing_facts
-from pipeline_steps.datasets import fitzpatrick17k
+from pipeline_steps.datasets.data_set import KINDS, Decoding, Mapped
 from pipeline_steps.datasets.files import image_ids
-from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
+from pipeline_steps.datasets.fitzpatrick17k import FITZPATRICK17K, Fitzpatrick17k
+from pipeline_steps.datasets.params import IngestParams
+from pipeline_steps.datasets.table import read_mapped
+from pipeline_steps.download import download
 from pipeline_steps.generation.synthetic import read_metadata
 from pipeline_steps.ingest import _require_images, read_source
-from pipeline_steps.parameters.ingest import KINDS, IngestParams
 from pipeline_steps.records.manifest import UNLABELLED
 from pipeline_steps.records.skin_types import parse_skin_type
 from pipeline_steps.records.text_tables import read_text_table
@@ -200,7 +202,7 @@ def test_an_ending_that_the_table_has_already_is_told(tmp_path, pattern, instead
 
 def _params(mapped):
     ingest = read_yaml(ROOT / "params.yaml")["ingest"] | {"adapter": "folder"}
-    ingest["sources"] = ingest["sources"] | {"folder": mapped.model_dump(mode="json")}
+    ingest["sources"] = ingest["sources"] | {"folder": ingest["sources"]["folder"] | mapped.model_dump(mode="json")}
     return IngestParams.model_validate(ingest)
 
 
@@ -345,10 +347,9 @@ def test_an_error_names_the_row_that_a_spreadsheet_shows(tmp_path, row, said):
 def test_tables_of_fitzpatrick17k_without_a_column_are_refused(tmp_path):
     """Wrong tables ended in a KeyError."""
     table = _set(tmp_path, "md5hash,label,fitzpatrick_scale\na,x,1\n") / "t.csv"
-    for call in (
-        lambda: fitzpatrick17k.read(table, tmp_path, None, check_md5=False, skin_type="fitzpatrick_scale", decoding=D),
-        lambda: fitzpatrick17k.download(table, tmp_path, set()),
-    ):
+    settings = {"skincon": None, "check_md5": False, "skin_type": "fitzpatrick_scale", "attributes": ()}
+    params = Fitzpatrick17k(csv=table, images=tmp_path, **settings)
+    for call in (lambda: FITZPATRICK17K.read(params, D), lambda: download(table, tmp_path, set())):
         with pytest.raises(DataError, match="no column 'url'; it has md5hash, label"):
             call()
 

@@ -11,9 +11,9 @@ from PIL import Image
 from scipy.stats import beta
 
 from pipeline_steps import screen
-from pipeline_steps.datasets import pad_ufes_20
+from pipeline_steps.datasets.data_set import Decoding
+from pipeline_steps.datasets.pad_ufes_20 import PAD_UFES_20, PadUfes20
 from pipeline_steps.datasets.phantom.render import render_condition
-from pipeline_steps.datasets.table import Decoding
 from pipeline_steps.features.skin_tone import ToneRule, check_tones, measure, measured_where
 from pipeline_steps.features.tone_agreement import Sides, agreement
 from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE
@@ -177,7 +177,9 @@ def _run_stage(folder, shown, monkeypatch):
 
 def test_on_the_photographs_at_hand_nothing_would_be_rejected(real_data):
     """The measure does not know their types (docs/skin_tone.md), so it must not reject by them."""
-    source = pad_ufes_20.read(real_data / "pad_ufes_20", Decoding(128, "center_crop", 10**8))
+    source = PAD_UFES_20.read(
+        PadUfes20(folder=real_data / "pad_ufes_20", attributes=()), Decoding(128, "center_crop", 10**8)
+    )
     rows = source.table[source.table["fitzpatrick_scale"].isin([1, 2, 3, 4])].groupby("fitzpatrick_scale").head(15)
     loaded = [source.load(i) for i in rows.index]
     types = rows["fitzpatrick_scale"].to_numpy(np.int64)

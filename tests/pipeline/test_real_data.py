@@ -7,14 +7,20 @@ import pytest
 from conftest import ROOT, copy_tree, repro, run
 
 from pipeline_steps import audit
-from pipeline_steps.datasets import fitzpatrick17k, pad_ufes_20
+from pipeline_steps.datasets.data_set import Decoding
+from pipeline_steps.datasets.fitzpatrick17k import FITZPATRICK17K, Fitzpatrick17k
+from pipeline_steps.datasets.pad_ufes_20 import PAD_UFES_20, PadUfes20
 from pipeline_steps.datasets.phantom_table1 import TABLE_1
-from pipeline_steps.datasets.table import Decoding
 from pipeline_steps.ingest import ingest
 from pipeline_steps.reporting.results import read_json
 from pipeline_steps.stage.params import read_params
 
 D = Decoding(32, "center_crop", 100_000_000)
+
+
+def _fitzpatrick17k(csv, images, skincon=None):
+    settings = {"skincon": skincon, "check_md5": True, "skin_type": "fitzpatrick_scale", "attributes": ()}
+    return FITZPATRICK17K.read(Fitzpatrick17k(csv=csv, images=images, **settings), D)
 
 
 def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
@@ -42,21 +48,14 @@ def test_table_1_and_split_sizes_of_the_paper(real_data, tmp_path, monkeypatch):
 def test_skincon_joins(real_data):
     folder = real_data / "fitzpatrick17k"
     skincon = real_data / "skincon/annotations_fitzpatrick17k.csv"
-    source = fitzpatrick17k.read(
-        folder / "fitzpatrick17k.csv",
-        folder / "images",
-        skincon,
-        check_md5=True,
-        skin_type="fitzpatrick_scale",
-        decoding=D,
-    )
+    source = _fitzpatrick17k(folder / "fitzpatrick17k.csv", folder / "images", skincon)
     assert source.report["concepts_unusable"] == 460
     assert source.report["concepts_joined"] == 3690 - 460
     assert source.table["attributes"].str.contains("Plaque").sum() > 100
 
 
 def test_pad_ufes_photographs_and_masks(real_data, tmp_path):
-    source = pad_ufes_20.read(real_data / "pad_ufes_20", D)
+    source = PAD_UFES_20.read(PadUfes20(folder=real_data / "pad_ufes_20", attributes=()), D)
     out = tmp_path / "out"
     out.mkdir()
     report = ingest(source, 32, out)
@@ -76,7 +75,7 @@ def test_pad_ufes_photographs_and_masks(real_data, tmp_path):
 
 
 def test_pad_ufes_blanks_name_the_benign(real_data):
-    source = pad_ufes_20.read(real_data / "pad_ufes_20", D)
+    source = PAD_UFES_20.read(PadUfes20(folder=real_data / "pad_ufes_20", attributes=()), D)
     table = source.table.assign(image_status="present", has_mask=True)
     params = read_params(audit.AuditParams, "audit", ROOT / "params.yaml").missing_facts
     found = audit.what_is_missing(table, table["patient_id"], params)
@@ -90,9 +89,9 @@ def test_an_edited_file_fails_its_md5(real_data, tmp_path):
     from pipeline_steps.pixels.images import BadImageError
 
     csv = real_data / "fitzpatrick17k/fitzpatrick17k.csv"
-    source = fitzpatrick17k.read(csv, tmp_path, None, check_md5=True, skin_type="fitzpatrick_scale", decoding=D)
     photo = next((real_data / "pad_ufes_20/images").iterdir())
-    (tmp_path / source.table["file"][0]).write_bytes(photo.read_bytes())
+    (tmp_path / _fitzpatrick17k(csv, tmp_path).table["file"][0]).write_bytes(photo.read_bytes())
+    source = _fitzpatrick17k(csv, tmp_path)  # files are looked up once
     with pytest.raises(BadImageError, match="MD5"):
         source.load(0)
     with pytest.raises(FileNotFoundError):

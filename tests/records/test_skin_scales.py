@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pipeline_steps.datasets.source import COLUMNS
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
-from pipeline_steps.parameters.ingest import Mapped as MappedParams
 from pipeline_steps.records.manifest import by_skin_type
 from pipeline_steps.records.skin_scales import (
     READERS,
@@ -61,7 +60,7 @@ def test_what_is_on_no_scale_is_refused_with_the_cell(how, cell):
 def test_every_way_to_read_has_cells_here_and_a_name_in_the_parameters():
     from typing import get_args
 
-    assert {*READERS} == {*CELLS} == {*STRANGE} == {*get_args(MappedParams.model_fields["skin_scale"].annotation)}
+    assert {*READERS} == {*CELLS} == {*STRANGE} == {*get_args(Mapped.model_fields["skin_scale"].annotation)}
 
 
 VALUES = {"fitzpatrick": "123456", "monk10": [*map(str, range(1, 11))], "milk6": "012345"}
