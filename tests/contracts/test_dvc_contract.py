@@ -44,6 +44,7 @@ LAYERS = (
     {"measures"},
     {"captions", "datasets", "diffusion", "features", "recoloring", "remote", "reporting", "vision"},
     {"configuration", "forgetting"},
+    {"comparing", "exporting"},
 )
 
 
