@@ -13,7 +13,8 @@ LAYERS = (
     {"generation", "splitting", "statistics", "training"},
     {"measures"},
     {"captions", "datasets", "diffusion", "features", "reporting", "vision"},
-    {"configuration", "forgetting"},
+    {"adopting", "checking", "configuration", "forgetting"},
+    {"comparing", "exporting"},
 )
 
 

@@ -1,0 +1,45 @@
+"""Compare two experiments: what was changed, and what it did to each group of people, with intervals.
+
+``python -m pipeline_steps.compare A [B]``: git revisions, DVC experiments, or ``workspace``; without B, A is compared
+with the workspace, without A the last commit. Ten lines; ``--all`` prints every contender, ``--json`` every number, and
+``--page FILE.html`` writes a page. Nothing is computed anew: it reads what git, DVC's cache and DVC's remote have.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from pipeline_steps.comparing.comparison import compare
+from pipeline_steps.comparing.experiments import WORKSPACE
+from pipeline_steps.comparing.words import lines
+from pipeline_steps.stage.outputs import atomic_file
+from pipeline_steps.stage.run import run
+
+_EXAMPLE = "example: ./run python -m pipeline_steps.compare main longer --page comparison.html"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("a", nargs="?", default="HEAD", help="the older one (default: the last commit)")
+    parser.add_argument("b", nargs="?", default=WORKSPACE, help="the newer one (default: the workspace)")
+    parser.add_argument("--all", action="store_true", help="a line for everything, however many there are")
+    parser.add_argument("--json", action="store_true", help="every number, as JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE.html", help="write a page, too")
+    args = parser.parse_args()
+    found = compare(args.a, args.b)
+    if args.page:
+        from pipeline_steps.comparing.page import page
+
+        with atomic_file(args.page) as temporary:
+            temporary.write_text(page(found), "utf-8")
+    if args.json:
+        print(json.dumps(found.as_json(), indent=1, ensure_ascii=False, default=str))
+    else:
+        print("\n".join(lines(found, 10**6) if args.all else lines(found)))
+
+
+if __name__ == "__main__":
+    run(main)

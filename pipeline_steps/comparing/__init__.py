@@ -1,0 +1,1 @@
+"""Two experiments side by side: what was changed between them, and what it did."""
