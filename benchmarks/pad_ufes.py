@@ -16,10 +16,10 @@ from pipeline_steps.measures.measure import Measure
 from pipeline_steps.measures.segmenters.table import DICE
 from pipeline_steps.reporting.blocks import Cell
 from pipeline_steps.reporting.findings import Findings, read_findings
+from pipeline_steps.reporting.formatting import row_name, value_or_reason
 from pipeline_steps.reporting.markdown import markdown, table
 from pipeline_steps.reporting.results import Results
 from pipeline_steps.reporting.sections.segmentation import mask_table
-from pipeline_steps.reporting.shown import or_why_not, who
 
 PAGE = Path("docs/pad_ufes.md")
 REJECTED = {"memorised": "memorised", "skin_tone": "skin tone", "blank": "blank", "mask": "mask"}
@@ -31,7 +31,7 @@ def made(f: Findings) -> str:
         [
             row["augmenter"],
             *(row[k] for k in ("generated", "accepted", *(f"rejected_{k}" for k in REJECTED))),
-            or_why_not(row, FRECHET),
+            value_or_reason(row, FRECHET),
         ]
         for row in f.r.images.sort_values("augmenter").to_dict("records")
     ]
@@ -57,7 +57,7 @@ def _tested(rows: Iterable[dict[Any, Any]], measure: Measure[Any]) -> list[list[
     for row in rows:
         value, low, high = (100 * row[k] for k in (measure.name, "low", "high"))
         interval = f" ({low:.1f} to {high:.1f})" if pd.notna(low) else ""
-        found.append([who(row), f"{value:.1f}{interval}", row["n"]])
+        found.append([row_name(row), f"{value:.1f}{interval}", row["n"]])
     return sorted(found, key=lambda cells: [str(cell) for cell in cells])
 
 

@@ -16,9 +16,10 @@ import pandas as pd
 from benchmarks.phantom_full import verdict
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting import gallery
-from pipeline_steps.reporting.arms import contender, spelled
+from pipeline_steps.reporting.arms import arm_name, contender_name
 from pipeline_steps.reporting.blocks import Cell, Figure, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings, read_findings
+from pipeline_steps.reporting.formatting import leaderboard_cell, number, row_name
 from pipeline_steps.reporting.leaderboard import Leaderboard
 from pipeline_steps.reporting.markdown import markdown, table
 from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, BOARD_IMAGES, MINORITY
@@ -26,7 +27,6 @@ from pipeline_steps.reporting.results import NO_MODEL, NOTHING, Results
 from pipeline_steps.reporting.sections.leaderboards import difference, floor, ranks
 from pipeline_steps.reporting.sections.learned import beside_base
 from pipeline_steps.reporting.sections.segmentation import mask_table, overlap
-from pipeline_steps.reporting.shown import number, on_board, who
 
 PAGE = Path("docs/phantom_bench.md")
 RUN_LOG = Path("runs/stages.jsonl")
@@ -133,27 +133,30 @@ settings are not tuned alike for each, one scenario and one network stand for al
 
 def classifiers(f: Findings, board: Leaderboard, page: Path) -> str:
     """The leaderboard's half on classifiers: scores, and the difference to the best baseline."""
-    best, minority = contender(board.baseline), f.study.named(f.study.minority)
-    scores = [MINORITY.titled(minority), *(m.titled() for m in BOARD_CLASSIFIERS if m is not MINORITY)]
+    best, minority = contender_name(board.baseline), f.study.named(f.study.minority)
+    scores = [MINORITY.title(minority), *(m.title() for m in BOARD_CLASSIFIERS if m is not MINORITY)]
     head = columns("contender", *scores, f"{minority} against {best}", "interval lies", "p (Holm)")
-    rows = [[who(row), *(on_board(row, m) for m in BOARD_CLASSIFIERS), *_against(row, best)] for row in board.rows]
+    rows = [
+        [row_name(row), *(leaderboard_cell(row, m) for m in BOARD_CLASSIFIERS), *_against(row, best)]
+        for row in board.rows
+    ]
     return markdown([Table(head, rows), *(Words(f"Noise floor: {floor(row)}.") for row in board.floors)], page)
 
 
 def _against(row: dict[str, Any], best: str) -> list[Cell]:
     """Difference to the best baseline, where its interval lies, and p."""
-    if who(row) == best:
+    if row_name(row) == best:
         return ["", "the bar", ""]
     found = difference(row)
-    return [found, verdict(row["low"], row["high"]) if found.beside else "", number(row["p_holm"])]
+    return [found, verdict(row["low"], row["high"]) if found.detail else "", number(row["p_holm"])]
 
 
 def images(f: Findings, board: Leaderboard) -> str:
     """The leaderboard's half on images, a row an augmenter."""
     distance = BOARD_IMAGES[0].name
     of = {row["augmenter"]: row for row in board.rows if row["augmenter"] and row.get(distance) is not None}
-    head = ["augmenter", *(f.titled(m) for m in BOARD_IMAGES)]
-    return table(head, [[name, *(on_board(row, m) for m in BOARD_IMAGES)] for name, row in of.items()])
+    head = ["augmenter", *(f.title(m) for m in BOARD_IMAGES)]
+    return table(head, [[name, *(leaderboard_cell(row, m) for m in BOARD_IMAGES)] for name, row in of.items()])
 
 
 def cost(cells: dict[str, Any], log: pd.DataFrame) -> str:
@@ -199,13 +202,13 @@ def picture(r: Results, file: Path) -> None:
     for axis, arm in zip(axes[0], arms, strict=True):
         names = sorted(set(held.loc[held["arm"] == arm, "augmenter"]))
         lines = {name: held[(held["arm"] == arm) & (held["augmenter"] == name)] for name in names}
-        alone = {spelled(a): held[held["arm"] == a] for a in ("real", "classic")}
+        alone = {arm_name(a): held[held["arm"] == a] for a in ("real", "classic")}
         for k, (name, rows) in enumerate({**alone, **lines}.items()):
             by_level = rows.groupby(rows["level"].astype(int))["accuracy"].agg(["mean", "min", "max"]) * 100
             grey = {"color": ("#222222", "#999999")[k], "linestyle": "--"} if name in alone else {}
             (line,) = axis.plot(by_level.index, by_level["mean"], marker="o", ms=3, lw=1.3, label=name, **grey)
             axis.fill_between(by_level.index, by_level["min"], by_level["max"], alpha=0.1, color=line.get_color())
-        axis.set_title(spelled(arm))
+        axis.set_title(arm_name(arm))
         axis.set_xticks(FITZPATRICK_TYPES, [ROMAN[t] for t in FITZPATRICK_TYPES])
         axis.set_xlabel("Fitzpatrick type")
         axis.grid(axis="y", alpha=0.25)
@@ -236,7 +239,7 @@ def main() -> None:
         count=len(cells["train_classifier"]),
         draws=draws,
         draw_count=len(draws),
-        baseline=contender(board.baseline),
+        baseline=contender_name(board.baseline),
         no_model=", ".join(no_model) or "none",
         classifiers=classifiers(f, board, PAGE),
         ranks=markdown(ranks(board), PAGE),

@@ -18,9 +18,9 @@ from pipeline_steps.measures.images.frechet import FRECHET
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting.blocks import Cell, Table, columns
+from pipeline_steps.reporting.formatting import NO_SPREAD, value_or_reason
 from pipeline_steps.reporting.markdown import markdown, table
 from pipeline_steps.reporting.measures import named
-from pipeline_steps.reporting.shown import NO_SPREAD, or_why_not
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.statistics.cluster_intervals import cluster_interval
 from pipeline_steps.statistics.draws import corrected_paired_test
@@ -139,7 +139,7 @@ def strategies(images: pd.DataFrame) -> tuple[list[list[Cell]], list[list[Cell]]
     rows: list[list[Cell]] = []
     for name, tested in right.items():
         dark = tested[tested["level"].isin(MINORITY)]["right"].mean()
-        distance = or_why_not(images.set_index("augmenter").loc[name].to_dict(), FRECHET, 3)
+        distance = value_or_reason(images.set_index("augmenter").loc[name].to_dict(), FRECHET, 3)
         rows.append([name, f"{tested['right'].mean():.1%}", f"{dark:.1%}", distance])
     pairs = [(f"{mode}_tokens_lora", f"{mode}_{one}") for mode in ("txt2img", "img2img") for one in ALONE]
     pairs += [(f"img2img_{s}", f"txt2img_{s}") for s in STRATEGIES]

@@ -174,7 +174,7 @@ def find_pairs(dataset: Dataset, threshold: float) -> list[tuple[str, str]]:
     if not ids:
         return []
     features, _ = cached_features(read_extractor(), dataset.images(ids), default_store())
-    return [(ids[i], ids[j]) for i, j, _ in close_pairs(features, threshold)]
+    return [(ids[i], ids[j]) for i, j in close_pairs(features, threshold)]
 
 
 def main() -> None:

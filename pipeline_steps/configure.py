@@ -68,10 +68,10 @@ def _write(text: str, cells: Cells) -> None:
         new_cells.write_text(cells_text(cells), "utf-8")
 
 
-def _warn(said: str) -> None:
+def _warn(warning: str) -> None:
     """Say what is no mistake yet, but will stop ``dvc repro``."""
-    if said:
-        print(f"warning: {said}", file=sys.stderr, flush=True)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
 
 
 def expand_cells() -> Cells:
@@ -87,7 +87,7 @@ def expand_cells() -> Cells:
     return cells
 
 
-def shown_difference(name: str) -> list[str]:
+def difference_lines(name: str) -> list[str]:
     """What choosing ``name`` would change in ``params.yaml``, a line each; a method that comes or goes is one."""
     return [_row(*change) for change in changes(held_params(read_text(PARAMS_FILE)), made(name).params)]
 
@@ -145,7 +145,7 @@ def _run(args: argparse.Namespace) -> None:
             more = f" and {len(gone) - _MOST} more" if len(gone) > _MOST else ""
             print(f"removed, as the grid has them no longer (DVC's cache keeps them): {', '.join(gone[:_MOST])}{more}")
     elif args.diff:
-        print("\n".join(shown_difference(args.diff)) or f"profile {args.diff} changes nothing")
+        print("\n".join(difference_lines(args.diff)) or f"profile {args.diff} changes nothing")
     elif args.name:
         choose(args.name, keep_as=args.save, discard=args.discard)
         kept = f"; what {PARAMS_FILE} held is profile {args.save}" if args.save else ""

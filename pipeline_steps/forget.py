@@ -30,7 +30,7 @@ def named(known: dict[str, Identity], names: Sequence[str]) -> list[Identity]:
     Raises:
         DataError: a name is no image's.
     """
-    public = {told: one for one in known.values() for told in one.public}
+    public = {name: one for one in known.values() for name in one.public}
     found, unknown = {}, []
     for name in names:
         if (one := known.get(name) or public.get(name)) is not None:
@@ -50,7 +50,7 @@ def named(known: dict[str, Identity], names: Sequence[str]) -> list[Identity]:
     return list(found.values())
 
 
-def shown(kinds: Sequence[Kind]) -> str:
+def listing(kinds: Sequence[Kind]) -> str:
     """The list as a person reads it."""
     lines = []
     for number, kind in enumerate(kinds, 1):
@@ -62,13 +62,13 @@ def shown(kinds: Sequence[Kind]) -> str:
 
 def chosen(answer: str, count: int) -> list[int] | None:
     """Positions that an answer names: ``y`` all, numbers and ranges some, ``n`` or nothing none; None: unreadable."""
-    said = answer.strip().lower()
-    if said in {"", "n", "no"}:
+    reply = answer.strip().lower()
+    if reply in {"", "n", "no"}:
         return []
-    if said in {"y", "yes"}:
+    if reply in {"y", "yes"}:
         return list(range(count))
     picked: set[int] = set()
-    for part in said.replace(",", " ").split():
+    for part in reply.replace(",", " ").split():
         ends = part.split("-")
         if len(ends) > 2 or not all(end.isdecimal() for end in ends):
             return None
@@ -169,7 +169,7 @@ def forget(names: Sequence[str], *, sure: bool, done: list[Path] | None = None) 
     if not kinds:
         print(f"Nothing derived from it is here.\n{_remaining()}")
         return
-    print(f"Derived from it:\n{shown(kinds)}", flush=True)
+    print(f"Derived from it:\n{listing(kinds)}", flush=True)
     picked = list(range(len(kinds))) if sure else _ask(len(kinds))
     if not picked:
         print(_NOTHING)

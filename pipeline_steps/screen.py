@@ -8,8 +8,8 @@ validation images are to theirs. If it began as its source's pixels the source's
 lesion, the same patient) is left out: closeness to that is by design. An image that was made from noise had its
 source's caption alone, and is a copy if it looks like that one, too. The distance to the source is reported for all.
 
-Class consistency (the condition of most near training images, the own group apart) is reported beside the same judge's
-hits on real validation images, per level, and rejects nothing: a judge that knows the majority alone would reject good
+Class consistency (the condition of most near training images, the own group apart) is reported beside the same rule's
+hits on real validation images, per level, and rejects nothing: neighbours that are all of the majority would reject good
 images of the minority.
 
 Skin tone likewise, where people are divided by skin type: measured on generated and on real images of known type
@@ -145,9 +145,9 @@ def _reasons(
     return [" ".join(r for r in params.reject if found[r][i]) for i in range(len(images))]
 
 
-def consistency(table: pd.DataFrame, judged: npt.NDArray[np.str_], by: str) -> dict[str, dict[str, float]]:
-    """Share of images whose judged condition is their own, and how many there are, by the level in ``by``."""
-    hit = pd.Series(judged == table["condition"].to_numpy(str))
+def consistency(table: pd.DataFrame, predicted: npt.NDArray[np.str_], by: str) -> dict[str, dict[str, float]]:
+    """Share of images whose predicted condition is their own, and how many there are, by the level in ``by``."""
+    hit = pd.Series(predicted == table["condition"].to_numpy(str))
     found = hit.groupby(table[by].to_numpy()).agg(["mean", "size"])
     return {str(t): {"agrees": float(r["mean"]), "images": int(r["size"])} for t, r in found.iterrows()}
 
@@ -186,7 +186,7 @@ def tones_of(
     dataset: Dataset,
     params: ScreenParams,
 ) -> Tones:
-    """The skin of ``generated`` images (metadata, pixels, masks), judged by a measure that is tried on ``known`` rows.
+    """The skin of ``generated`` images (metadata, pixels, masks), checked by a measure that is tried on ``known`` rows.
 
     Those are measured in the same way: their lesions' masks are left out where the generated images have masks, too.
     """
@@ -235,8 +235,8 @@ def main() -> None:
     if len(validation):
         groups = list(validation["group"]), list(train["group"])
         similarity = similarity_to_others(held_out[1], training[1], *groups)
-        judged = majority_label(similarity, train["condition"].to_numpy(str), params.neighbours)
-        counts["class_consistency_of_real_validation"] = consistency(validation, judged, "level")
+        predicted = majority_label(similarity, train["condition"].to_numpy(str), params.neighbours)
+        counts["class_consistency_of_real_validation"] = consistency(validation, predicted, "level")
     write_metrics(args.metrics, counts)
 
 

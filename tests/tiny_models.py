@@ -24,7 +24,8 @@ def stable_diffusion(folder):
         pad_token_id=tokenizer.pad_token_id,
     )
     unet, vae = _unet(), _autoencoder()
-    scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    scheduler = DDPMScheduler(**betas, clip_sample=False, steps_offset=1)
     parts = vae, CLIPTextModel(text), tokenizer, unet, scheduler, None, None
     StableDiffusionPipeline(*parts, requires_safety_checker=False).save_pretrained(folder)
     return folder

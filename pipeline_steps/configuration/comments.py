@@ -81,15 +81,15 @@ def _beside(line: str) -> str:
 def written(params: Mapping[str, Any], known: Mapping[Path, Note]) -> str:
     """``params`` as YAML, with the comments in ``known``."""
     lines: list[str] = []
-    said: set[Path] = set()
+    shared_noted: set[Path] = set()
     for line, path in _placed(_dumped(params)):
         if len(path) == 1 and lines:
             lines.append("")
         note = known.get(path)
         every = (path[0], "*", *path[2:]) if len(path) > 2 else ()
-        if note is None and every in known and every not in said:
+        if note is None and every in known and every not in shared_noted:
             note = known[every]
-            said.add(every)
+            shared_noted.add(every)
         lines += _noted(line, note) if note else [line]
     return "\n".join(lines)
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import triu
+from sklearn.neighbors import radius_neighbors_graph
 
 Features = npt.NDArray[np.float32]
-_BLOCK = 1024
 
 
 def directions(features: Features, centre: Features) -> Features:
-    """Unit rows (N, D) from ``centre`` (D,) to each of ``features``: their products are cosine similarities.
+    """Rows (N, D) of ``features`` less ``centre`` (D,), scaled to unit length: their products are cosine similarities.
 
     Every cosine in this project is taken from the mean of the set that is compared with: of images among each other
     from theirs, to training images from those', to reference images from those'. Features lie in a narrow cone (the
@@ -54,26 +55,18 @@ def nearest(similarity: Features) -> tuple[npt.NDArray[np.intp], Features]:
     return np.where(np.isfinite(distance), best, -1), distance
 
 
-def close_pairs(features: Features, threshold: float) -> list[tuple[int, int, float]]:
-    """All pairs i < j of rows (N, D) whose cosine similarity, from the mean of all, is at least ``threshold``.
-
-    With that similarity; in blocks that fit in memory.
-    """
-    unit, pairs = directions(features, features.mean(0)), []
-    for start in range(0, len(unit), _BLOCK):
-        similarity = unit[start : start + _BLOCK] @ unit.T
-        rows, columns = np.nonzero(similarity >= threshold)
-        for r, c in zip(rows + start, columns, strict=True):
-            if r < c:
-                pairs.append((int(r), int(c), float(similarity[r - start, c])))
-    return pairs
+def close_pairs(features: Features, threshold: float) -> list[tuple[int, int]]:
+    """All pairs i < j of rows (N, D) whose cosine similarity, from the mean of all, is at least ``threshold``."""
+    near = radius_neighbors_graph(features - features.mean(0), 1 - threshold, metric="cosine", include_self=False)
+    rows, columns = triu(near, k=1).nonzero()
+    return sorted(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def majority_label(similarity: Features, labels: npt.NDArray[np.str_], k: int) -> npt.NDArray[np.str_]:
     """Label (N,) that most of each query's ``k`` most similar references carry; ``similarity`` is (N, M).
 
     Of equally frequent labels the first in the alphabet wins. References at -inf have no vote; where no other is left
-    the label is empty.
+    the label is empty. (scikit-learn's classifier by neighbours knows no references that are left out for one query.)
     """
     names, codes = np.unique(labels, return_inverse=True)
     top = np.argsort(-similarity, axis=1, kind="stable")[:, : min(k, len(codes))]

@@ -45,11 +45,11 @@ class Measure(Generic[Function]):
     of_rows: Callable[..., float] | None = None
     in_inception: str = ""
 
-    def shown(self, value: float) -> float:
+    def in_unit(self, value: float) -> float:
         """``value`` in the unit that is printed."""
         return value * 100 if self.unit else value
 
-    def titled(self, heading: str = "") -> str:
+    def title(self, heading: str = "") -> str:
         """The heading (or another one) with unit and direction, such as ``gap, points ↓``."""
         unit = f", {self.unit}" if self.unit else ""
         return f"{heading or self.heading}{unit} {_ARROWS[self.better]}"

@@ -74,13 +74,13 @@ def declared(image: Image.Image) -> Declared:
     return Declared(b"", "")
 
 
-def to_srgb(image: Image.Image, said: Declared) -> tuple[Image.Image, tuple[str, ...]]:
+def to_srgb(image: Image.Image, colours_declared: Declared) -> tuple[Image.Image, tuple[str, ...]]:
     """A loaded image of 8 bits a channel as RGB, or RGBA where it has transparency, and notes on what was done."""
     if image.mode == "LAB":  # says by its mode what its colours are
         return image.convert("RGB"), ()
     colours, alpha = _apart(image)
-    notes = [said.note] if said.note else []
-    way = _way(said.profile, colours.mode) if said.profile else _Way(None, "")
+    notes = [colours_declared.note] if colours_declared.note else []
+    way = _way(colours_declared.profile, colours.mode) if colours_declared.profile else _Way(None, "")
     if way.transform is not None:
         colours = way.transform.apply(colours)
     elif colours.mode == "CMYK":

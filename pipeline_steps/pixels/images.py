@@ -64,7 +64,7 @@ def read_image(file: Path | BinaryIO, size: int, resize: str, max_pixels: int) -
     """
     with _faults():
         opened = _open(file, max_pixels, colours=True)
-        colours, changes = to_srgb(eight_bits(opened.image, opened.deep), opened.said)
+        colours, changes = to_srgb(eight_bits(opened.image, opened.deep), opened.declared)
         upright = _turned(_on_white(colours), opened.frame.turn)
     first = (FIRST_FRAME,) if opened.frames > 1 else ()
     return Photograph(fit(upright, size, resize), changes + opened.notes + first)
@@ -116,7 +116,7 @@ class _Opened:
     """A loaded image, as it is stored: what its file says of colours and of depth, and how many frames it holds."""
 
     image: Image.Image
-    said: Declared
+    declared: Declared
     deep: bool
     frame: Frame
     frames: int
@@ -131,12 +131,12 @@ def _open(file: Path | BinaryIO, max_pixels: int, *, colours: bool) -> _Opened:
         if image.format in _PROGRAMS:
             raise BadImageError(f"{image.format}, a program that draws: save it as PNG")
         _check_size(image.size, max_pixels)
-        said, deep = declared(image) if colours else Declared(b"", ""), is_deep(image)
+        colour_space, deep = declared(image) if colours else Declared(b"", ""), is_deep(image)
         frames = _frames(image)
         image.load()
         _check_size(image.size, max_pixels)  # some formats say another one in their head
         turn, notes = _turn(image)
-        return _Opened(image, said, deep, Frame(*image.size, turn), frames, notes)
+        return _Opened(image, colour_space, deep, Frame(*image.size, turn), frames, notes)
 
 
 def _frames(image: Image.Image) -> int:

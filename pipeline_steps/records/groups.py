@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 
 def merge_groups(ids: Sequence[str], together: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Connected components: each id's group is named by the smallest id in it."""
-    parent = {i: i for i in ids}
-
-    def root(i: str) -> str:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in together:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
-    return {i: root(i) for i in ids}
+    position = {name: n for n, name in enumerate(sorted(set(ids)))}
+    pairs = np.array([(position[a], position[b]) for a, b in together], np.intp).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs), np.intp), pairs.T), shape=(len(position), len(position)))
+    _, component = connected_components(graph, directed=False)
+    smallest: dict[int, str] = {}
+    for name, number in zip(position, component, strict=True):
+        smallest.setdefault(number, name)
+    return {name: smallest[component[position[name]]] for name in ids}

@@ -19,15 +19,15 @@ def in_order(arms: Iterable[str]) -> list[str]:
     return sorted(set(arms), key=lambda a: (known.index(a) if a in known else len(known), a))
 
 
-def spelled(arm: str) -> str:
+def arm_name(arm: str) -> str:
     """An arm in words."""
     return _NAMES.get(arm, arm.replace("_", " "))
 
 
-def contender(name: str) -> str:
+def contender_name(name: str) -> str:
     """``arm`` or ``arm of augmenter`` in words."""
     arm, _, augmenter = name.partition(" of ")
-    return f"{spelled(arm)}, {augmenter}" if augmenter else spelled(arm)
+    return f"{arm_name(arm)}, {augmenter}" if augmenter else arm_name(arm)
 
 
 def baseline_arms(arms: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

@@ -21,10 +21,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Measured:
-    """A value, and in small type what stands beside it: its interval, or the lowest and the highest draw."""
+    """A value, and in small type its ``detail``: an interval, or the lowest and the highest draw."""
 
     value: str
-    beside: str = ""
+    detail: str = ""
 
 
 Cell = str | int | Measured

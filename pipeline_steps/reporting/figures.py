@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline_steps.reporting.arms import in_order, spelled
+from pipeline_steps.reporting.arms import arm_name, in_order
 from pipeline_steps.reporting.intervals import counts
 
 _COLOURS = {"real": "#4d4d4d", "syn": "#d95f02", "real_syn": "#1b7f79"}
@@ -48,10 +48,10 @@ def accuracy_by_level(
     solid = [key for key in lines if key[0] not in floors]
     for key in (key for key in lines if key[0] in floors):
         level = found[key]["accuracy"].reindex(types).to_numpy(float) * 100
-        axes.plot(range(len(types)), level, label=spelled(key[0]), **_FAINT)
+        axes.plot(range(len(types)), level, label=arm_name(key[0]), **_FAINT)
     for k, key in enumerate(solid):
         x = np.arange(len(types)) + (k - (len(solid) - 1) / 2) * min(0.12, 0.8 / len(solid))
-        label = f"{spelled(key[0])}, {key[1]}" if several and key[1] else spelled(key[0])
+        label = f"{arm_name(key[0])}, {key[1]}" if several and key[1] else arm_name(key[0])
         _line(axes, x, found[key].reindex(types), _colour(key, solid, several=several), label)
     n = by_level.groupby("level").agg({"fewest": "min", "most": "max"})
     axes.set_xticks(range(len(types)), [f"{names[t]}\nn {counts([n['fewest'][t], n['most'][t]])}" for t in types])

@@ -38,9 +38,9 @@ class Findings:
         """A measure under the name that these features allow."""
         return named(measure, self.features)
 
-    def titled(self, measure: Measure[Any]) -> str:
+    def title(self, measure: Measure[Any]) -> str:
         """The same with its unit and its better direction."""
-        return measure.titled(self.named(measure))
+        return measure.title(self.named(measure))
 
 
 def read_findings() -> Findings:

@@ -51,7 +51,7 @@ def _kind(column: Column) -> str:
 def _cell(value: Cell) -> str:
     if not isinstance(value, Measured):
         return escape(str(value))
-    return escape(value.value) + (f"<br><small>{escape(value.beside)}</small>" if value.beside else "")
+    return escape(value.value) + (f"<br><small>{escape(value.detail)}</small>" if value.detail else "")
 
 
 def _inline(text: str) -> str:

@@ -62,7 +62,7 @@ def _rule(column: Column) -> str:
 
 def _cell(value: Cell) -> str:
     if isinstance(value, Measured):
-        return _escaped(f"{value.value} ({value.beside})" if value.beside else value.value)
+        return _escaped(f"{value.value} ({value.detail})" if value.detail else value.value)
     return _escaped(str(value))
 
 

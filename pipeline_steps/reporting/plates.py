@@ -5,7 +5,7 @@ import pandas as pd
 from pipeline_steps.records.populations import levels_name
 from pipeline_steps.records.scenarios import without_dose
 from pipeline_steps.reporting import figures
-from pipeline_steps.reporting.arms import contender, in_order, spelled
+from pipeline_steps.reporting.arms import arm_name, contender_name, in_order
 from pipeline_steps.reporting.blocks import Figure
 from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.intervals import accuracy_points, counts
@@ -42,7 +42,7 @@ def _caption(points: pd.DataFrame, study: Study) -> str:
         minimum = study.evaluation.minimum_level_images
         named = levels_name(study.column, few)
         lines.append(f"Hollow: fewer than {minimum} images ({named}); no worst {study.noun} or gap comes from them.")
-    if present := [spelled(arm) for arm in in_order(points["arm"]) if arm in study.floors]:
+    if present := [arm_name(arm) for arm in in_order(points["arm"]) if arm in study.floors]:
         lines.append(f"Dotted: {', '.join(present)}, the noise floor: what differs by less may be the seed alone.")
     return " ".join(lines)
 
@@ -51,7 +51,7 @@ def doses(r: Results, study: Study, partition: str) -> dict[str, pd.DataFrame]:
     """By scenario of which several doses are in the grid: arm, dose, draw and measures, a row a classifier."""
     found = contenders(r, partition, study.minority_levels)
     tables = [
-        t.reset_index().assign(contender=contender(name), floor=name in study.floors) for name, t in found.items()
+        t.reset_index().assign(contender=contender_name(name), floor=name in study.floors) for name, t in found.items()
     ]
     rows = pd.concat(tables) if tables else pd.DataFrame(columns=["scenario"])
     made = {}

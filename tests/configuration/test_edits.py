@@ -56,11 +56,11 @@ def test_a_saved_profile_gives_back_what_was_held_whatever_takes_from_what(profi
 
 
 def test_a_difference_is_shown_and_changes_nothing(monkeypatch, tmp_path):
-    shown = configure.shown_difference("phantom_bench")
+    shown = configure.difference_lines("phantom_bench")
     assert "+ adapters.lora_flux (28 values)" in shown
     assert "- grid.ablation (7 values)" in shown
     assert "  compute.threads: 2 → 1" in shown
-    assert configure.shown_difference("default") == []
+    assert configure.difference_lines("default") == []
 
 
 def test_the_command_lists_the_profiles_with_a_sentence_each():

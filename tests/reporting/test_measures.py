@@ -16,7 +16,7 @@ from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting.blocks import Measured
 from pipeline_steps.reporting.measures import named
 from pipeline_steps.reporting.results import _by_type, _rests_on, gather
-from pipeline_steps.reporting.sections.distances import measured as shown
+from pipeline_steps.reporting.sections.distances import measured as measured_cells
 
 SCREENED = {
     "generated": 9,
@@ -54,7 +54,7 @@ def test_a_table_of_measures_has_each_name_once_and_bounds_in_order(table):
 
 def test_a_title_says_unit_and_direction():
     gap = next(m for m in CLASSIFIERS if m.name == "gap")
-    assert (gap.titled(), FRECHET.titled("FID")) == ("gap, points ↓", "FID ↓")
+    assert (gap.title(), FRECHET.title("FID")) == ("gap, points ↓", "FID ↓")
 
 
 def test_what_is_written_and_printed_names_no_network_but_the_one_that_was_used():
@@ -97,7 +97,7 @@ def test_distances_are_read_with_their_features_and_intervals(cell):
     (row,) = r.images.to_dict("records")
     assert {m: row[m] for m in measured} == measured
     assert (row["features"], row["frechet_distance_of_majority_training_images"]) == ("clip", 99.0)
-    found = [cell for cell in shown(row) if isinstance(cell, Measured)]
+    found = [cell for cell in measured_cells(row) if isinstance(cell, Measured)]
     assert found == [
         Measured("3.000", "2.000 to 4.000"),
         Measured("-0.100", "-1.100 to 0.900"),
@@ -116,6 +116,6 @@ def test_what_few_images_say_is_told_in_counts():
 
 def test_what_could_not_be_measured_is_empty_and_says_why(cell):
     (row,) = cell({"real": 5, "unavailable": "fewer than 8 images"}).images.to_dict("records")
-    cells = shown(row)
+    cells = measured_cells(row)
     assert [c for c in cells if isinstance(c, Measured)] == [Measured("")] * len(DISTANCES)
     assert cells[-1] == "fewer than 8 images"

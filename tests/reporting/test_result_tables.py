@@ -6,7 +6,7 @@ from studies import classifier_results, scored
 from pipeline_steps.measures.classifiers.between import GAP
 from pipeline_steps.measures.images.frechet import FRECHET
 from pipeline_steps.measures.images.kernel import KERNEL
-from pipeline_steps.reporting import shown
+from pipeline_steps.reporting import formatting
 from pipeline_steps.reporting.blocks import Measured
 from pipeline_steps.reporting.measures import MINORITY
 from pipeline_steps.reporting.results import Results
@@ -71,12 +71,12 @@ def test_the_summary_leaves_out_what_few_images_say_and_counts_the_others(tmp_pa
 
 def test_a_measure_is_cut_to_what_is_possible_and_says_what_stands_beside_it():
     row = {"minority": 0.9, "minority_low": 0.7, "minority_high": 1.3}
-    assert shown.on_board(row, MINORITY) == Measured("90.0", "70.0 to 100.0")
+    assert formatting.leaderboard_cell(row, MINORITY) == Measured("90.0", "70.0 to 100.0")
     found = {f"frechet_distance{end}": v for end, v in (("", 3.0), ("_least", 2.0), ("_most", 4.0), ("_draws", 3))}
     same = {"frechet_distance_least": 3.0, "frechet_distance_most": 3.0}
-    assert shown.on_board(found, FRECHET) == Measured("3.0", "2.0 to 4.0")
-    assert shown.on_board(found | {"frechet_distance_draws": 1}, FRECHET).beside == ""
-    assert shown.on_board(found | same, FRECHET).beside == "in all draws"
-    assert shown.on_board({}, KERNEL) == Measured("")
+    assert formatting.leaderboard_cell(found, FRECHET) == Measured("3.0", "2.0 to 4.0")
+    assert formatting.leaderboard_cell(found | {"frechet_distance_draws": 1}, FRECHET).detail == ""
+    assert formatting.leaderboard_cell(found | same, FRECHET).detail == "in all draws"
+    assert formatting.leaderboard_cell({}, KERNEL) == Measured("")
     blank = dict.fromkeys(("gap", "gap_low", "gap_high"), float("nan"))
-    assert shown.on_board(blank, GAP) == Measured("")
+    assert formatting.leaderboard_cell(blank, GAP) == Measured("")

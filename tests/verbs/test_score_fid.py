@@ -81,7 +81,7 @@ def test_a_generated_image_is_of_its_sources_group():
     assert source_groups(pd.Series([b, a, c, "gone"]), split) == ["a", "a", "c", "gone"]
 
 
-def test_concept_accuracy_is_the_share_of_images_that_look_like_their_condition():
+def test_condition_accuracy_is_the_share_of_images_that_look_like_their_condition():
     found = condition_accuracy(_kinds(40, name="r"), _kinds(60, 0.25, 1), PARAMS)
     assert found["accuracy"] == pytest.approx(0.75)
     assert (found["images"], found["groups"]) == (60, 30)
@@ -92,7 +92,7 @@ def test_concept_accuracy_is_the_share_of_images_that_look_like_their_condition(
     assert found["by_level"]["5"]["accuracy_interval"][0] < found["by_level"]["5"]["accuracy"]
 
 
-def test_a_condition_with_too_few_reference_images_to_be_most_of_the_neighbours_has_no_concept_accuracy():
+def test_a_condition_with_too_few_reference_images_to_be_most_of_the_neighbours_has_no_condition_accuracy():
     real, made = _kinds(40, name="r"), _kinds(40)
     rare = real.rows["condition"].unique()[0]
     few = real.where(((real.rows["condition"] != rare) | (real.rows.groupby("condition").cumcount() < 3)).to_numpy())
@@ -100,7 +100,7 @@ def test_a_condition_with_too_few_reference_images_to_be_most_of_the_neighbours_
     assert "accuracy" in condition_accuracy(real, made, PARAMS)
 
 
-def test_a_skin_type_of_few_images_has_no_concept_accuracy_of_its_own():
+def test_a_skin_type_of_few_images_has_no_condition_accuracy_of_its_own():
     real, made = _kinds(40, name="r"), _kinds(40)
     types = np.where(np.arange(len(made.rows)) < 3, 5, 6)
     found = condition_accuracy(real, Images(made.rows.assign(level=types), made.features), PARAMS)
@@ -112,7 +112,7 @@ def test_images_of_one_source_have_no_interval():
     assert np.isnan(condition_accuracy(_kinds(40, name="r"), made, PARAMS)["accuracy_interval"]).all()
 
 
-def test_the_judge_of_reference_images_is_none_of_themselves():
+def test_reference_images_are_no_neighbours_of_themselves():
     """Else an image that carries a wrong name would vouch for itself."""
     real = _kinds(40, name="r", size=1)
     mislabelled = real.rows.assign(condition=np.where(np.arange(40) == 0, "b", real.rows["condition"]))

@@ -114,7 +114,7 @@ def test_a_text_to_image_copy_of_the_image_that_lent_its_caption_is_memorised():
         assert set(verdicts["reasons"]) == {expected}
 
 
-def test_the_judge_of_an_image_is_no_photograph_of_its_sources_lesion():
+def test_no_photograph_of_its_sources_lesion_is_an_images_neighbour():
     """Else five photographs of the source's lesion would vouch for whatever is made from it."""
     train, made = _features(20, 0), _features(1, 1)
     train[:6] = made[0] + 0.01 * _features(6, 5)

@@ -4,21 +4,29 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_steps.measures.images.frechet import Distance
-from pipeline_steps.measures.images.sides import Floats, Products, Rows, Sides, squared_distances
+from pipeline_steps.measures.images.sides import Features, Floats, Products, Rows, Sides
 
 
 def precision(sides: Sides) -> float:
     """The share of generated images in a ball around a real one, which reaches to its ``neighbours``-th neighbour."""
-    real, made = sides.real.astype(np.float64), sides.made.astype(np.float64)
-    reach = radii(squared_distances(real, real), sides.neighbours)
-    return float(inside(squared_distances(made, real), reach).mean())
+    return _share_inside(sides.made, sides.real, sides.neighbours)
 
 
 def recall(sides: Sides) -> float:
     """The share of real images in a ball around a generated one."""
-    real, made = sides.real.astype(np.float64), sides.made.astype(np.float64)
-    reach = radii(squared_distances(made, made), sides.neighbours)
-    return float(inside(squared_distances(made, real).T, reach).mean())
+    return _share_inside(sides.real, sides.made, sides.neighbours)
+
+
+def _share_inside(points: Features, centres: Features, k: int) -> float:
+    """The share of ``points`` (n, D) in the balls around ``centres`` (m, D); some rows of distances at a time."""
+    from sklearn.metrics import pairwise_distances_chunked  # late: the report names measures and takes none
+    from sklearn.neighbors import NearestNeighbors
+
+    points, centres = points.astype(np.float64), centres.astype(np.float64)
+    among = NearestNeighbors(n_neighbors=min(k, len(centres) - 1), algorithm="brute").fit(centres)
+    reach = among.kneighbors()[0][:, -1]
+    parts = pairwise_distances_chunked(points, centres, reduce_func=lambda d, _: inside(d, reach))
+    return float(np.concatenate(list(parts)).mean())
 
 
 def precision_of(p: Products, i: Rows, j: Rows) -> float:

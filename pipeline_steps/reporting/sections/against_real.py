@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.arms import arm_name
 from pipeline_steps.reporting.blocks import Block, Cell, Heading, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
-from pipeline_steps.reporting.shown import NO_SPREAD, between, number, points
+from pipeline_steps.reporting.formatting import NO_SPREAD, between, number, points
 
 _READING = (
     "Over draws: paired, the variance corrected for the draws' overlap (Nadeau and Bengio 2003) by the scenario's own "
@@ -36,7 +36,7 @@ def comparison(row: Mapping[str, Any], words: Mapping[str, str]) -> list[Cell]:
     """A row of the table."""
     interval = between(number(row["low"] * 100, 1), number(row["high"] * 100, 1))
     same = "no spread between images" if row["over"] == "images" else NO_SPREAD
-    arm: list[Cell] = [row["scenario"], row["architecture"], spelled(row["arm"]), row["augmenter"]]
+    arm: list[Cell] = [row["scenario"], row["architecture"], arm_name(row["arm"]), row["augmenter"]]
     found = [points(row["mean"]), interval or same, row["over"], number(row["p_holm"]), row["draws"]]
     return [*arm, words[row["partition"]], row["images"], *found]
 
@@ -55,7 +55,7 @@ def _floors(f: Findings) -> list[Block]:
     left = ("arm", "repeats", "partition")
     rows: list[list[Cell]] = [
         [
-            *(row["scenario"], spelled(row["arm"]), spelled(row["repeats"]), f.study.words[row["partition"]]),
+            *(row["scenario"], arm_name(row["arm"]), arm_name(row["repeats"]), f.study.words[row["partition"]]),
             *(points(row["mean"]), number(row["largest"] * 100, 1), row["blocks"]),
         ]
         for row in f.compared.floors

@@ -1,10 +1,10 @@
 """All measures of the classifiers, a row an arm of an augmenter."""
 
 from pipeline_steps.measures.classifiers.table import CLASSIFIERS
-from pipeline_steps.reporting.arms import in_order, spelled
+from pipeline_steps.reporting.arms import arm_name, in_order
 from pipeline_steps.reporting.blocks import Block, Cell, Column, Heading, Table, Words
 from pipeline_steps.reporting.findings import Findings
-from pipeline_steps.reporting.shown import mean_of
+from pipeline_steps.reporting.formatting import mean_of
 
 _KEYS = ["scenario", "partition", "architecture", "augmenter"]
 _READING = (
@@ -23,9 +23,9 @@ def classifiers(f: Findings) -> list[Block]:
     for arm in in_order(whole["arm"]):
         for key, mine in whole[whole["arm"] == arm].groupby(_KEYS):
             scenario, partition, architecture, augmenter = map(str, key)
-            names = [spelled(arm), augmenter, scenario, f.study.words[partition], architecture]
+            names = [arm_name(arm), augmenter, scenario, f.study.words[partition], architecture]
             rows.append([*names, len(mine), *(mean_of(mine, m) for m in CLASSIFIERS)])
     named = [Column(name, words=True) for name in ("arm", "augmenter", "scenario", "partition", "classifier")]
-    table = Table([*named, Column("draws"), *(Column(m.titled()) for m in CLASSIFIERS)], rows)
+    table = Table([*named, Column("draws"), *(Column(m.title()) for m in CLASSIFIERS)], rows)
     reading = Words(_READING.format(minimum=f.study.evaluation.minimum_level_images))
     return [Heading("Every measure of the classifiers"), table, reading]

@@ -9,17 +9,17 @@ from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting.blocks import Block, Cell, Heading, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
-from pipeline_steps.reporting.shown import number, or_why_not, spell, with_interval
+from pipeline_steps.reporting.formatting import formatted, number, value_or_reason, with_interval
 
 _DIGITS = 3
-_LEFT = ("class consistency by level", "the judge on real images", "memorised: the limit is from", "")
+_LEFT = ("class consistency by level", "the same on real images", "memorised: the limit is from", "")
 _READING = (
     "Features: {features}. The reference partition trained nothing and tests nothing. Small: 95 % intervals over "
     "images, by whole groups on both sides; of condition accuracy, over sources by the same reference images. Fréchet "
     "distances of few images are biased upwards, and so are their intervals: compare rows of equal counts. Concept "
     "accuracy: how often most of the nearest reference images have the condition that an image was made for. Class "
     "consistency: how often most of the nearest real training images are of the condition that was asked for; it "
-    "rejects nothing, for its judge may not know the minority."
+    "rejects nothing, for the training images may show none of the minority."
 )
 _TONES = (
     "How the measure of skin tones (ITA) does on real images outside of the test split; misjudged: an image made for "
@@ -51,9 +51,9 @@ def measured(row: Mapping[Any, Any]) -> list[Cell]:
     return [
         *(row[k] for k in ("cell", "generated", "accepted", "reference")),
         *(with_interval(row, m, _DIGITS) for m in DISTANCES),
-        spell(FRECHET, row["frechet_distance_of_majority_training_images"], _DIGITS),
-        or_why_not(row, CONCEPTS),
-        spell(CONCEPTS, row["ceiling"]),
+        formatted(FRECHET, row["frechet_distance_of_majority_training_images"], _DIGITS),
+        value_or_reason(row, CONCEPTS),
+        formatted(CONCEPTS, row["ceiling"]),
         *(row[k] for k in ("class_consistency", "class_consistency_on_real", "memorisation_rests_on", "unavailable")),
     ]
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline_steps.reporting import figures
-from pipeline_steps.reporting.arms import contender, spelled
+from pipeline_steps.reporting.arms import arm_name, contender_name
 from pipeline_steps.reporting.blocks import Block, Figure, Heading, Measured, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
+from pipeline_steps.reporting.formatting import between, leaderboard_cell, number, points, row_name
 from pipeline_steps.reporting.leaderboard import Leaderboard
 from pipeline_steps.reporting.measures import BOARD_CLASSIFIERS, BOARD_IMAGES, MINORITY
-from pipeline_steps.reporting.shown import between, number, on_board, points, who
 
 _OTHERS = tuple(m for m in BOARD_CLASSIFIERS if m is not MINORITY)
 _RANKED = (
@@ -33,21 +33,21 @@ def _board(f: Findings, board: Leaderboard) -> list[Block]:
 def _table(f: Findings, board: Leaderboard, minority: str) -> Table:
     head = [
         "contender",
-        f"{MINORITY.titled(minority)} (n {board.images})",
-        f"against {contender(board.baseline)}, points",
+        f"{MINORITY.title(minority)} (n {board.images})",
+        f"against {contender_name(board.baseline)}, points",
         "p (Holm)",
         "draws",
-        *(m.titled() for m in _OTHERS),
-        *(f.titled(m) for m in BOARD_IMAGES),
+        *(m.title() for m in _OTHERS),
+        *(f.title(m) for m in BOARD_IMAGES),
     ]
     rows = [
         [
-            who(row),
-            on_board(row, MINORITY),
+            row_name(row),
+            leaderboard_cell(row, MINORITY),
             difference(row),
             number(row["p_holm"]),
             row["draws"],
-            *(on_board(row, m) for m in (*_OTHERS, *BOARD_IMAGES)),
+            *(leaderboard_cell(row, m) for m in (*_OTHERS, *BOARD_IMAGES)),
         ]
         for row in board.rows
     ]
@@ -55,7 +55,7 @@ def _table(f: Findings, board: Leaderboard, minority: str) -> Table:
 
 
 def _reading(f: Findings, board: Leaderboard) -> Words:
-    baseline, minimum = contender(board.baseline), f.study.evaluation.minimum_level_images
+    baseline, minimum = contender_name(board.baseline), f.study.evaluation.minimum_level_images
     return Words(
         f"Means over architectures and draws of this scenario; ↑: more is better, ↓: less. {baseline} is the best "
         "baseline by the minority's accuracy on these very images, which flatters it: a gain over it is understated, a "
@@ -74,7 +74,7 @@ def difference(row: Mapping[str, Any]) -> Measured:
 def floor(row: Mapping[str, Any]) -> str:
     """What a second seed differs by, as half a sentence."""
     return (
-        f"{spelled(row['arm'])} differs from {spelled(row['repeats'])} by {points(row['mean'])} points in the mean, "
+        f"{arm_name(row['arm'])} differs from {arm_name(row['repeats'])} by {points(row['mean'])} points in the mean, "
         f"by {number(row['largest'] * 100, 1)} at most (over {row['blocks']} pairs of architecture and draw)"
     )
 
@@ -83,7 +83,7 @@ def ranks(board: Leaderboard) -> list[Figure]:
     """Mean ranks and what tells them apart; nothing where there is one block alone."""
     if not board.ranks:
         return []
-    named = {contender(name): rank for name, rank in board.ranks.items()}
+    named = {contender_name(name): rank for name, rank in board.ranks.items()}
     png = figures.critical_difference(named, board.critical_difference)
     title = "critical difference of mean ranks"
     return [Figure("ranks", title, _RANKED.format(blocks=board.blocks), png)]

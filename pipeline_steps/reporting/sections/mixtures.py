@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.arms import arm_name
 from pipeline_steps.reporting.blocks import Block, Column, Heading, Table, Words
 from pipeline_steps.reporting.findings import Findings
 from pipeline_steps.reporting.tables import table_2
@@ -26,7 +26,7 @@ def _table(rows: list[dict[str, Any]], *, papers: bool) -> Table:
         Column("scenario"),
         *(Column(name, words=True) for name in ("classifier", "augmenter")),
         Column("images a draw"),
-        *(Column(spelled(arm)) for arm in rows[0]["ours"]),
+        *(Column(arm_name(arm)) for arm in rows[0]["ours"]),
     ]
     paper = _PAPER if papers else {}
     own = ("scenario", "architecture", "augmenter", "images")

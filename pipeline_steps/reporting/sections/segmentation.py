@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from pipeline_steps.measures.segmenters.table import SEGMENTERS
-from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.arms import arm_name
 from pipeline_steps.reporting.blocks import Block, Cell, Heading, Table, Words, columns
 from pipeline_steps.reporting.findings import Findings
+from pipeline_steps.reporting.formatting import between, formatted, number
 from pipeline_steps.reporting.results import mask_agreement
-from pipeline_steps.reporting.shown import between, number, spell
 from pipeline_steps.reporting.study import METRICS
 
 _READING = (
@@ -35,9 +35,9 @@ def overlap(f: Findings, partitions: Iterable[str] | None = None) -> Table:
     for row in f.r.segmenters.to_dict("records"):
         if partitions is not None and row["partition"] not in partitions:
             continue
-        value, *further = (spell(m, row[m.name]) for m in SEGMENTERS)
-        interval = between(*(spell(first, row[end]) for end in ("low", "high")))
-        named = [spelled(row["arm"]), row["augmenter"], row["split"], f.study.words[row["partition"]], row["n"]]
+        value, *further = (formatted(m, row[m.name]) for m in SEGMENTERS)
+        interval = between(*(formatted(first, row[end]) for end in ("low", "high")))
+        named = [arm_name(row["arm"]), row["augmenter"], row["split"], f.study.words[row["partition"]], row["n"]]
         rows.append([*named, value, interval, *further, row["by_level"]])
     head = columns("trained on", "augmenter", "split", "partition", "images", *measured, words=left)
     return Table(head, rows)
