@@ -10,9 +10,9 @@ from conftest import ROOT, run
 from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
-from flows.states import PipelineFailedError, raise_on_failure, skipped
 from flows.failure_reason import reasons
 from flows.process import StageFailedError, reproduce
+from flows.states import PipelineFailedError, raise_on_failure, skipped
 from pipeline_steps.stage.params import read_yaml
 
 WAITS = "import sys; sys.argv = ['-m']; import pipeline_steps, signal; open('up', 'w').close(); signal.pause()"
