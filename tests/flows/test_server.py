@@ -494,19 +494,3 @@ def test_the_server_stays_when_the_run_that_it_was_started_for_fails(tmp_path):
         process.communicate(timeout=60)
     with pytest.raises(httpx.ConnectError):
         until(lambda: not httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5), 30)
-
-
-@pytest.mark.slow
-def test_the_deployments_of_a_lab_deploy(server, tmp_path):
-    clone = small_clone(tmp_path / "lab", SLOW)
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    settings = {name: value for name, value in server.environment.items() if name.startswith("PREFECT_")}
-    run(*prefect, "work-pool", "create", "gpu-box", "--type", "process", cwd=clone, env_extra=settings)
-    run(*prefect, "deploy", "--all", cwd=clone, env_extra=settings)
-    found = {row["name"]: row for row in server.ask("deployments")}
-    assert set(found) == {"pipeline", "images", "experiment", "grid", "nightly"}
-    form = found["experiment"]["parameter_openapi_schema"]["properties"]
-    assert form["cores"]["type"] == "integer"
-    assert form["force"]["type"] == "boolean"
-    assert "description" in form["overrides"]
-    assert found["nightly"]["schedules"][0]["active"] is False
