@@ -79,6 +79,8 @@ def photograph_flow(options: list[str]) -> None:
 def photograph_toy(clone: Path) -> None:
     """A run that goes well, one that fails, and what of it is to come, at toy scale in a new ``clone``."""
     subprocess.run(["git", "clone", "-q", ".", str(clone)], check=True)
+    for key, value in {"user.name": "screens", "user.email": "screens@localhost"}.items():  # -S saves an experiment
+        subprocess.run(["git", "config", key, value], cwd=clone, check=True)
     subprocess.run([sys.executable, "-m", "pipeline_steps.configure", "toy"], cwd=clone, check=True)
     screen = [sys.executable, "-m", "benchmarks.terminal_screen"]
     environment = {**os.environ, "PYTHONPATH": str(clone)}

@@ -45,7 +45,7 @@ def as_svg(content: list[RenderableType]) -> str:
     """What a terminal shows; without the font that rich would have a browser fetch from elsewhere."""
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), highlight=False, force_terminal=True)
     for one in content:
-        console.print(one, no_wrap=True, overflow="ellipsis")
+        console.print(one)
     return re.sub(
         r"@font-face \{.*?\}\s*", "", console.export_svg(title="./run python -m flows.augment"), flags=re.DOTALL
     )

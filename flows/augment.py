@@ -222,8 +222,13 @@ def main() -> None:
         else:
             check_parameters(overrides, here=not args.pool)  # before a server is started
             changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
-            with temporary_server(), shown_in_terminal():
-                asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
+            with temporary_server() as temporary, shown_in_terminal() as view:
+                try:
+                    asyncio.run(augment(targets, force=args.force, cores=args.cores, **changes))
+                except PipelineFailedError:
+                    if temporary:
+                        view.note("'python -m flows.serve' shows this run in the UI")
+                    raise
     except KeyboardInterrupt:
         exit_interrupted()
     except TerminationSignal:

@@ -111,10 +111,11 @@ def stop_server(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def temporary_server() -> Iterator[None]:
+def temporary_server() -> Iterator[bool]:
     """Within: there is a server to talk to; the one that Prefect's settings name, else one that ends with this process.
 
-    Not with the block: what Prefect still has to send when Python ends would wait for a server that is gone.
+    Yields whether it ends with this process. It does not end with the block: what Prefect still has to send when Python
+    ends would wait for a server that is gone.
 
     Raises:
         ServerError: as ``start_server``.
@@ -123,7 +124,7 @@ def temporary_server() -> Iterator[None]:
 
     if url := PREFECT_API_URL.value():
         check_server(url)
-        yield
+        yield False
         return
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -134,4 +135,4 @@ def temporary_server() -> Iterator[None]:
     atexit.register(stop_server, start_server(port, "--no-services"))
     with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
         check_server(os.environ["PREFECT_API_URL"])  # else a proxy that can't be used would be found by Prefect
-        yield
+        yield True

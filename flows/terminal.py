@@ -90,9 +90,10 @@ class Terminal(View):
         self._running[stage] = _Running(time.monotonic())
 
     def progress(self, stage: str, text: str, percent: float) -> None:
-        """Show how far a stage is."""
+        """Show how far a stage is; a bar that is full says nothing of what comes after it."""
         if stage in self._running:
-            self._running[stage].text, self._running[stage].percent = text, percent
+            full = percent >= 100
+            self._running[stage].text, self._running[stage].percent = ("", None) if full else (text, percent)
 
     def end(self, stage: str, state: str, detail: str) -> None:
         """Print the stage's line. One that was known to be unchanged from the start has none."""
@@ -108,6 +109,8 @@ class Terminal(View):
         line.append(f"  {_WORDS[state]}", style=_STYLES[state])
         line.append(f" {clock(seconds)}" if seconds is not None else "")
         line.append(f"  {detail or self._description(stage)}", style="dim")
+        if self.console.is_terminal:
+            line.truncate(self.console.width, overflow="ellipsis")
         self._print(line)
 
     def note(self, text: str) -> None:

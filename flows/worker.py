@@ -21,6 +21,12 @@ from flows.resources import this_machine
 from flows.server_check import ServerError, check_server
 from flows.working_directory import WorkingDirectoryError, check_working_directory
 
+EXAMPLE = """example:
+  PREFECT_API_URL=http://head:4200/api ./run python -m flows.worker --pool lab
+
+each stage that the head sends runs as: dvc repro --pull STAGE, then dvc push --run-cache STAGE
+"""
+
 
 def remote_place() -> str:
     """The default DVC remote's address, once it has answered.
@@ -39,7 +45,12 @@ def remote_place() -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.worker",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--pool", required=True, help="the work pool, as given to the head's flow")
     parser.add_argument("--cpu-only", action="store_true", help="take no stage that asks for a GPU")
     args = parser.parse_args()

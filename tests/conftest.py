@@ -138,6 +138,16 @@ def toy_copy(toy, tmp_path):
     return copy_of(toy, tmp_path / "toy")
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A Prefect server for all tests of this process that need a real one."""
+    from server import Server
+
+    made = Server(tmp_path_factory.mktemp("prefect"))
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def real_data():
     """The folder of real data sets, where there is one."""

@@ -85,6 +85,15 @@ def test_an_interrupted_stage_has_the_last_word(clone):
     assert said.splitlines()[-1] == "interrupted: what was finished is kept; run the same command again, it goes on"
 
 
+def test_ctrl_c_between_two_stages_says_how_to_go_on(clone):
+    for ends in ("raise KeyboardInterrupt", "return 252"):  # before DVC listens for it; as DVC itself ends
+        code = f"import sys, dvc.cli\ndef main(_):\n    {ends}\ndvc.cli.main = main\n"
+        code += "from flows.run_dvc import main\nsys.exit(main(['repro']))"
+        done = _run(clone, sys.executable, "-c", code)
+        assert done.returncode == 252
+        assert done.stderr == "interrupted: what was finished is kept; run the same command again, it goes on\n"
+
+
 def test_a_reason_of_many_lines_is_shortened_to_the_first_and_the_last(tmp_path):
     lines = ["error: params.yaml: 9 mistakes", *(f"  mistake {i}" for i in range(9))]
     (tmp_path / "reason").write_text("\n".join(lines) + "\0error: x\0")

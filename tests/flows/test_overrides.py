@@ -1,4 +1,4 @@
-"""Overridden parameters (-S): understood or refused at the start, planned with, saved with, and taken back."""
+"""Parameters overridden for one run: refused when wrong, and taken back unless the run succeeds."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server import small_clone
 
-from flows.experiment import _dotted_keys, check_overrides, check_request, check_savable, save
+from flows.experiment import _dotted_keys, check_overrides, check_request
 from flows.overrides import FOLDER, overridden, restore_overrides
 
 # A stage of numbers, and a stage for each cell of the grid.
@@ -33,7 +33,11 @@ stages:
       params: ["augmenters.${item.augmenter}.mode"]
       outs: ["data/synthetic/${key}"]
 """
+
+
 FILES = ("params.yaml", "cells.yaml", "dvc.lock")
+
+
 FLOW = (sys.executable, "-m", "flows.augment")
 
 
@@ -98,6 +102,8 @@ def test_a_wrong_override_is_refused_in_our_own_words(here, override, said):
 
 
 PARAMS = load_yaml(str(ROOT / "params.yaml"))
+
+
 NUMBERS = [key for key in _dotted_keys(PARAMS, "") if not any(part.isdigit() for part in key.split("."))]
 
 
@@ -207,95 +213,3 @@ def test_what_a_killed_run_left_is_mended_by_the_next(here):
 def test_workers_compute_what_is_committed(here):
     with pytest.raises(ValueError, match="workers compute what is committed: write the change into"):
         check_request(("classifier.updates=7",), "", "lab")
-
-
-@pytest.mark.parametrize("name", ["a/b", "a..b", "a b", "-a", "a~1", "x.lock", "a\nb"])
-def test_a_name_that_no_experiment_can_have_is_refused(here, name):
-    with pytest.raises(ValueError, match="can't be an experiment's name"):
-        check_savable(name)
-
-
-TINY = """
-stages:
-  a:
-    cmd: exec python work.py write out/a
-    deps: [work.py]
-    params: [x]
-    outs: [out/a]
-  b:
-    cmd: exec python work.py write out/b
-    deps: [out/a]
-    outs: [out/b]
-  c:
-    cmd: exec python work.py write out/c
-    deps: [work.py]
-    params: [y]
-    outs: [out/c]
-"""
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """Three stages that have run, in a repository of four files, as the current folder."""
-    for name, text in {"dvc.yaml": TINY, "params.yaml": "x: 1\ny: 1\n", ".gitignore": "/out\n/runs\n"}.items():
-        (tmp_path / name).write_text(text)
-    (tmp_path / "work.py").write_bytes((ROOT / "tests/work.py").read_bytes())
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)
-    _sh("git init -q -b main && git config user.name t && git config user.email t@t && dvc init -q && dvc repro -q")
-    _sh("git add -A && git commit -qm ran")
-    return tmp_path
-
-
-def _sh(command):
-    return subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
-
-
-BRANCHES = (
-    "git checkout -qb o; echo 1 > f; git add f; git commit -qm o; git checkout -q main; "
-    "echo 2 > {file}; git add {file}; git commit -qm m; "
-)
-
-
-@pytest.mark.parametrize(
-    ("state", "said"),
-    [
-        ("rm -rf .git; git init -q", "an experiment needs a commit to differ from"),
-        ("git config user.email ''", "git does not know who you are"),
-        (BRANCHES.format(file="f") + "git merge o", r"a merge conflict is open \(f\)"),
-        (BRANCHES.format(file="f") + "git rebase o", r"a merge conflict is open \(f\)"),
-        (BRANCHES.format(file="g") + "git merge --no-commit --no-ff o", "a merge is not committed yet"),
-        (BRANCHES.format(file="f") + "git cherry-pick o; git add f", "a cherry-pick is not committed yet"),
-        (BRANCHES.format(file="f") + "git rebase o; git add f", "a rebase is under way"),
-        ("touch .git/index.lock", "another git is at work, or died"),
-    ],
-)
-def test_a_state_of_git_that_cannot_be_saved_is_found_at_the_start(tiny, monkeypatch, state, said):
-    for variable, value in {"GLOBAL": "/dev/null", "SYSTEM": "/dev/null"}.items():
-        monkeypatch.setenv(f"GIT_CONFIG_{variable}", value)
-    _sh(state)
-    with pytest.raises(ValueError, match=said):
-        check_savable("n")
-
-
-@pytest.mark.parametrize(
-    "state", ["true", "git checkout -q --detach", "echo z > z; git add z; echo '# y' >> dvc.yaml", "git bisect start"]
-)
-def test_a_state_of_git_that_is_let_through_can_be_saved(tiny, state):
-    _sh(state)
-    Path("params.yaml").write_text("x: 2\ny: 1\n")
-    _sh("dvc repro -q b")
-    check_savable("n")
-    assert save("n", "b") == "n"
-    assert "x: 2" in _sh("git show $(git for-each-ref --format='%(objectname)' refs/exps):params.yaml").stdout
-    assert Path("params.yaml").read_text() == "x: 2\ny: 1\n"
-
-
-def test_what_did_not_run_is_not_saved_as_if_it_had(tiny):
-    """Some stages ran, another is stale, and of a third the output is missing: all that is there is saved as it is."""
-    Path("params.yaml").write_text("x: 2\ny: 2\n")
-    _sh("dvc repro -q a")
-    Path("out/b").unlink()
-    assert save("n", "a") == "n"
-    lock = load_yaml("dvc.lock")["stages"]
-    assert {name: lock[name]["params"]["params.yaml"] for name in ("a", "c")} == {"a": {"x": 2}, "c": {"y": 1}}

@@ -1,51 +1,28 @@
 """A head and workers in clones of their own, with one DVC remote: each stage once, whatever dies."""
 
-import getpass
 import json
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import sys
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
-import psutil
 import pytest
 from conftest import copy_tree, overlaid, run
-from server import Server, living_stages, small_clone, until
+from lab import NAMES, Lab, cluster, done_in
+from server import Server, living_stages, until
 
 from flows.server import is_free
 from pipeline_steps.stage.params import read_yaml
 
 pytestmark = pytest.mark.slow
 
+
 GRID_PROFILE = os.environ.get("EQUIDERM_GRID_PROFILE", "toy")
+
+
 SHORT = GRID_PROFILE == "toy"  # then the grid ends at the adapters
-BRANCHES = """
-stages:
-  source:
-    cmd: exec python work.py write out/source
-    deps: [work.py]
-    outs: [out/source]
-  branch:
-    matrix: {cell: [a, b, c]}
-    cmd: exec python work.py sleep out/${item.cell} 3
-    deps: [out/source]
-    outs:
-      - out/${item.cell}
-  summary:
-    cmd: exec python work.py write out/summary
-    deps: [out/a, out/b, out/c]
-    metrics:
-      - out/summary:
-          cache: false
-"""
 
 
-NAMES = ["source", "branch@a", "branch@b", "branch@c", "summary"]
 DEEDS = ["sleep out/a", "sleep out/b", "sleep out/c", "write out/source", "write out/summary"]
 
 
@@ -65,69 +42,8 @@ def postgres(tmp_path_factory):
     if not found or os.getuid() != 0:
         yield ""
         return
-    with _cluster(found[-1].parent) as address:
+    with cluster(found[-1].parent) as address:
         yield address
-
-
-@contextmanager
-def _cluster(programs):
-    port = _free_port()
-    place = Path(f"/tmp/equiderm-postgres-{os.getpid()}")
-    place.mkdir()
-    shutil.chown(place, "postgres", "postgres")
-
-    def as_postgres(*command):
-        run("runuser", "-u", "postgres", "--", *command, cwd=place)
-
-    try:
-        as_postgres(str(programs / "initdb"), "-D", str(place / "data"), "-A", "trust")
-        options = f"-p {port} -h 127.0.0.1 -k {place} -c max_connections=200"
-        as_postgres(
-            str(programs / "pg_ctl"), "-D", str(place / "data"), "-o", options, "-l", str(place / "log"), "-w", "start"
-        )
-        yield f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres"
-        as_postgres(str(programs / "pg_ctl"), "-D", str(place / "data"), "-m", "fast", "stop")
-    finally:
-        shutil.rmtree(place)
-
-
-class Lab:
-    """A head and its workers' clones, with one remote."""
-
-    def __init__(self, server, folder, count, prepare=lambda folder: small_clone(folder, BRANCHES)):
-        self.server, self.pool = server, folder.name
-        self.head = prepare(folder / "head")
-        (folder / "remote").mkdir()
-        run("dvc", "remote", "add", "-d", "shared", str(folder / "remote"), cwd=self.head)
-        run("git", "add", "-A", cwd=self.head)
-        run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "lab", cwd=self.head)
-        self.clones = [folder / f"worker-{i}" for i in range(count)]
-        for clone in self.clones:
-            run("git", "clone", "-q", str(self.head), str(clone), cwd=folder)
-        self.workers = []
-
-    def start(self, *clones):
-        self.workers += [self.server.worker(clone, self.pool) for clone in clones]
-
-    def kill(self, worker):
-        """As when a machine loses power: the worker and all that it started are gone at once."""
-        family = [worker_ := psutil.Process(worker.pid), *worker_.children(recursive=True)]
-        for process in family:
-            with suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
-                process.send_signal(signal.SIGKILL)
-        worker.wait()
-
-    def run(self, *options):
-        return self.server.flow(self.head, "--pool", self.pool, *options)
-
-    def deeds(self):
-        return sorted(line for clone in (self.head, *self.clones) for line in _done(clone))
-
-    def states(self):
-        rows = self.server.stages(self.server.last_run())
-        # The workers' own runs are rows, too, under names that Prefect makes up
-        own = {n: row for n, row in rows.items() if n in NAMES or n.endswith(" cells)")}
-        return {name: row["state_name"] for name, row in own.items()}
 
 
 @pytest.fixture
@@ -147,7 +63,7 @@ def test_workers_run_each_stage_once_and_the_head_restores_it(lab, tmp_path):
     assert process.returncode == 0, output
     assert lab.states() == dict.fromkeys(NAMES, "Completed")
     assert lab.deeds() == DEEDS
-    assert _done(lab.head) == ["write out/summary"]  # its output is not cached: it can't travel
+    assert done_in(lab.head) == ["write out/summary"]  # its output is not cached: it can't travel
     alone = tmp_path / "alone"
     run("git", "clone", "-q", str(lab.head), str(alone), cwd=tmp_path)
     run("dvc", "repro", cwd=alone)
@@ -170,7 +86,7 @@ def test_a_machine_that_dies_loses_nothing(lab):
     lab.start(*lab.clones)
     process = lab.run()
     # Not while it is at ``source``, whose deed it may have done and told nobody of.
-    until(lambda: any("write out/source" in _done(clone) for clone in lab.clones))
+    until(lambda: any("write out/source" in done_in(clone) for clone in lab.clones))
     until(lambda: lab.states().get("source") == "Completed")
     busy = until(
         lambda: [worker for worker, clone in zip(lab.workers, lab.clones, strict=True) if living_stages(clone)]
@@ -185,7 +101,7 @@ def test_a_machine_that_dies_loses_nothing(lab):
 def test_a_server_that_restarts_loses_nothing(lab, server):
     lab.start(*lab.clones)
     process = lab.run()
-    until(lambda: any("write out/source" in _done(clone) and living_stages(clone) for clone in lab.clones))
+    until(lambda: any("write out/source" in done_in(clone) and living_stages(clone) for clone in lab.clones))
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
     until(lambda: is_free(server.port))
@@ -203,7 +119,7 @@ def test_a_server_that_restarts_loses_nothing(lab, server):
 def test_cancelling_the_head_ends_its_stages_elsewhere(lab):
     lab.start(*lab.clones)
     process = lab.run()
-    until(lambda: any("write out/source" in _done(clone) and living_stages(clone) for clone in lab.clones))
+    until(lambda: any("write out/source" in done_in(clone) and living_stages(clone) for clone in lab.clones))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=300)
     until(lambda: not any(living_stages(clone) for clone in lab.clones))
@@ -295,79 +211,3 @@ def _alone(head, clone):
     run("git", "clone", "-q", str(head), str(clone), cwd=head)
     run(sys.executable, "-m", "flows.augment", cwd=clone, env_extra={"PREFECT_HOME": str(clone.parent / "prefect")})
     return clone
-
-
-@pytest.fixture
-def sshd(tmp_path):
-    """A real OpenSSH server on loopback that knows one key; the SSH options of a DVC remote on it."""
-    program = shutil.which("sshd") or "/usr/sbin/sshd"
-    if not Path(program).exists():
-        pytest.skip("no sshd: apt-get install openssh-server")
-    for name in ("host", "user"):
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name), cwd=tmp_path)
-    (tmp_path / "known").write_text((tmp_path / "user.pub").read_text())
-    port = _free_port()
-    (tmp_path / "sshd.conf").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path / 'host'}\nAuthorizedKeysFile {tmp_path / 'known'}\n"
-        "StrictModes no\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n"
-        f"PidFile {tmp_path / 'sshd.pid'}\n"
-    )
-    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd, as root, parks its unprivileged half
-    process = subprocess.Popen([program, "-D", "-e", "-f", str(tmp_path / "sshd.conf")], stderr=subprocess.PIPE)
-    until(lambda: process.poll() is not None or _answers(port))
-    assert process.poll() is None, process.stderr.read()
-    yield {"url": f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/far", "keyfile": str(tmp_path / "user")}
-    process.terminate()
-    process.wait()
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    """A bucket on a local server that speaks S3; the options of a DVC remote in it."""
-    port = _free_port()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
-    )
-    until(lambda: _answers(port))
-    httpx.put(f"http://127.0.0.1:{port}/lab").raise_for_status()
-    yield {"url": "s3://lab/equiderm", "endpointurl": f"http://127.0.0.1:{port}"}
-    process.terminate()
-    process.wait()
-
-
-@pytest.mark.parametrize("kind", ["sshd", "bucket"])
-def test_the_remote_may_be_elsewhere(kind, request, tmp_path):
-    options = request.getfixturevalue(kind)
-    head = small_clone(tmp_path / "head", BRANCHES)
-    run("dvc", "remote", "add", "-d", "shared", options.pop("url"), cwd=head)
-    for name, value in options.items():
-        run("dvc", "remote", "modify", "shared", name, value, cwd=head)
-    run("git", "add", "-A", cwd=head)
-    run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "lab", cwd=head)
-    other = tmp_path / "other"
-    run("git", "clone", "-q", str(head), str(other), cwd=tmp_path)
-    run("dvc", "repro", "branch", cwd=head)
-    run("dvc", "push", "--run-cache", cwd=head)
-    run("dvc", "repro", "--pull", "branch", cwd=other)
-    assert len(_done(head)) == 4
-    assert _done(other) == []
-    assert (other / "out/a").read_text() == "sleep"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _done(clone: Path) -> list[str]:
-    """What work.py did in a clone."""
-    log = clone / "runs/work.log"
-    return log.read_text().splitlines() if log.exists() else []
