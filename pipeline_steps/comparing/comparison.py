@@ -88,7 +88,7 @@ def value(d: Difference, number: float, *, sign: bool = False) -> str:
     if isnan(number):
         return ""
     measure = MEASURES.get(d.quantity) if d.partition == IMAGES else None
-    shown, digits = (measure.shown(number), measure.digits) if measure else (number * 100, 1)
+    shown, digits = (measure.in_unit(number), measure.digits) if measure else (number * 100, 1)
     return f"{shown:{'+' if sign else ''}.{digits}f}"
 
 

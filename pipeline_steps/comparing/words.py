@@ -6,7 +6,7 @@ from typing import Any
 from pipeline_steps.comparing.comparison import Comparison, interval, value
 from pipeline_steps.comparing.differences import IMAGES, MEANS, Difference
 from pipeline_steps.comparing.values import Contender
-from pipeline_steps.reporting.arms import spelled
+from pipeline_steps.reporting.arms import arm_name
 
 LINES = 10
 _PARAMETERS, _WIRING, _CODE = 3, 3, 4  # that are named; the rest is counted
@@ -73,7 +73,7 @@ _MEASURES = ("minority", "worst_accuracy", "gap")
 
 def title(contender: Contender) -> str:
     """A contender as people write it."""
-    arm = spelled(contender.arm) if contender.arm else "images"
+    arm = arm_name(contender.arm) if contender.arm else "images"
     said = f"{arm} of {contender.augmenter}" if contender.augmenter else arm
     return " ".join(part for part in (contender.scenario, contender.architecture, said) if part)
 

@@ -14,18 +14,12 @@ LONG_FILES = {
     "tests/diffusion/test_flux.py",
     "tests/diffusion/test_hub.py",
     "tests/diffusion/test_inpainting.py",
-    "tests/flows/test_flows.py",
-    "tests/flows/test_overrides.py",
-    "tests/flows/test_server.py",
-    "tests/flows/test_workers.py",
     "tests/verbs/test_split.py",
 }
 LONG_FUNCTIONS = {
-    "flows/augment.py: augment",
     "pipeline_steps/diffusion/pretrain.py: train_denoiser",
     "pipeline_steps/diffusion/pretrain_flux.py: train_flow",
     "pipeline_steps/diffusion/sample.py: denoised",
-    "pipeline_steps/remote/edit.py: _ask_all",
     "pipeline_steps/training/loop.py: optimise",
     "tests/captions/test_endpoint.py: test_a_server_that_none_of_us_wrote_answers",
 }
