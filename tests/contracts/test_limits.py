@@ -24,8 +24,6 @@ LONG_FUNCTIONS = {
     "flows/augment.py: augment",
     "pipeline_steps/diffusion/pretrain.py: train_denoiser",
     "pipeline_steps/diffusion/pretrain_flux.py: train_flow",
-    "pipeline_steps/diffusion/sample.py: denoised",
-    "pipeline_steps/remote/edit.py: _ask_all",
     "pipeline_steps/training/loop.py: optimise",
     "tests/captions/test_endpoint.py: test_a_server_that_none_of_us_wrote_answers",
 }
