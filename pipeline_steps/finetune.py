@@ -26,7 +26,7 @@ from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.regions import check_base, training_conditions
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
-from pipeline_steps.generation.cards import adapter_card
+from pipeline_steps.generation.adapter_card import AdapterUse, adapter_card
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.adapters import AdapterParams, MaskTerms
@@ -46,7 +46,10 @@ from pipeline_steps.training.optimised import optimisation
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """What every adapter of one run trains on; ``key`` names its checkpoints, ``location`` at ``commit`` the base."""
+    """What every adapter of one run trains on.
+
+    ``key`` names its checkpoints, ``location`` at ``commit`` the base model, ``tokens_folder`` the files of ``tokens``.
+    """
 
     f: Family
     c: Components
@@ -56,6 +59,7 @@ class TrainingContext:
     key: str
     location: str
     commit: str | None
+    tokens_folder: Path
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,28 @@ def finetune(params: AdapterParams, m: TrainingContext, split: Path, out: Path) 
             place = folder if name == "." else folder / label
             _one_adapter(params, m, (mine[0], mine[1]), place, RunLabels(out.name, label))
         settings = params.model_dump(exclude={"base"}) | ({"base_revision": m.commit} if m.commit else {})
-        text = adapter_card(m.location, m.c.digest, settings, train, split.stem)
-        (folder / "README.md").write_text(text, "utf-8")
+        card = adapter_card(_use(params, m, train, out), m.c.digest, settings, train, split.stem)
+        (folder / "README.md").write_text(str(card), "utf-8")
+
+
+def _use(params: AdapterParams, m: TrainingContext, train: pd.DataFrame, out: Path) -> AdapterUse:
+    """How the adapter is loaded elsewhere, with the prompt of the first training image."""
+    tokens = {condition: placeholder for condition, (placeholder, _) in m.tokens.vectors.items()}
+    first = train.iloc[0]
+    named = tokens.get(first["condition"], first["condition"])
+    return AdapterUse(
+        base=m.location,
+        revision=m.commit,
+        dtype=str(m.c.dtype).removeprefix("torch."),
+        part=adapters.part_of(m.c.denoiser),
+        folder=out,
+        conditions=() if params.joint else tuple(sorted(set(train["condition"]))),
+        task=params.task,
+        method=params.method,
+        tokens=tokens,
+        tokens_folder=m.tokens_folder,
+        prompt=m.captions.prompt(first["image_id"], named, first["level"]).text,
+    )
 
 
 def _one_adapter(
@@ -228,7 +252,7 @@ def main() -> None:
     inputs = (args.dataset / "manifest.parquet", args.split, args.captions, args.tokens)
     key = run_key(code_version("pipeline_steps.finetune"), c.digest, params.model_dump_json(), *inputs)
     dataset, captions = open_dataset(args.dataset), read_captions(args.captions)
-    material = TrainingContext(f, c, dataset, captions, tokens, key, base.location, base.revision)
+    material = TrainingContext(f, c, dataset, captions, tokens, key, base.location, base.revision, args.tokens)
     finetune(params, material, args.split, args.out)
 
 

@@ -49,8 +49,8 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
         if made.masks:
             table[MASK_COLUMN] = _write_masks(folder, jobs, made.masks)
         table.to_csv(folder / "metadata.csv", index=False)
-        text = images_card(made.maker, params.model_dump(exclude={"base"}), table)
-        (folder / "README.md").write_text(text, "utf-8")
+        card = images_card(made.maker, params.model_dump(exclude={"base"}), table)
+        (folder / "README.md").write_text(str(card), "utf-8")
         _show(folder, jobs, out.name)
     return made
 

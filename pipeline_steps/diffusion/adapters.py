@@ -23,6 +23,11 @@ _OWNERS = {
 }
 
 
+def part_of(denoiser: Any) -> str:
+    """What diffusers' pipelines call ``denoiser``."""
+    return _OWNERS[type(denoiser).__name__][1]
+
+
 @dataclass(frozen=True)
 class Lora:
     """Hu et al. 2021: W + (alpha / rank) B A on the named modules; ``gaussian`` init has B = 0."""
@@ -96,7 +101,7 @@ def load(c: Components, folder: Path) -> None:
         whole = type(c.denoiser).from_pretrained(folder / _WHOLE, use_safetensors=True)
         c.denoiser.load_state_dict(whole.state_dict())
     else:
-        part = _OWNERS[type(c.denoiser).__name__][1]
+        part = part_of(c.denoiser)
         c.denoiser.load_lora_adapter(str(folder), weight_name=WEIGHTS, prefix=part, use_safetensors=True)
     c.denoiser.eval()
 

@@ -94,16 +94,19 @@ def denoised(
     extra = {"generator": streams} if "generator" in inspect.signature(scheduler.step).parameters else {}
     prompt, empty = (e.to(c.device, c.dtype) for e in embeds)
     for i, t in enumerate(steps):
-        x_in = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
-        x_in = (x_in if conditioning_latents is None else torch.cat([x_in, conditioning_latents.to(x_in)], dim=1)).to(
-            c.dtype
-        )
+        x_in = _model_input(scheduler, x, t, conditioning_latents).to(c.dtype)
         low, high = s.guidance_interval
         scale = s.guidance_scale if low <= i / max(1, len(steps) - 1) <= high else 1.0
         predicted = f.guide(c, (prompt, empty), x_in, t, scale)
         x = scheduler.step(predicted.float(), t, x, **extra).prev_sample
     latents: Tensor = x
     return latents
+
+
+def _model_input(scheduler: Any, x: Tensor, t: Tensor, conditioning_latents: Tensor | None) -> Tensor:
+    """What the denoiser sees at timestep ``t``: scaled latents (B, C, h, w), or (B, C + K, h, w) with conditioning."""
+    scaled: Tensor = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
+    return scaled if conditioning_latents is None else torch.cat([scaled, conditioning_latents.to(scaled)], dim=1)
 
 
 def _start(f: Family, scheduler: Any, s: Sampling, noise: Tensor, sources: Tensor | None) -> tuple[Tensor, Tensor]:

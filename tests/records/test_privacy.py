@@ -1,6 +1,7 @@
 """Nothing that leaves the data folder names a photograph or a place on somebody's disk."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from PIL import Image
 from pipeline_steps import generate
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
-from pipeline_steps.generation.cards import adapter_card, images_card
+from pipeline_steps.generation.adapter_card import AdapterUse, adapter_card
+from pipeline_steps.generation.cards import images_card
 from pipeline_steps.generation.jobs import Inputs
 from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
 from pipeline_steps.ingest import ingest
@@ -143,7 +145,11 @@ def test_cards_and_the_reports_parameters_show_no_place(path):
     settings = {"captioner": "template", "weights": path, "nested": {"deep": [path]}, "note": f"from {path}"}
     if " " in path:
         settings["note"] = f"from '{path}'"
-    cards = adapter_card(path, "d" * 64, settings, train, "iii-0") + images_card("a model", settings, train)
+    use = AdapterUse(
+        base=path, revision=None, dtype="float32", part="unet", folder=Path(path), conditions=("psoriasis",),
+        task="image", method="lora", tokens={"psoriasis": "<p>"}, tokens_folder=Path(path), prompt="<p>",
+    )  # fmt: skip
+    cards = str(adapter_card(use, "d" * 64, settings, train, "iii-0")) + str(images_card("a model", settings, train))
     assert SECRET not in cards
     assert "base_model: sd" in cards
     own = {"csv": path, "images": path, "masks": path, "file": "{file}"}
