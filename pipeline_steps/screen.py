@@ -9,8 +9,8 @@ lesion, the same patient) is left out: closeness to that is by design. An image 
 source's caption alone, and is a copy if it looks like that one, too. The distance to the source is reported for all.
 
 Class consistency (the condition of most near training images, the own group apart) is reported beside the same rule's
-hits on real validation images, per level, and rejects nothing: neighbours that are all of the majority would reject good
-images of the minority.
+hits on real validation images, per level, and rejects nothing: neighbours that are all of the majority would reject
+good images of the minority.
 
 Skin tone likewise, where people are divided by skin type: measured on generated and on real images of known type
 (``features.skin_tone``), reported with its error on the latter, and a reason to reject only where that error is known

@@ -19,8 +19,8 @@ from pipeline_steps.stage.params import read_params
 D = Decoding(32, "center_crop", 100_000_000)
 
 
-def _fitzpatrick17k(csv, images, skincon=None):
-    settings = {"skincon": skincon, "check_md5": True, "skin_type": "fitzpatrick_scale", "attributes": ()}
+def _fitzpatrick17k(csv, images, skincon=None, skin_type="fitzpatrick_scale"):
+    settings = {"skincon": skincon, "check_md5": True, "skin_type": skin_type, "attributes": ()}
     return FITZPATRICK17K.read(Fitzpatrick17k(csv=csv, images=images, **settings), D)
 
 
@@ -60,7 +60,7 @@ def test_skincon_joins(real_data):
 )
 def test_either_of_two_crowds_may_tell_the_skin_type_and_the_other_is_kept(real_data, tmp_path, chosen, ones, unknown):
     csv = real_data / "fitzpatrick17k/fitzpatrick17k.csv"
-    source = fitzpatrick17k.read(csv, tmp_path, None, check_md5=False, skin_type=chosen, decoding=D)
+    source = _fitzpatrick17k(csv, tmp_path, skin_type=chosen)
     assert (source.table["skin_value"] == "1").sum() == ones
     assert source.report["skin_type_unknown"] == (source.table["skin_value"] == "").sum() == unknown
     (other,) = json.loads(source.table["other_skin"].iloc[0])
