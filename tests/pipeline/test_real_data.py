@@ -1,5 +1,6 @@
 """Real tables and photographs, where they are at hand."""
 
+import json
 import sys
 
 import pandas as pd
@@ -18,8 +19,8 @@ from pipeline_steps.stage.params import read_params
 D = Decoding(32, "center_crop", 100_000_000)
 
 
-def _fitzpatrick17k(csv, images, skincon=None):
-    settings = {"skincon": skincon, "check_md5": True, "skin_type": "fitzpatrick_scale", "attributes": ()}
+def _fitzpatrick17k(csv, images, skincon=None, skin_type="fitzpatrick_scale"):
+    settings = {"skincon": skincon, "check_md5": True, "skin_type": skin_type, "attributes": ()}
     return FITZPATRICK17K.read(Fitzpatrick17k(csv=csv, images=images, **settings), D)
 
 
@@ -52,6 +53,18 @@ def test_skincon_joins(real_data):
     assert source.report["concepts_unusable"] == 460
     assert source.report["concepts_joined"] == 3690 - 460
     assert source.table["attributes"].str.contains("Plaque").sum() > 100
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ones", "unknown"), [("fitzpatrick_scale", 2947, 565), ("fitzpatrick_centaur", 5561, 1073)]
+)
+def test_either_of_two_crowds_may_tell_the_skin_type_and_the_other_is_kept(real_data, tmp_path, chosen, ones, unknown):
+    csv = real_data / "fitzpatrick17k/fitzpatrick17k.csv"
+    source = _fitzpatrick17k(csv, tmp_path, skin_type=chosen)
+    assert (source.table["skin_value"] == "1").sum() == ones
+    assert source.report["skin_type_unknown"] == (source.table["skin_value"] == "").sum() == unknown
+    (other,) = json.loads(source.table["other_skin"].iloc[0])
+    assert {other, chosen} == {"fitzpatrick_scale", "fitzpatrick_centaur"}
 
 
 def test_pad_ufes_photographs_and_masks(real_data, tmp_path):

@@ -12,7 +12,8 @@ _PHANTOM = (
 )
 _ESTIMATED = {
     ITA: "It tells the colour in a photograph, which light and camera shape, too.",
-    ITA_TYPE: "**Nobody assigned these types**: ITA tells a colour, Fitzpatrick's scale how skin reacts to sun.",
+    ITA_TYPE: "**Nobody assigned these types**: ITA tells a colour, which light and camera shape, too, in photographs; "
+    "Fitzpatrick's scale tells how skin reacts to sun.",
 }
 _PAPERS = " The paper's figures (grey) are on Fitzpatrick17k with full-size models."
 
