@@ -15,7 +15,7 @@ from pipeline_steps.configuration.sections import section_mistakes
 SPOILT = {  # a value that looks right to a hurried eye, and what is said of it
     "ingest.image_size": (50, r"ingest\.image_size is 50, no multiple of 4 as base model sd .* 48 or 52$"),
     "ingest.resize": ("crop", r"ingest\.resize is 'crop', none of center_crop, .*; did you mean center_crop\?"),
-    "ingest.adapter": ("fitzpatrick", r"ingest\.adapter .*; did you mean fitzpatrick17k\?"),
+    "ingest.adapter": ("fitzpatrick", r"ingest\.adapter .*; did you mean fitzpatrick17k or fitzpatrick17k_c\?"),
     "base_models.sd.dtype": ("bf16", r"base_models\.sd\.dtype is 'bf16', .*; did you mean bfloat16\?"),
     "base_models.sd.family": ("stable-diffusion", r"base_models\.sd\.family .*; did you mean stable_diffusion\?"),
     "captioners.reports_local.dtype": ("half", r"captioners\.reports_local\.dtype is 'half', none of float32"),

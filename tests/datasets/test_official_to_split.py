@@ -75,7 +75,7 @@ def test_no_group_of_an_official_download_crosses_a_split(name, tmp_path):
 
     groups = audit(data, [], read_params(AuditParams, "audit", ROOT / "params.yaml"))
     subset = SubsetParams.model_validate(base["subset"] | overlay["subset"])
-    table, _ = select(data.manifest, groups, subset, Groups.model_validate(overlay["population"]))
+    table, _ = select(data.manifest, groups, subset, Groups.model_validate({"bands": {}} | overlay["population"]))
     made = split_all(table, SplitParams.model_validate(base["split"] | overlay["split"]))["ii", 0]
     assert {"train", "validation", "test"} <= set(made["partition"])
     for ids in ("group", "patient_id", "lesion_id"):

@@ -45,7 +45,8 @@ def test_dirty_table_is_read_and_counted(tmp_path):
     text = "file,label,type,patient\na.png,Psoriasis,2.0,p1\na.png,Psoriasis,2.0,p1\nb.png,,-1,p1\nc.png,acne,,p2\n"
     source = read_mapped(_table(tmp_path, text, "utf-8-sig"), D)
     counted = {"rows": 4, "duplicate_rows": 1, "skin_type_unknown": 2, "label_blank": 1}
-    others = ("lesion_ids_of_several_patients", "files_without_row", "files_by_another_spelling", "masks_found")
+    others = ("images_without_patient_or_lesion", "lesion_ids_of_several_patients", "files_without_row")
+    others += ("files_by_another_spelling", "masks_found")
     assert source.report == counted | dict.fromkeys(others, 0)
     assert list(source.table["image_id"]) == ["a", "b", "c"]
     assert list(source.table["condition"]) == ["psoriasis", "unlabelled", "acne"]
