@@ -1,4 +1,4 @@
-"""The flow beside plain ``dvc repro``: ``python -m benchmarks.flow``; writes docs/flow.md's last part and docs/ui_*.png.
+"""The flow beside plain ``dvc repro``: ``python -m benchmarks.flow``; ends docs/flow.md; makes docs/ui_*.png.
 
 Three comparisons: the default pipeline in two fresh clones, one by each (their ``dvc.lock`` must be the same bytes); a
 second run that has nothing to do; and two independent stages that each use one core.
