@@ -7,10 +7,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def exempt_loopback(environment: MutableMapping[str, str]) -> None:
-    """Add this machine's own addresses to what no proxy is asked for, in both spellings of the variable.
+    """Exempt this machine's own addresses from the proxy, in both spellings of NO_PROXY.
 
-    A proxy for the world can't reach the server of this machine. Where the spellings differ each keeps what either
-    said, for programs read the one or the other; ``*`` (no proxy at all) stays alone, as some know it only so.
+    A proxy can't reach a server on this machine. Where the two spellings differ, both get the union, as a program may
+    read either. ``*`` (no proxy at all) stays alone, as some programs know it only so.
     """
     names = ("NO_PROXY", "no_proxy")
     known = [host.strip() for name in names for host in environment.get(name, "").split(",") if host.strip()]

@@ -23,13 +23,13 @@ def key_of(kind: str, stage: str) -> str:
 
 
 async def show_usage(stage: str, series: list[Usage]) -> None:
-    """The resources that a stage used; nothing for one too short to be looked at."""
+    """Show the resources that a stage used; nothing for a stage too short to be sampled."""
     if series:
         await acreate_markdown_artifact(as_markdown(series), key=key_of("usage", stage), description=f"{stage}: usage")
 
 
 async def show_preview(stage: str, place: str) -> None:
-    """A picture that a running stage left, as the next version of the stage's picture; nothing if it is gone."""
+    """Show a picture that a running stage wrote, as the newest version of its picture; nothing if it is gone."""
     picture = Path(place)
     if await asyncio.to_thread(picture.is_file):
         data = base64.b64encode(await asyncio.to_thread(picture.read_bytes)).decode()
@@ -38,7 +38,7 @@ async def show_preview(stage: str, place: str) -> None:
 
 
 async def show_results() -> None:
-    """The summary's numbers beside those of the last commit, and where the report lies."""
+    """Show the summary's numbers beside those of the last commit, and where the report is."""
     if rows := await asyncio.to_thread(summary_changes):
         await acreate_table_artifact(rows, key="metrics", description="Metrics now and in the last commit")
     if place := await asyncio.to_thread(_report):

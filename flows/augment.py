@@ -98,7 +98,7 @@ async def augment(
 
 
 def _own_run() -> FlowRun:
-    """This flow run; where it can be watched is told to the person at the terminal."""
+    """Return this flow run, and show at the terminal where it can be watched."""
     context = get_run_context()
     assert isinstance(context, FlowRunContext)
     assert context.flow_run

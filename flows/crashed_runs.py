@@ -1,4 +1,4 @@
-"""Flow runs that died without a word: killed processes stay RUNNING in the UI until somebody says otherwise."""
+"""Flow runs whose process was killed: the server shows them as RUNNING until somebody marks them as crashed."""
 
 import os
 import platform
@@ -15,12 +15,15 @@ _PREFIX = "process:"
 
 
 def own_tag() -> str:
-    """Host, process and its start time: what tells whether a run's process still lives."""
+    """Name host, process and its start time, by which a later run tells whether this run's process still exists."""
     return f"{_PREFIX}{platform.node()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
 
 
 async def mark_crashed_runs(flow_name: str, own_run: UUID) -> list[str]:
-    """Mark this host's RUNNING runs of ``flow_name`` whose process is gone as Crashed; tag the own one. Their names."""
+    """Mark this host's RUNNING runs of ``flow_name`` whose process is gone as Crashed, and tag the own one.
+
+    Returns the names of the runs that were marked.
+    """
     running = FlowRunFilter(state=FlowRunFilterState(type=StateTypeFilter(any_=[StateType.RUNNING])))
     async with get_client() as client:
         await client.update_flow_run(own_run, tags=[own_tag()])
@@ -34,7 +37,7 @@ async def mark_crashed_runs(flow_name: str, own_run: UUID) -> list[str]:
 
 
 def _is_gone(run: FlowRun) -> bool:
-    """Whether the run's process was on this host and is no more; runs of other hosts are theirs to judge."""
+    """Whether the run's process was on this host and is gone; runs of other hosts are left to those."""
     for tag in run.tags:
         if tag.startswith(f"{_PREFIX}{platform.node()}:"):
             pid, started = (int(part) for part in tag.rsplit(":", 2)[1:])

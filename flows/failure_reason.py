@@ -1,13 +1,13 @@
-"""Why stages failed: each leaves that in the file that ``EQUIDERM_REASON`` names, as DVC's own words don't hold it."""
+"""The reasons of failed stages: each writes its own to the file that EQUIDERM_REASON names, as DVC reports none."""
 
 from pathlib import Path
 
 REASON = "EQUIDERM_REASON"
-_WHOLE = 4  # lines of a reason that are said again; of a longer one the first and the last
+_WHOLE = 4  # lines of a reason that are repeated; of a longer one the first and the last
 
 
 def reasons(file: Path) -> list[str]:
-    """What stages left in ``file``, each once, and shortened: the whole was said where it happened."""
+    """The reasons in ``file``, each once, and shortened: the whole text was printed where it happened."""
     try:
         found = file.read_text("utf-8", "replace").split("\0")
     except FileNotFoundError:

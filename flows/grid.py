@@ -1,6 +1,6 @@
-"""What ``cells.yaml`` says: made anew when the parameters have changed, and whether the data set is where it names it.
+"""Keep ``cells.yaml`` up to date with the parameters, and check that the data set is where it says.
 
-Nothing is started where all is as it was.
+Where nothing has changed, no process is started.
 """
 
 import hashlib
@@ -32,17 +32,17 @@ def refresh_cells(*, prune: bool) -> None:
 
 
 def require_inputs() -> None:
-    """Whether what ``ingest`` reads is there: of data that vanished after a good run DVC gives a bare "No such file".
+    """Check that what ``ingest`` reads exists: for data that vanished after a good run, DVC has a bare "No such file".
 
     Raises:
-        ValueError: it is not; with what it is for, and where to say where it is.
+        ValueError: something is missing; the message has what it is for, and where its place is set.
     """
     if missing_inputs():
         _cells("--check")
 
 
 def missing_inputs() -> list[Path]:
-    """What ``ingest`` reads by ``cells.yaml`` and that is not there."""
+    """The files and folders that ``ingest`` reads, as ``cells.yaml`` names them, and that do not exist."""
     cells = load_yaml(CELLS).get("cells", {}) if CELLS.exists() else {}
     reads = cells.get("ingest", {}).get("reads", {})
     return [place for place in map(Path, reads.values()) if not place.exists()]

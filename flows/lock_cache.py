@@ -1,4 +1,4 @@
-"""``dvc.lock`` parsed once: what each stage's block says is kept beside DVC's own temporary files.
+"""A cache of the parsed ``dvc.lock``: each stage's block is kept, parsed, beside DVC's own temporary files.
 
 Parsing the lock is most of what a plan of hundreds of stages costs, and each stage's run parses it again. As Python
 does with its modules, the parsed form is kept, by digest of the text that it came from; only new blocks are parsed.
@@ -27,7 +27,7 @@ Kept = dict[bytes, Any]
 
 @contextmanager
 def lock_parsed_once() -> Iterator[None]:
-    """Within: DVC reads a lock's blocks from where an earlier read kept them."""
+    """Have DVC, within the block, read a lock's stages from the cache."""
     whole = strictyaml.parse_yaml
 
     def parse(text: str, path: str, typ: str = "safe") -> Any:
@@ -44,7 +44,7 @@ def lock_parsed_once() -> Iterator[None]:
 
 
 def parse_lock(text: str, folder: Path, parse: Callable[[str], Any]) -> Any:
-    """What ``parse(text)`` says, asking it only of blocks that ``folder`` does not hold yet."""
+    """Return ``parse(text)``, parsing only the blocks that the cache in ``folder`` does not hold yet."""
     blocks = blocks_of(text)
     if blocks is None or _SHARED.search(text):
         return parse(text)
@@ -65,7 +65,7 @@ def parse_lock(text: str, folder: Path, parse: Callable[[str], Any]) -> Any:
 
 
 def _read(path: Path) -> Kept:
-    """What is kept; nothing where there is nothing, or where it is damaged."""
+    """Read the cache; empty where there is none, or where it is damaged."""
     try:
         stored = path.read_bytes()
     except FileNotFoundError:
@@ -78,7 +78,7 @@ def _read(path: Path) -> Kept:
 
 
 def _write(path: Path, kept: Kept) -> None:
-    """Written whole; a lock that holds what can't be kept (a date) is parsed each time."""
+    """Write the whole cache or nothing; a lock with a value that marshal can't hold (a date) is parsed each time."""
     try:
         content = marshal.dumps(kept)
     except ValueError:

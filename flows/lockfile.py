@@ -1,4 +1,4 @@
-"""``dvc.lock`` as text: one stage's block replaced, or all sorted, without parsing and writing the others anew.
+"""Edit ``dvc.lock`` as text: replace one stage's block, or sort all, without parsing and writing the others again.
 
 DVC itself does that with all stages whenever one has run, so that a run's bookkeeping grows with the square of its
 cells. The bytes are those that DVC would write.

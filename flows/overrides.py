@@ -1,6 +1,6 @@
 """Parameters overridden for one run, and taken back unless it succeeds.
 
-What the files said before lies in ``runs/overridden`` meanwhile, with the process that has changed them: whatever
+What the files held before lies in ``runs/overridden`` meanwhile, with the process that has changed them: whatever
 ends a run takes the change back at once; after SIGKILL the next run does.
 """
 
@@ -42,9 +42,9 @@ class Overridden:
 
 @contextmanager
 def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[Overridden]:
-    """Within: ``params.yaml`` with Hydra-style ``overrides``, ``cells.yaml`` made from it; no cell is dropped yet.
+    """Apply Hydra-style ``overrides`` to ``params.yaml`` and remake ``cells.yaml``, within the block; drop no cell.
 
-    ``quietly``: that the files are as before is not said.
+    ``quietly``: don't report that the files were taken back.
 
     Raises:
         ValueError: an override is wrong, or the grid that it makes; the files are as before.
@@ -57,12 +57,12 @@ def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[O
         _update_owner(after=_digests())
         yield change
     finally:
-        if not change.kept and (said := _restore_files()) and (_MEANWHILE in said or not quietly):
-            print(said, file=sys.stderr, flush=True)
+        if not change.kept and (report := _restore_files()) and (_MEANWHILE in report or not quietly):
+            print(report, file=sys.stderr, flush=True)
 
 
 def check_parameters(overrides: Sequence[str], *, here: bool) -> None:
-    """Whether ``params.yaml``, with ``overrides``, is right; the files stay as they are, or follow the grid.
+    """Check ``params.yaml`` with ``overrides``; the files stay as they are, or follow the grid.
 
     ``here``: this machine needs the data set.
 
@@ -77,7 +77,7 @@ def check_parameters(overrides: Sequence[str], *, here: bool) -> None:
 
 
 def restore_overrides() -> str:
-    """Take back what a run that was killed had overridden; what was done, in words, or nothing where there was none.
+    """Take back what a killed run had overridden; returns what was done, in words, or nothing if there was no such run.
 
     Raises:
         ValueError: a run that lives has overridden parameters here.
@@ -121,7 +121,7 @@ def _restore_files() -> str:
     if edited:
         left = Path(f"{FOLDER}.{os.getpid()}.left")
         FOLDER.rename(left)
-        return f"{', '.join(edited)} {_MEANWHILE} and stayed so; what {_they(edited)} before lies in {left}"
+        return f"{', '.join(edited)} {_MEANWHILE} and stayed so; what stood there before the run is in {left}"
     for file in changed:
         if (FOLDER / file.name).exists():
             temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
@@ -131,21 +131,17 @@ def _restore_files() -> str:
             file.unlink()
     shutil.rmtree(FOLDER)
     names = [file.name for file in changed if file != STAMP]
-    return f"{' and '.join(names)} again {_they(names)} before it" if names else ""
-
-
-def _they(names: Sequence[str]) -> str:
-    return "say what they said" if len(names) > 1 else "says what it said"
+    return f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} as before that run again" if names else ""
 
 
 def _digests(folder: Path = Path()) -> dict[str, str]:
-    """By the files' names: in ``folder``, or, without one, where they belong."""
+    """Digests by file name: of the copies in ``folder``, or, without one, of the files themselves."""
     places = {file.name: folder / file.name if folder != Path() else file for file in _FILES}
     return {name: hashlib.sha256(p.read_bytes()).hexdigest() if p.exists() else "-" for name, p in places.items()}
 
 
 def _is_running(owner: dict[str, object]) -> bool:
-    """Whether the process is there; one of another host is taken to be."""
+    """Whether the process exists; a process of another host is assumed to."""
     if owner["host"] != platform.node():
         return True
     try:

@@ -110,7 +110,7 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 @contextmanager
 def _cached_reads() -> Iterator[None]:
-    """Within: DVC parses a file, places a path and hashes it once, not for each stage that reads it.
+    """Have DVC, within the block, parse, locate and hash each file once, not for each stage that reads it.
 
     And it looks a parameter up by its name, where it would compare the name with every parameter's. Together that is
     most of a plan's time.

@@ -22,6 +22,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.process import StageFailedError
 from flows.remote_stage import HEARTBEAT_SECONDS, run_stage
+from flows.terminal import VIEW
 
 QUEUES = ("gpu", "cpu")
 _POLL_SECONDS = 1.0
@@ -58,12 +59,12 @@ async def _ignore_existing(creating: Awaitable[object]) -> None:
 
 
 async def submit(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float) -> str:
-    """Have a worker run ``stage`` at commit ``wanted``; how it ended. Sent again when its machine died under it.
+    """Have a worker run ``stage`` at commit ``wanted``; returns how it ended. Submitted again when its machine died.
 
     ``hours`` (0: no limit) is the time that it may run there.
 
     Raises:
-        StageFailedError: it failed there, or was lost several times.
+        StageFailedError: it failed there, or its worker's machine died several times.
     """
     for _ in range(_MAX_SUBMISSIONS):
         sent: FlowRun = await arun_deployment(
@@ -83,13 +84,15 @@ async def submit(pool: str, stage: str, wanted: str, *, gpu: bool, hours: float)
             return state.name or ""
         if not state.is_crashed():
             raise StageFailedError(f"{stage} failed on a worker: {state.message}")
-    raise StageFailedError(f"{stage} was lost {_MAX_SUBMISSIONS} times: its worker's machine stopped answering")
+    raise StageFailedError(
+        f"{stage} was submitted {_MAX_SUBMISSIONS} times, and each time the worker's machine stopped answering"
+    )
 
 
 async def _wait_for_run(client: PrefectClient, run: UUID, pool: str) -> State:  # type: ignore[type-arg]
-    """The final state of a sent run; Crashed when it stopped giving signs of life."""
+    """Wait for the final state of a submitted run; Crashed when its heartbeats have stopped."""
     began = seen = time.monotonic()
-    sign, lonely = None, False
+    last_update, warned = None, False
     while True:
         await asyncio.sleep(_POLL_SECONDS)
         try:
@@ -99,17 +102,18 @@ async def _wait_for_run(client: PrefectClient, run: UUID, pool: str) -> State:  
             continue
         if now.state and now.state.is_final():
             return now.state
-        if now.updated != sign or now.state_type == StateType.SCHEDULED:
-            seen, sign = time.monotonic(), now.updated
+        if now.updated != last_update or now.state_type == StateType.SCHEDULED:
+            seen, last_update = time.monotonic(), now.updated
         if (
-            not lonely
+            not warned
             and now.state_type == StateType.SCHEDULED
             and time.monotonic() - began > _NO_WORKER_WARNING_SECONDS
         ):
-            lonely = True
+            warned = True
             get_run_logger().warning("no worker has taken it yet; start one: python -m flows.worker --pool %s", pool)
+            VIEW.get().note(f"no worker of {pool} is free yet; one more: python -m flows.worker --pool {pool}")
         patience = _HEARTBEAT_TIMEOUT_SECONDS if now.state_type == StateType.RUNNING else _START_TIMEOUT_SECONDS
         if time.monotonic() - seen > patience:
-            lost: State = Crashed(message="no sign of life from its machine")  # type: ignore[type-arg]
-            await client.set_flow_run_state(run, lost, force=True)
-            return lost
+            crashed: State = Crashed(message="no heartbeat from its machine")  # type: ignore[type-arg]
+            await client.set_flow_run_state(run, crashed, force=True)
+            return crashed

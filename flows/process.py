@@ -1,4 +1,4 @@
-"""One subprocess a stage: its log as it comes, its progress, and no orphan however it ends."""
+"""Run one subprocess a stage: pass on its output and progress, and leave no orphan however it ends."""
 
 import asyncio
 import os

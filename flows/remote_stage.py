@@ -1,4 +1,4 @@
-"""One stage on a worker's machine: the run cache of the shared DVC remote is the exchange, and the head alone locks.
+"""Run one stage on a worker's machine: results are exchanged by the run cache of the shared DVC remote.
 
 A worker brings what the stage needs from the remote, runs it, and pushes its outputs with their run cache. It writes
 ``dvc.lock`` in its own clone only, where nobody reads it.
@@ -29,7 +29,7 @@ _OWN = (":!dvc.lock", ":!metrics/summary.json", ":!metrics/compared")
 
 
 class WorkerMismatchError(RuntimeError):
-    """This clone can't compute for that head; the message says what to do."""
+    """This clone is not at the head's commit, or differs from it; the message says what to do."""
 
 
 def revision() -> str:
@@ -88,7 +88,7 @@ async def run_stage(stage: str, wanted: str, hours: float = 0.0) -> State:  # ty
 
 
 async def _ignore_output(_line: Line) -> None:
-    """DVC's transfer bars are nobody's news."""
+    """Ignore DVC's transfer bars."""
 
 
 @asynccontextmanager

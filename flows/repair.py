@@ -1,4 +1,4 @@
-"""DVC's own files as a kill in the middle of writing leaves them, made whole: DVC alone would refuse, or start anew."""
+"""Repair DVC's own files after a kill in the middle of writing: DVC alone would refuse to work, or run all stages."""
 
 import json
 import logging

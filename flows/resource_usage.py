@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import psutil
 import pynvml
 
-_INTERVAL = 2.0  # seconds between two looks
-_MAX_SAMPLES = 600  # points kept; then every second one is dropped and looks become rarer
+_INTERVAL = 2.0  # seconds between two samples
+_MAX_SAMPLES = 600  # points kept; then every second one is dropped, and the interval doubles
 
 
 @dataclass(frozen=True)
 class Usage:
-    """One look: seconds since the start, CPU in percent of one core, memory and GPU memory in MiB, GPU load, °C."""
+    """One sample: seconds since the start, CPU in percent of one core, memory and GPU memory in MiB, GPU load, °C."""
 
     seconds: float
     cpu: float
@@ -28,7 +28,7 @@ class Usage:
 
 @asynccontextmanager
 async def sampled(pid: int, gpus: Sequence[str], series: list[Usage]) -> AsyncIterator[None]:
-    """Look at process ``pid`` with all its children, and at ``gpus``, into ``series``, until the block ends."""
+    """Sample process ``pid`` with all its children, and ``gpus``, into ``series``, until the block ends."""
     looking = asyncio.create_task(_sample(pid, gpus, series))
     try:
         yield
@@ -50,7 +50,7 @@ async def _sample(pid: int, gpus: Sequence[str], series: list[Usage]) -> None:
 
 
 def _processes(leader: psutil.Process, known: dict[int, psutil.Process]) -> tuple[float, float]:
-    """CPU percent since the last look and resident MiB of a process and all its descendants."""
+    """CPU percent since the last sample and resident MiB of a process and all its descendants."""
     cpu = memory = 0.0
     for process in (leader, *leader.children(recursive=True)):
         with suppress(psutil.Error):
@@ -88,7 +88,7 @@ def as_markdown(series: list[Usage]) -> str:
         if any(values):
             curve = f"![{name}]({_sparkline(values)})"
             lines.append(f"| {name} | {sum(values) / len(values):.0f} | {max(values):.0f} | {curve} |")
-    return "\n".join([*lines, "", f"{series[-1].seconds:.0f} s, {len(series)} looks."])
+    return "\n".join([*lines, "", f"{series[-1].seconds:.0f} s, {len(series)} samples."])
 
 
 def _sparkline(values: list[float], width: int = 240, height: int = 36) -> str:

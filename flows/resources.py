@@ -1,4 +1,4 @@
-"""Who may compute now: cores, GPUs and memory of one machine, handed out in the order of asking."""
+"""Share out the cores, GPUs and memory of one machine, in the order of requests."""
 
 import asyncio
 import math

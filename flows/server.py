@@ -112,7 +112,7 @@ def stop_server(server: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def temporary_server() -> Iterator[bool]:
-    """Within: there is a server to talk to; the one that Prefect's settings name, else one that ends with this process.
+    """Provide a server within the block: the one that Prefect's settings name, else one that ends with this process.
 
     Yields whether it ends with this process. It does not end with the block: what Prefect still has to send when Python
     ends would wait for a server that is gone.

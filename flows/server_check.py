@@ -1,4 +1,4 @@
-"""Does Prefect's server answer? Asked first and in one breath, for Prefect itself tries for minutes without a word."""
+"""Check that Prefect's server answers, once and at the start: Prefect itself tries for minutes and prints nothing."""
 
 import sys
 import time
@@ -25,21 +25,21 @@ def check_server(
             server within ``timeout`` seconds.
     """
     place = f"PREFECT_API_URL is {url}"
-    until, told = time.monotonic() + patience, False
+    until, waiting = time.monotonic() + patience, False
     while True:
         try:
             _ask_version(url, timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             if time.monotonic() >= until:
                 raise ServerError(f"{place}, and nobody answers there{_proxy_hint(url)} ({error}); {_REMEDY}") from None
-            if not told:
+            if not waiting:
                 print(f"waiting {patience:.0f} s for Prefect's server at {url}", file=sys.stderr, flush=True)
-            told = True
+            waiting = True
             time.sleep(0.5)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            said = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
+            reason = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
             raise ServerError(
-                f"{place}, and no Prefect server answers there{_proxy_hint(url)} ({said}); {_REMEDY}"
+                f"{place}, and no Prefect server answers there{_proxy_hint(url)} ({reason}); {_REMEDY}"
             ) from None
         else:
             return

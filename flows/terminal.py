@@ -33,7 +33,7 @@ _SILENCE_SECONDS = 60.0  # without a terminal: between two lines that say what r
 
 @dataclass
 class View:
-    """Hears of a run's events and shows nothing: a run that a server or a worker started has Prefect's log."""
+    """Receives a run's events and shows nothing: a run that a server or a worker started has Prefect's log."""
 
     def begin(self, plan: Sequence[Stage], cores: int, *, force: bool) -> None:
         """The plan is known."""
@@ -45,7 +45,7 @@ class View:
         """A stage's progress bar moved."""
 
     def end(self, stage: str, state: str, detail: str) -> None:
-        """A stage has its final state; ``detail`` is where more is said of it."""
+        """A stage has its final state; ``detail`` is where to read more."""
 
     def note(self, text: str) -> None:
         """Something that a person should know."""
@@ -126,7 +126,7 @@ class Terminal(View):
             self._print(Text(f"report: {REPORT}"))
 
     def heartbeat(self) -> None:
-        """Print what runs, for a log that has heard nothing for a while."""
+        """Print what runs, for a log that has had no line for a while."""
         if self._running:
             now = time.monotonic()
             runs = ", ".join(
@@ -160,8 +160,8 @@ class Terminal(View):
     def _estimate(self, before: str) -> str:
         now = time.monotonic()
         elapsed = {name: now - one.started for name, one in list(self._running.items())}
-        said = describe(remaining(self._plan, self._left, elapsed, self._cores, self._estimates)) if self._left else ""
-        return f"{before}{said}" if said else ""
+        text = describe(remaining(self._plan, self._left, elapsed, self._cores, self._estimates)) if self._left else ""
+        return f"{before}{text}" if text else ""
 
 
 def _percent(one: _Running) -> str:
@@ -169,7 +169,7 @@ def _percent(one: _Running) -> str:
 
 
 def describe(left: Remaining) -> str:
-    """An estimate in words, which say that it is one, and of what nothing is known."""
+    """Describe an estimate: that it is one, and how many stages it leaves out."""
     never = f"{left.unknown} stage{'s' if left.unknown > 1 else ''} never ran here"
     if left.unknown and left.seconds < 1:
         return f"no estimate of the time left: {never}"

@@ -1,7 +1,7 @@
 """Make this clone a worker: ``python -m flows.worker --pool NAME``. It runs one stage at a time.
 
 Run it in a clone of its own, at the head's commit, with the head's DVC remote and PREFECT_API_URL set to the head's
-server. It says at once what does not fit. In a Slurm job it is started the same way.
+server. It refuses at once where something does not fit. In a Slurm job it is started the same way.
 """
 
 import argparse

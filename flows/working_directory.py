@@ -1,4 +1,4 @@
-"""Where the flow runs: at the root of a git clone, as DVC wants it. Said in one line where it is not."""
+"""Check that the flow runs at the root of a git clone, as DVC demands; one line says what to do where it does not."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ class WorkingDirectoryError(ValueError):
 
 
 def check_working_directory() -> None:
-    """Whether this process is at the root of a repository that DVC can use.
+    """Check that this process is at the root of a repository that DVC can use.
 
     Raises:
         WorkingDirectoryError: it is not.

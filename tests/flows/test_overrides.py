@@ -164,7 +164,7 @@ def test_a_change_is_taken_back_however_the_run_ends(here, end, capsys):
 
     with pytest.raises(end):
         go()
-    assert "params.yaml again says what it said before it" in capsys.readouterr().err
+    assert "params.yaml is as before that run again" in capsys.readouterr().err
     assert not FOLDER.exists()
 
 
@@ -206,7 +206,7 @@ def test_what_a_killed_run_left_is_mended_by_the_next(here):
     process.communicate()
     assert load_yaml("params.yaml")["classifier"]["updates"] == 7
     done = run(*FLOW, "--dry-run", cwd=here)
-    assert done.stderr.startswith("a run with -S classifier.updates=7 was killed: params.yaml again says what it said")
+    assert done.stderr.startswith("a run with -S classifier.updates=7 was killed: params.yaml is as before that run")
     assert done.stdout.endswith("\n0 of 5 stages may run\n")
 
 
