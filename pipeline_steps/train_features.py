@@ -56,7 +56,17 @@ def train(params: FeatureTraining, work: Path) -> tuple[MarkNetwork, list[float]
     pixels, targets = corpus(params.images, params.image_size, params.seed)
     stream = torch.Generator().manual_seed(params.seed)  # one through all steps: so the shipped network was trained
     loss = features_loss(network, (pixels, targets), params.batch_size, stream)
-    how = Optimisation(params.steps, params.learning_rate, 0.01, 0, "one_cycle", 0.0, 0.0, params.seed, fused=False)
+    how = Optimisation(
+        steps=params.steps,
+        learning_rate=params.learning_rate,
+        weight_decay=0.01,
+        warmup_steps=0,
+        schedule="one_cycle",
+        max_grad_norm=0.0,
+        ema_decay=0.0,
+        seed=params.seed,
+        fused=False,
+    )
     save = Checkpointing(work / "features.pt", 250, (Buffers(network), Randomness(stream)))
     losses = optimise(list(network.parameters()), loss, how, "feature network", checkpointing=save)
     return network.eval(), losses
