@@ -10,7 +10,7 @@ from benchmarks.full_size import DEVICE, Size
 from benchmarks.gpu_measures import Measured, measure
 from pipeline_steps.diffusion.flux import pack, positions
 from pipeline_steps.diffusion.hub import Components
-from pipeline_steps.training.loop import Optimisation
+from pipeline_steps.training.optimisation import Optimisation
 
 HOW = Optimisation(0, 1e-5, 1e-2, 0, "constant", 1.0, 0.0, 0)
 

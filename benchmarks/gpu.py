@@ -26,8 +26,8 @@ from benchmarks.full_size import DEVICE, FULL, TINY, Size, flux, stable_diffusio
 from benchmarks.gpu_classifiers import bench_classifiers
 from benchmarks.gpu_measures import Found, Measured, measure, settle
 from pipeline_steps.diffusion import adapters
+from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.families import FAMILIES
-from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.sample import Sampling, sample

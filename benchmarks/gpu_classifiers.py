@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.full_size import FULL, Size
 from benchmarks.gpu_measures import Found, Measured, measure
-from pipeline_steps.training.supervised import Supervision
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.classification import fit_classifier
 from pipeline_steps.vision.networks import network_normalisation, new_network
@@ -28,7 +28,7 @@ def _classifier(name: str, data: Labelled, batch: int, updates: int) -> Measured
 
     def train(count: int) -> None:
         how, norm = _supervision(batch, count), network_normalisation(network)
-        fit_classifier(network, data, few, how, name, norm=norm, classic=arm, classes=7)
+        fit_classifier(network, data, few, how, name, norm=norm, classic=arm)
 
     train(3)
     return measure(batch * updates, lambda: train(updates))

@@ -12,9 +12,9 @@ from PIL import Image
 
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES, ROMAN
 from pipeline_steps.reporting.markdown import table
-from pipeline_steps.training.supervised import Supervision
 from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.networks import new_network
@@ -55,7 +55,7 @@ def main() -> None:
     for words, types, each in (("all six types", FITZPATRICK_TYPES, 100), ("types I and II alone", (1, 2), 300)):
         train, _ = phantoms(types, each, 700_000_000)
         network = new_network("resnet_small", len(NAMES), 64, pretrained=False, seed=0)
-        fit_classifier(network, train, validation, HOW, words, norm=IMAGENET, classic=PLAIN, classes=len(NAMES))
+        fit_classifier(network, train, validation, HOW, words, norm=IMAGENET, classic=PLAIN)
         right = predict(network, tests.images, 64, IMAGENET).argmax(1) == tests.labels
         by_level = [f"{right[tested_type == t].mean():.1%}" for t in FITZPATRICK_TYPES]
         rows.append([f"{words} ({len(train.images)} images)", *by_level])

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_steps.diffusion.conditioning import Tokens, save_tokens
+from pipeline_steps.diffusion.denoising import DenoisingTask
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import DenoisingTask, Inversion, inversion_loss, start_tokens
+from pipeline_steps.diffusion.inversion import Inversion, inversion_loss, start_tokens
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.settings import check_base_wiring, read_base, write_history
 from pipeline_steps.items.closure import code_version
@@ -27,8 +28,9 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring
-from pipeline_steps.training.loop import Checkpointing, optimise
-from pipeline_steps.training.optimised import optimisation
+from pipeline_steps.training.checkpoints import FOLDER, Checkpointing
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import optimisation
 
 
 def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> None:
@@ -39,25 +41,20 @@ def invert(params: InversionParams, dataset: Path, split: Path, out: Path) -> No
     check_templates(params, train, out.name)
     f = family(base)
     c = f.load(base)
-    latents, use = encode_images(f, c, open_dataset(dataset).images(train["image_id"]), default_store())
-    print(f"latents: {use.computed} computed, {use.reused} reused")
+    latents, cached = encode_images(f, c, open_dataset(dataset).images(train["image_id"]), default_store())
+    print(f"latents: {cached.computed} computed, {cached.reused} reused")
     conditions = tuple(sorted(set(train["condition"])))
     how = Inversion(conditions, params.vectors, params.initializer_token, params.templates)
     tokens = start_tokens(c, how)
-    fit = DenoisingTask(f, c, latents, params.training.batch_size, params.training.snr_gamma)
-    learned, loss = inversion_loss(fit, tokens, list(train["condition"]), how)
-    key = run_key(
-        code_version("pipeline_steps.invert_tokens"),
-        c.digest,
-        params.model_dump_json(),
-        dataset / "manifest.parquet",
-        split,
-    )
-    save = Checkpointing(Path("runs/checkpoints") / f"{key}.pt", params.training.checkpoint_every)
-    losses = optimise(list(learned), loss, optimisation(params.training), "textual inversion", save)
+    task = DenoisingTask(f, c, latents, params.training.batch_size, params.training.snr_gamma)
+    learned, loss = inversion_loss(task, tokens, list(train["condition"]), how)
+    inputs = (c.digest, params.model_dump_json(), dataset / "manifest.parquet", split)
+    key = run_key(code_version("pipeline_steps.invert_tokens"), *inputs)
+    save = Checkpointing(FOLDER / f"{key}.pt", params.training.checkpoint_every)
+    losses = optimise(learned, loss, optimisation(params.training), "textual inversion", checkpointing=save)
     with atomic_folder(out) as folder:
         vectors = zip(tokens.vectors.items(), learned, strict=True)
-        save_tokens(Tokens({name: (held[0], v) for (name, held), v in vectors}), folder)
+        save_tokens(Tokens({name: (placeholder, v) for (name, (placeholder, _)), v in vectors}), folder)
         write_history(folder / "history.csv", losses, params.training.validate_every, {})
     save.path.unlink(missing_ok=True)
 

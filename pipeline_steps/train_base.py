@@ -4,6 +4,7 @@ Reads: nothing but the phantom renderer. Writes: a Stable-Diffusion-shaped folde
 """
 
 import argparse
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,8 @@ from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.phantom.marks import KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.diffusion.pretrain import (
+    DenoiserData,
     Images,
-    Latents,
     encode_all,
     new_text_encoder,
     new_unet,
@@ -35,7 +36,9 @@ from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.training.loop import Checkpointing, Optimisation
+from pipeline_steps.stage.run import run, run_key
+from pipeline_steps.training.checkpoints import Checkpointing, work_folder
+from pipeline_steps.training.optimisation import Optimisation
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -54,12 +57,11 @@ def corpus(images: int, size: int, seed: int) -> tuple[Images, list[str]]:
 def train(params: BaseParams, out: Path, work: Path) -> None:
     """Train all parts into folder ``out``; ``work`` holds checkpoints, so that an interrupted run goes on."""
     torch.set_num_threads(params.threads)
-    work.mkdir(parents=True, exist_ok=True)
     images, captions = corpus(params.images, params.image_size, params.seed)
     tokenizer = train_tokenizer(captions, params.vocabulary, params.max_tokens)
     ae = params.autoencoder_training
     save = Checkpointing(work / "autoencoder.pt", 500)
-    vae, vae_losses = train_autoencoder(images, params.autoencoder, _how(ae, params.seed), ae.batch_size, save)
+    vae, vae_losses = train_autoencoder(images, params.autoencoder, _optimisation(ae, params.seed), ae.batch_size, save)
     vae = as_shipped(vae)
     latents, ids = encode_all(vae, images), token_ids(tokenizer, captions)
     text_encoder = new_text_encoder(tokenizer, params.text_encoder, params.seed)
@@ -68,10 +70,9 @@ def train(params: BaseParams, out: Path, work: Path) -> None:
     losses = []
     for number, dn in enumerate(params.denoiser_rounds):
         losses += train_denoiser(
-            Latents(latents, ids, draw_weights(captions, dn.emphasis)),
-            token_ids(tokenizer, [""]),
+            DenoiserData(latents, ids, draw_weights(captions, dn.emphasis), token_ids(tokenizer, [""])),
             (text_encoder, unet, scheduler),
-            _how(dn, params.seed + number),
+            _optimisation(dn, params.seed + number),
             batch_size=dn.batch_size,
             caption_dropout=params.caption_dropout,
             save=Checkpointing(work / f"denoiser-{number}.pt", 500),
@@ -103,7 +104,7 @@ def as_shipped(module: Module) -> Module:
     return module.to(torch.float16).to(torch.float32)
 
 
-def _how(t: Training, seed: int) -> Optimisation:
+def _optimisation(t: Training, seed: int) -> Optimisation:
     return Optimisation(
         t.steps, t.learning_rate, t.weight_decay, t.warmup_steps, "cosine", t.max_grad_norm, t.ema_decay, seed
     )
@@ -116,10 +117,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/train_base"))
     args = parser.parse_args()
     code, params = code_digests("pipeline_steps.train_base"), read_params(BaseParams, "base_training")
-    with atomic_folder(args.out) as out:
-        train(params, out, args.work)
+    key = run_key(json.dumps(code), params.model_dump_json())
+    with work_folder(args.work, key) as work, atomic_folder(args.out) as out:
+        train(params, out, work)
         write_provenance(out, code, params)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -33,9 +33,12 @@ from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.stage.run import run
+from pipeline_steps.stage.run import run, run_key
 from pipeline_steps.stage.threads import use_threads
-from pipeline_steps.training.loop import BatchLoss, Checkpointing, Optimisation, optimise
+from pipeline_steps.training.batches import BatchLoss
+from pipeline_steps.training.checkpoints import Checkpointing, work_folder
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 
 def marked_images(count: int, size: int, seed: int) -> tuple[np.ndarray, list[dict[str, str]]]:
@@ -53,7 +56,6 @@ def marked_images(count: int, size: int, seed: int) -> tuple[np.ndarray, list[di
 def train(p: CaptionerTraining, out: Path, work: Path) -> None:
     """Train into folder ``out``; ``work`` holds checkpoints, so that an interrupted run goes on."""
     use_threads(p.threads)
-    work.mkdir(parents=True, exist_ok=True)
     images, reports = marked_images(p.images, p.vision["image_size"], p.optimisation.seed)
     asked = instruction("marks", "", reveal_condition=False)
     tokenizer = byte_tokenizer([*map(json.dumps, reports), *[asked] * 100], p.vocabulary)
@@ -62,8 +64,8 @@ def train(p: CaptionerTraining, out: Path, work: Path) -> None:
     model.train().to("cuda" if torch.cuda.is_available() else "cpu")
     data = ReportData(images, prompt, reply_ids(tokenizer, reports))
     loss = BatchLoss(partial(draw_reports, data, p.batch_size), partial(report_loss, model, prompt), reply_tokens)
-    save = Checkpointing(work / "captioner.pt", 250)
-    losses = optimise(list(model.parameters()), loss, Optimisation(**p.optimisation.model_dump()), "captioner", save)
+    how, save = Optimisation(**p.optimisation.model_dump()), Checkpointing(work / "captioner.pt", 250)
+    losses = optimise(list(model.parameters()), loss, how, "captioner", checkpointing=save)
     model.eval().to("cpu", torch.float16).save_pretrained(out)
     processor.save_pretrained(out)
     write_curves(out, captioner=losses)
@@ -77,8 +79,9 @@ def main() -> None:
     args = parser.parse_args()
     code = code_digests("pipeline_steps.train_captioner")
     params = read_params(CaptionerTraining, "captioner_training")
-    with atomic_folder(args.out) as out:
-        train(params, out, args.work)
+    key = run_key(json.dumps(code), params.model_dump_json())
+    with work_folder(args.work, key) as work, atomic_folder(args.out) as out:
+        train(params, out, work)
         write_provenance(out, code, params)
 
 

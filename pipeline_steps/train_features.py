@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.checkpoints.provenance import write_provenance
+from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.phantom.marks import COLOURS, KINDS
 from pipeline_steps.datasets.phantom.render import render_marks
 from pipeline_steps.features.extractors import MarkNetwork
@@ -24,7 +24,11 @@ from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.run import parser, run, run_key
+from pipeline_steps.training.batches import Batch, BatchLoss
+from pipeline_steps.training.checkpoints import Buffers, Checkpointing, Randomness, work_folder
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 
 def corpus(images: int, size: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -42,29 +46,55 @@ def corpus(images: int, size: int, seed: int) -> tuple[Tensor, dict[str, Tensor]
     return pixels, {"kind": kinds, "colour": colours, "skin": skin}
 
 
-def train(params: FeatureTraining) -> MarkNetwork:
-    """Train on generic phantoms; the schedule is one cycle."""
+def train(params: FeatureTraining, work: Path) -> tuple[MarkNetwork, list[float]]:
+    """Train on generic phantoms: the network, and the loss of each step; the schedule is one cycle.
+
+    ``work`` holds the checkpoint, so that an interrupted run goes on.
+    """
     torch.manual_seed(params.seed)
     network = MarkNetwork(len(KINDS), len(COLOURS)).to(memory_format=torch.channels_last)
     pixels, targets = corpus(params.images, params.image_size, params.seed)
-    optimiser = torch.optim.AdamW(network.parameters(), params.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, params.learning_rate, total_steps=params.steps)
-    rng = torch.Generator().manual_seed(params.seed)
-    for _ in Track(range(params.steps), "feature network", params.steps):
-        rows = torch.randint(len(pixels), (params.batch_size,), generator=rng)
+    stream = torch.Generator().manual_seed(params.seed)  # one through all steps: so the shipped network was trained
+    loss = features_loss(network, (pixels, targets), params.batch_size, stream)
+    how = Optimisation(
+        steps=params.steps,
+        learning_rate=params.learning_rate,
+        weight_decay=0.01,
+        warmup_steps=0,
+        schedule="one_cycle",
+        max_grad_norm=0.0,
+        ema_decay=0.0,
+        seed=params.seed,
+        fused=False,
+    )
+    save = Checkpointing(work / "features.pt", 250, (Buffers(network), Randomness(stream)))
+    losses = optimise(list(network.parameters()), loss, how, "feature network", checkpointing=save)
+    return network.eval(), losses
+
+
+def features_loss(
+    network: MarkNetwork, data: tuple[Tensor, dict[str, Tensor]], batch_size: int, stream: torch.Generator
+) -> BatchLoss:
+    """Cross-entropy of the three heads on images of random gain in each colour; marks count three times."""
+    pixels, targets = data
+
+    def draw(rng: torch.Generator) -> Batch:
+        rows = torch.randint(len(pixels), (batch_size,), generator=rng)
         x = pixels[rows].float() / 127.5 - 1
         gain = 1 + 0.06 * torch.randn(len(x), 3, 1, 1, generator=rng)
-        seen = ((x + 1) * gain - 1).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+        x = ((x + 1) * gain - 1).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+        return {"x": x, **{head: target[rows] for head, target in targets.items()}}
+
+    def loss(batch: Batch) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(seen)
-        loss = F.cross_entropy(logits["skin"].float(), targets["skin"][rows])
+            logits = network(batch["x"])
+        total = F.cross_entropy(logits["skin"].float(), batch["skin"])
         for head in ("kind", "colour"):
-            loss = loss + 3 * F.binary_cross_entropy_with_logits(logits[head].float(), targets[head][rows])
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimiser.step()
-        schedule.step()
-    return network.eval()
+            total = total + 3 * F.binary_cross_entropy_with_logits(logits[head].float(), batch[head])
+        return total
+
+    # Batch normalisation has the statistics of a whole batch.
+    return BatchLoss(draw, loss, divisible=False, randomness=lambda _seed, _step: stream)
 
 
 @torch.no_grad()
@@ -84,15 +114,19 @@ def assess(network: MarkNetwork, params: FeatureTraining) -> dict[str, float]:
 
 
 def main() -> None:
-    """Command line."""
-    args = parser(__doc__, "--out").parse_args()
+    """Command line: where to write."""
+    arguments = parser(__doc__, "--out")
+    arguments.add_argument("--work", type=Path, default=Path("runs/train_features"))
+    args = arguments.parse_args()
     code, params = code_digests("pipeline_steps.train_features"), read_params(FeatureTraining, "feature_training")
     torch.set_num_threads(params.threads)
-    network = train(params)
-    scores = assess(network, params)
-    with atomic_folder(args.out) as out:
-        _save(network, params, scores, out)
-        write_provenance(out, code, params)
+    with work_folder(args.work, run_key(json.dumps(code), params.model_dump_json())) as work:
+        network, losses = train(params, work)
+        scores = assess(network, params)
+        with atomic_folder(args.out) as out:
+            _save(network, params, scores, out)
+            write_curves(out, features=losses)
+            write_provenance(out, code, params)
 
 
 def _save(network: MarkNetwork, params: FeatureTraining, scores: dict[str, float], out: Path) -> None:

@@ -6,6 +6,7 @@ tokenizer knows their names).
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -26,10 +27,10 @@ from pipeline_steps.items.closure import code_digests
 from pipeline_steps.parameters.flux_training import FluxTraining
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
-from pipeline_steps.stage.run import run
+from pipeline_steps.stage.run import run, run_key
 from pipeline_steps.stage.threads import use_threads
-from pipeline_steps.training.loop import Checkpointing
-from pipeline_steps.training.optimised import optimisation
+from pipeline_steps.training.checkpoints import Checkpointing, work_folder
+from pipeline_steps.training.optimisation import optimisation
 
 
 def terms() -> list[str]:
@@ -51,7 +52,6 @@ def pooled_vectors(c: Components, captions: list[str], batch_size: int = 256) ->
 def train(p: FluxTraining, base: Path, out: Path, work: Path) -> None:
     """Train into folder ``out``; ``work`` holds checkpoints, so that an interrupted run goes on."""
     use_threads(p.threads)
-    work.mkdir(parents=True, exist_ok=True)
     named = BaseModel("stable_diffusion", str(base), None, "float32")
     c = family(named).load(named)
     images, captions = generic_images(p.images, p.image_size, p.seed)
@@ -83,8 +83,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/train_flux"))
     args = parser.parse_args()
     code, params = code_digests("pipeline_steps.train_flux"), read_params(FluxTraining, "flux_training")
-    with atomic_folder(args.out) as out:
-        train(params, args.base, out, args.work)
+    key = run_key(json.dumps(code), params.model_dump_json(), args.base)
+    with work_folder(args.work, key) as work, atomic_folder(args.out) as out:
+        train(params, args.base, out, work)
         write_provenance(out, code, params, args.base)
 
 

@@ -6,6 +6,7 @@ painted.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from torch import Tensor
 from pipeline_steps.checkpoints.provenance import write_curves, write_provenance
 from pipeline_steps.datasets.generic import generic_images, image_seed
 from pipeline_steps.diffusion.conditioning import prompt_ids
+from pipeline_steps.diffusion.denoising import DenoisingTask, denoising_loss, draw_noised
 from pipeline_steps.diffusion.families import Family, family
-from pipeline_steps.diffusion.fit import DenoisingTask, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.regions import for_inpainting, training_conditions
@@ -27,10 +28,12 @@ from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.inpaint_training import InpaintTraining
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
-from pipeline_steps.stage.run import run
+from pipeline_steps.stage.run import run, run_key
 from pipeline_steps.stage.threads import use_threads
-from pipeline_steps.training.loop import Batch, BatchLoss, Checkpointing, optimise
-from pipeline_steps.training.optimised import optimisation
+from pipeline_steps.training.batches import Batch, BatchLoss
+from pipeline_steps.training.checkpoints import Checkpointing, work_folder
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import optimisation
 
 
 def ellipse(rng: np.random.Generator, size: int, half_axes: tuple[float, float]) -> npt.NDArray[np.bool_]:
@@ -44,21 +47,21 @@ def ellipse(rng: np.random.Generator, size: int, half_axes: tuple[float, float])
 
 
 def captioned_loss(
-    model: tuple[Family, Components], fit: DenoisingTask, captions: list[str], dropout: float
+    model: tuple[Family, Components], task: DenoisingTask, captions: list[str], dropout: float
 ) -> BatchLoss:
     """The loss on random images, each with its caption or, as guidance needs it, with none."""
     f, c = model
 
     def draw(rng: torch.Generator) -> Batch:
-        rows = torch.randint(len(captions), (fit.batch_size,), generator=rng)
-        dropped = torch.rand(fit.batch_size, generator=rng) < dropout
-        said = ["" if drop else captions[row] for row, drop in zip(rows.tolist(), dropped.tolist(), strict=True)]
-        return {"ids": prompt_ids(c, said), **draw_noised(fit, rows, rng)}
+        rows = torch.randint(len(captions), (task.batch_size,), generator=rng)
+        dropped = torch.rand(task.batch_size, generator=rng) < dropout
+        texts = ["" if drop else captions[row] for row, drop in zip(rows.tolist(), dropped.tolist(), strict=True)]
+        return {"ids": prompt_ids(c, texts), **draw_noised(task, rows, rng)}
 
     def loss(batch: Batch) -> Tensor:
         with torch.no_grad():
             embeds = f.embed(c, batch["ids"])
-        return denoising_loss(fit, batch, embeds)
+        return denoising_loss(task, batch, embeds)
 
     return BatchLoss(draw, loss)
 
@@ -83,7 +86,8 @@ def train(p: InpaintTraining, base: Path, out: Path, work: Path) -> None:
         captions,
         p.caption_dropout,
     )
-    losses = optimise(trainable, loss, optimisation(p), "inpainting", Checkpointing(work / "denoiser.pt", 250))
+    save = Checkpointing(work / "denoiser.pt", 250)
+    losses = optimise(trainable, loss, optimisation(p), "inpainting", checkpointing=save)
     pipeline = StableDiffusionInpaintPipeline(
         c.vae, c.text_encoder, c.tokenizer, c.denoiser, c.scheduler, None, None, requires_safety_checker=False
     )
@@ -99,8 +103,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/train_inpaint"))
     args = parser.parse_args()
     code, params = code_digests("pipeline_steps.train_inpaint"), read_params(InpaintTraining, "inpaint_training")
-    with atomic_folder(args.out) as out:
-        train(params, args.base, out, args.work)
+    key = run_key(json.dumps(code), params.model_dump_json(), args.base)
+    with work_folder(args.work, key) as work, atomic_folder(args.out) as out:
+        train(params, args.base, out, work)
         write_provenance(out, code, params, args.base)
 
 

@@ -6,13 +6,16 @@ mask are left out, and counted in the config.
 """
 
 import json
+from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from safetensors.torch import save_file
 
 from pipeline_steps.generation.synthetic import read_accepted, read_masks
+from pipeline_steps.items.closure import code_version
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.segmenter import SegmenterParams
 from pipeline_steps.records.manifest import Dataset, open_dataset
@@ -20,9 +23,11 @@ from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params
-from pipeline_steps.stage.run import parser, run
+from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_images
+from pipeline_steps.training.checkpoints import FOLDER
+from pipeline_steps.training.supervised import Fitted
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.segmentation import encoder_normalisation, fit_segmenter, new_segmenter
 from pipeline_steps.vision.views import Labelled
@@ -76,26 +81,31 @@ def main() -> None:
     real, validation = (real_pairs(dataset, table, name) for name, table in rows.items())
     made = None if arm.images == "real" else synthetic_pairs(args.synthetic, args.screened, arm.copies)
     train = mixture(arm.images, real, made)
-    seed = cell_seed(params.seed, arm, args.split.stem, "segmenter")
-    network = new_segmenter(params.encoder, params.depth, pretrained=params.pretrained, seed=seed)
+    how = params.model_copy(update={"seed": cell_seed(params.seed, arm, args.split.stem, "segmenter")})
+    network = new_segmenter(params.encoder, params.depth, pretrained=params.pretrained, seed=how.seed)
     norm = encoder_normalisation(params.encoder, pretrained=params.pretrained)
-    how = params.model_copy(update={"seed": seed})
-    fitted = fit_segmenter(network, train, validation, how, f"segmenter {args.arm}", norm=norm)
+    what, checkpoint = f"segmenter {args.arm}", _checkpoint(args, how, arm)
+    fitted = fit_segmenter(network, train, validation, how, what, norm=norm, checkpoint=checkpoint)
+    config = {"task": "segmentation", "encoder": params.encoder, "depth": params.depth}
+    config |= {"input_size": params.input_size, **asdict(norm), "chosen_update": fitted.update}
+    config |= {"training_images": len(train.images), "real_images_without_mask": _without_mask(dataset, rows["train"])}
     with atomic_folder(args.out) as folder:
-        save_file(fitted.state, folder / "model.safetensors")
-        config = {
-            "task": "segmentation",
-            "encoder": params.encoder,
-            "depth": params.depth,
-            "input_size": params.input_size,
-            **asdict(norm),
-            "chosen_update": fitted.update,
-            "training_images": len(train.images),
-            "real_images_without_mask": _without_mask(dataset, rows["train"]),
-        }
-        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        history = pd.DataFrame(fitted.history, columns=["update", "loss", "validation_dice"]).round(6)
-        history.to_csv(folder / "history.csv", index=False)
+        _write(folder, fitted, config)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _checkpoint(args: Namespace, how: SegmenterParams, arm: ArmParams) -> Path:
+    """Where an interrupted training of these parameters on these inputs goes on from."""
+    inputs = (args.dataset / "manifest.parquet", args.split, args.synthetic, args.screened)
+    code = code_version("pipeline_steps.train_segmenter")
+    return FOLDER / f"{run_key(code, how.model_dump_json(), arm.model_dump_json(), *inputs)}.pt"
+
+
+def _write(folder: Path, fitted: Fitted, config: dict[str, Any]) -> None:
+    save_file(fitted.state, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    history = pd.DataFrame(fitted.history, columns=["update", "loss", "validation_dice"]).round(6)
+    history.to_csv(folder / "history.csv", index=False)
 
 
 if __name__ == "__main__":

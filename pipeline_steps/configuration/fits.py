@@ -108,7 +108,7 @@ def _schedulers(params: dict[str, Any], _cells: Cells) -> Iterator[str]:
         if "scheduler" in a:
             yield from _scheduler(params, f"augmenters.{name}", a["base"], a)
     for name, a in params["adapters"].items():
-        if a["prior"]:
+        if a.get("prior"):
             yield from _scheduler(params, f"adapters.{name}.prior.sampler", a["base"], a["prior"]["sampler"])
 
 

@@ -6,12 +6,11 @@ among entries, ``like: OTHER`` takes what the other says first. An entry that is
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from pipeline_steps.configuration.overlay import merged
 from pipeline_steps.configuration.sections import NAMED, TAGGED
 from pipeline_steps.configuration.untrained import with_counterparts
-from pipeline_steps.parameters.adapters import AdapterParams
 from pipeline_steps.parameters.grid import untrained_name
 from pipeline_steps.stage.mistakes import did_you_mean
 from pipeline_steps.stage.params import ParamsError
@@ -19,7 +18,6 @@ from pipeline_steps.stage.params import ParamsError
 EACH, LIKE = "_each", "like"
 # What ``_each`` is sorted by, and the values of that.
 _TAGS = {section: (tag, tuple(models)) for section, (models, tag) in TAGGED.items()}
-_TAGS["adapters"] = "task", get_args(AdapterParams.model_fields["task"].annotation)
 Said = list[tuple[str, dict[str, Any]]]  # places and what they say, the nearest first
 
 

@@ -8,7 +8,7 @@ from pipeline_steps.configuration.cells import NO_MODEL
 from pipeline_steps.configuration.population import PopulationParams
 from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.generation.modes import table as augmenters
-from pipeline_steps.parameters.adapters import AdapterParams
+from pipeline_steps.parameters import adapters
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.audit import AuditParams
 from pipeline_steps.parameters.base_models import BaseModelParams
@@ -48,12 +48,12 @@ NAMED: dict[str, type[Params]] = {
     "grid": Block,
     "base_models": BaseModelParams,
     "inversions": InversionParams,
-    "adapters": AdapterParams,
     "arms": ArmParams,
 }
 # Sections of named entries whose model is named by one of their parameters.
 TAGGED: dict[str, tuple[Mapping[str, type[Params]], str]] = {
     "captioners": (captioners.PARAMS, "backend"),
+    "adapters": (adapters.PARAMS, "task"),
     "augmenters": (augmenters.PARAMS, "mode"),
 }
 

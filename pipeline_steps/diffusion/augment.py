@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
-from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, load_tokens, told
+from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, encoder_texts, load_tokens
 from pipeline_steps.diffusion.families import Family, family
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
@@ -179,7 +179,7 @@ def _through_store(
     shared["merging"] = code_version(merged.__module__)
     code = code_version(plan.module)
     keys = [
-        item_key("image", code, told=told(m.c, p), seed=j.seed, source=pixels[j.source_id], **shared, **extra)
+        item_key("image", code, told=encoder_texts(m.c, p), seed=j.seed, source=pixels[j.source_id], **shared, **extra)
         for j, p, extra in zip(jobs, prompts, plan.extra, strict=True)
     ]
 

@@ -68,7 +68,7 @@ def load_tokens(folder: Path | None) -> Tokens:
 
 
 def add_tokens(c: Components, tokens: Tokens) -> None:
-    """Teach tokenizer and text encoder the learned tokens, in place."""
+    """Add the learned tokens to tokenizer and text encoder, in place."""
     pieces = [p for placeholder, vectors in tokens.vectors.values() for p in _pieces(placeholder, len(vectors))]
     if not pieces:
         return
@@ -87,7 +87,7 @@ def add_tokens(c: Components, tokens: Tokens) -> None:
     table.requires_grad_(False)
 
 
-def told(c: Components, prompt: str | Prompt) -> list[str]:
+def encoder_texts(c: Components, prompt: str | Prompt) -> list[str]:
     """What each text encoder reads of ``prompt``: the last one the text, one before it (Flux's CLIP) the short one."""
     if isinstance(prompt, str):
         return [prompt] * len(c.tokenizers)
@@ -100,8 +100,8 @@ def prompt_ids(c: Components, prompts: Sequence[Words]) -> Tensor:
     Raises:
         DataError: a prompt is longer than a text encoder holds: nothing is cut silently.
     """
-    texts = zip(*(told(c, p) for p in prompts), strict=True)
-    return torch.cat([ids_of(tokenizer, mine) for tokenizer, mine in zip(c.tokenizers, texts, strict=True)], dim=1)
+    texts = zip(*(encoder_texts(c, p) for p in prompts), strict=True)
+    return torch.cat([ids_of(tokenizer, own) for tokenizer, own in zip(c.tokenizers, texts, strict=True)], dim=1)
 
 
 def ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
@@ -125,7 +125,7 @@ def embed_prompts(
     learned = [digest(v.numpy()) for _, v in tokens.vectors.values()]
     code = code_version("pipeline_steps.diffusion.conditioning")
     model = {"base": c.digest, "dtype": str(c.dtype), "names": sorted(tokens.vectors), "tokens": learned}
-    keys = [item_key("prompt", code, told=told(c, p), **model) for p in distinct]
+    keys = [item_key("prompt", code, texts=encoder_texts(c, p), **model) for p in distinct]
 
     def compute(batch: list[int]) -> list[bytes]:
         with torch.no_grad():

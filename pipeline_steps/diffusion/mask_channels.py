@@ -20,9 +20,9 @@ from torch.nn import functional as F  # noqa: N812
 from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.objectives import clean_from_prediction
-from pipeline_steps.parameters.adapters import MaskTerms
-from pipeline_steps.pixels.masks import soft_dice_loss
+from pipeline_steps.parameters.mask_terms import MaskTerms
 from pipeline_steps.stage.errors import DataError
+from pipeline_steps.training.losses import soft_dice_loss
 
 CONVOLUTIONS = "convolutions.safetensors"
 # Logit of a decoded pixel of 1: white says lesion, and black says none, with a probability of 0.99.

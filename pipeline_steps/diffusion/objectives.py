@@ -51,6 +51,12 @@ def target(o: Objective, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor
     return _at(o.p, timesteps, x0) * noise + _at(o.q, timesteps, x0) * x0
 
 
+def stratified_timesteps(batch_size: int, levels: int, rng: torch.Generator) -> Tensor:
+    """Random timesteps (B,) of ``levels``, each from its own part of the schedule: the gradient has less noise."""
+    shares = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
+    return (shares * levels).long().clamp_max(levels - 1)
+
+
 def clean_from_prediction(o: Objective, x_t: Tensor, prediction: Tensor, timesteps: Tensor) -> Tensor:
     """x0 (B, ...) implied by a prediction: solves the two linear equations of the law.
 
@@ -65,7 +71,8 @@ def min_snr_weights(o: Objective, timesteps: Tensor, gamma: float) -> Tensor:
     """Loss weights (B,) of Hang et al. 2023 (section 3.4): min(SNR, gamma) in terms of x0.
 
     A prediction's error is its x0's error times (p alpha - q sigma) / sigma, so the x0 weight min(SNR, gamma)
-    divided by that factor squared is min(SNR, gamma) / SNR for epsilon and / (SNR + 1) for v.
+    divided by that factor squared is min(SNR, gamma) / SNR for epsilon and / (SNR + 1) for v. Not by diffusers'
+    compute_snr, which needs ``alphas_cumprod`` and so knows no rectified flow; a test compares the two.
     """
     snr = (o.alpha / o.sigma) ** 2
     per_x0 = torch.minimum(snr, torch.full_like(snr, gamma))

@@ -4,8 +4,9 @@ The parts are diffusers' and transformers' own classes, so the result is an ordi
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +18,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from pipeline_steps.diffusion.objectives import Objective, diffusion_objective, noisy, target
+from pipeline_steps.diffusion.objectives import Objective, diffusion_objective, noisy, stratified_timesteps, target
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.training.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
+from pipeline_steps.training.batches import Batch, BatchLoss
+from pipeline_steps.training.checkpoints import Checkpointing
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 Images = npt.NDArray[np.uint8]
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 
 @dataclass(frozen=True)
-class Latents:
-    """Normalised latents (N, C, h, w), their captions' token ids (N, L), how often each is drawn (N,)."""
+class DenoiserData:
+    """Normalised latents (N, C, h, w), their captions' token ids (N, L), how often each is drawn (N,).
+
+    ``empty_ids``: the token ids (1, L) of "", which guidance needs.
+    """
 
     latents: Tensor
     token_ids: Tensor
     weights: Tensor
+    empty_ids: Tensor
 
 
 def as_pixels(images: Images) -> Tensor:
@@ -68,7 +76,7 @@ def token_ids(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 
 def train_autoencoder(
-    images: Images, shape: dict[str, object], how: Optimisation, batch_size: int, save: Checkpointing
+    images: Images, shape: dict[str, object], how: Optimisation, batch_size: int, save: Checkpointing | None
 ) -> tuple[AutoencoderTiny, list[float]]:
     """Train an AutoencoderTiny whose latents have about zero mean and unit variance in each channel.
 
@@ -96,7 +104,7 @@ def train_autoencoder(
         return _reconstruction_loss(x, y) + 0.02 * _channel_statistics(z)
 
     whole = BatchLoss(draw, loss, divisible=False)  # channels have the statistics of a batch, not of its slices
-    losses = optimise(list(vae.parameters()), whole, how, "autoencoder", save)
+    losses = optimise(list(vae.parameters()), whole, how, "autoencoder", checkpointing=save)
     return vae.eval(), losses
 
 
@@ -124,46 +132,52 @@ def encode_all(vae: AutoencoderTiny, images: Images, batch_size: int = 64) -> Te
 
 
 def train_denoiser(
-    data: Latents,
-    unconditional_ids: Tensor,
+    data: DenoiserData,
     parts: tuple[CLIPTextModel, UNet2DConditionModel, DDPMScheduler],
     how: Optimisation,
     *,
     batch_size: int,
     caption_dropout: float,
-    save: Checkpointing,
+    save: Checkpointing | None,
 ) -> list[float]:
     """Train text encoder and UNet together on cached latents; captions are dropped for guidance.
 
-    Timesteps are stratified: each of a batch comes from its own part of the schedule, so that the gradient
-    has less noise. The fused attention kernel's backward pass is slow on CPUs; plain products are faster.
+    The fused attention kernel's backward pass is slow on CPUs; plain products are faster.
     """
     text_encoder, unet, scheduler = parts
-    device = _device()
-    if device.type == "cpu":
+    if _device().type == "cpu":
         unet.set_attn_processor(AttnProcessor())
-    model = nn.ModuleList([text_encoder, unet]).train().to(device)
-    objective: Objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
+    model = nn.ModuleList([text_encoder, unet]).train().to(_device())
+    objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
+    loss = _denoiser_loss((text_encoder, unet), objective)
+    draw = partial(_drawn, data, len(objective.alpha), batch_size, caption_dropout)
+    losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "denoiser", checkpointing=save)
+    model.eval().cpu()
+    return losses
 
-    def draw(rng: torch.Generator) -> Batch:
-        rows = torch.multinomial(data.weights, batch_size, replacement=True, generator=rng)
-        dropped = torch.rand(batch_size, generator=rng) < caption_dropout
-        ids = torch.where(dropped[:, None], unconditional_ids, data.token_ids[rows])
-        strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
-        t = (strata * len(objective.alpha)).long().clamp_max(len(objective.alpha) - 1)
-        x0 = data.latents[rows]
-        return {"ids": ids, "t": t, "x0": x0, "noise": torch.randn(x0.shape, generator=rng)}
+
+def _drawn(data: DenoiserData, levels: int, batch_size: int, caption_dropout: float, rng: torch.Generator) -> Batch:
+    """Images by their weights, some without their caption, with noise."""
+    rows = torch.multinomial(data.weights, batch_size, replacement=True, generator=rng)
+    dropped = torch.rand(batch_size, generator=rng) < caption_dropout
+    ids = torch.where(dropped[:, None], data.empty_ids, data.token_ids[rows])
+    t, x0 = stratified_timesteps(batch_size, levels, rng), data.latents[rows]
+    return {"ids": ids, "t": t, "x0": x0, "noise": torch.randn(x0.shape, generator=rng)}
+
+
+def _denoiser_loss(
+    parts: tuple[CLIPTextModel, UNet2DConditionModel], objective: Objective
+) -> Callable[[Batch], Tensor]:
+    text_encoder, unet = parts
 
     def loss(batch: Batch) -> Tensor:
-        ids, t, x0, noise = (v.to(device) for v in batch.values())
+        ids, t, x0, noise = (v.to(_device()) for v in batch.values())
         with _autocast():
             embeds = text_encoder(ids).last_hidden_state
             predicted = unet(noisy(objective, x0, noise, t), t, embeds).sample
         return F.mse_loss(predicted.float(), target(objective, x0, noise, t))
 
-    losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "denoiser", save)
-    model.eval().cpu()
-    return losses
+    return loss
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer, shape: dict[str, int], seed: int) -> CLIPTextModel:

@@ -3,8 +3,9 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +15,11 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import CLIPTextConfig, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
 from pipeline_steps.diffusion.flux import pack, positions
-from pipeline_steps.diffusion.objectives import Objective, noisy, target
-from pipeline_steps.training.loop import Batch, BatchLoss, Checkpointing, Optimisation, optimise
+from pipeline_steps.diffusion.objectives import Objective, noisy, stratified_timesteps, target
+from pipeline_steps.training.batches import Batch, BatchLoss
+from pipeline_steps.training.checkpoints import Checkpointing
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 
 def unigram_tokenizer(texts: Sequence[str], vocabulary: int, max_length: int) -> T5TokenizerFast:
@@ -86,24 +90,35 @@ def train_flow(
     *,
     batch_size: int,
     caption_dropout: float,
-    save: Checkpointing,
+    save: Checkpointing | None,
 ) -> list[float]:
-    """Train T5 encoder and transformer together; captions are dropped for guidance, timesteps are stratified."""
+    """Train T5 encoder and transformer together; captions are dropped for guidance."""
     t5, transformer, objective = parts
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = nn.ModuleList([t5, transformer]).train().to(device)
-    levels = len(objective.sigma)
     height, width = data.latents.shape[-2:]
-    places = positions(height // 2, width // 2).to(device)
+    loss = _flow_loss(parts, positions(height // 2, width // 2).to(device))
+    draw = partial(_drawn, data, len(objective.sigma), batch_size, caption_dropout)
+    losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "flow", checkpointing=save)
+    model.eval().cpu()
+    return losses
 
-    def draw(rng: torch.Generator) -> Batch:
-        rows = torch.randint(len(data.latents), (batch_size,), generator=rng)
-        dropped = (torch.rand(batch_size, generator=rng) < caption_dropout)[:, None]
-        ids = torch.where(dropped, data.empty_ids, data.ids[rows])
-        pooled = torch.where(dropped, data.empty_pooled, data.pooled[rows])
-        strata = (torch.arange(batch_size) + torch.rand(batch_size, generator=rng)) / batch_size
-        t, x0 = (strata * levels).long().clamp_max(levels - 1), data.latents[rows]
-        return {"ids": ids, "pooled": pooled, "t": t, "x0": x0, "noise": torch.randn(x0.shape, generator=rng)}
+
+def _drawn(data: FlowData, levels: int, batch_size: int, caption_dropout: float, rng: torch.Generator) -> Batch:
+    """Images, some without their caption, with noise."""
+    rows = torch.randint(len(data.latents), (batch_size,), generator=rng)
+    dropped = (torch.rand(batch_size, generator=rng) < caption_dropout)[:, None]
+    ids = torch.where(dropped, data.empty_ids, data.ids[rows])
+    pooled = torch.where(dropped, data.empty_pooled, data.pooled[rows])
+    t, x0 = stratified_timesteps(batch_size, levels, rng), data.latents[rows]
+    return {"ids": ids, "pooled": pooled, "t": t, "x0": x0, "noise": torch.randn(x0.shape, generator=rng)}
+
+
+def _flow_loss(
+    parts: tuple[T5EncoderModel, FluxTransformer2DModel, Objective], image_positions: Tensor
+) -> Callable[[Batch], Tensor]:
+    t5, transformer, objective = parts
+    device = image_positions.device
 
     def loss(batch: Batch) -> Tensor:
         ids, pooled, t, x0, noise = (v.to(device) for v in batch.values())
@@ -113,11 +128,9 @@ def train_flow(
                 encoder_hidden_states=t5(ids).last_hidden_state,
                 pooled_projections=pooled,
                 timestep=objective.sigma.to(device)[t],
-                img_ids=places,
+                img_ids=image_positions,
                 txt_ids=torch.zeros(ids.shape[1], 3, device=device),
             ).sample
         return F.mse_loss(predicted.float(), pack(target(objective, x0, noise, t)))
 
-    losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "flow", save)
-    model.eval().cpu()
-    return losses
+    return loss

@@ -1,24 +1,14 @@
 """How a base model is fine-tuned."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from pipeline_steps.parameters.bounds import Fraction, NonEmpty
+from pipeline_steps.parameters.bounds import NonEmpty
+from pipeline_steps.parameters.mask_terms import MaskTerms
 from pipeline_steps.parameters.optimised import TrainingParams
 from pipeline_steps.parameters.sampler import Sampler
 from pipeline_steps.stage.params import Params
-
-
-class MaskTerms(Params):
-    """The loss beside the image half's: ``latent`` times the mask half's squared error, ``overlap`` times Dice + BCE.
-
-    The latter of the decoded mask, where the share of noise sigma is at most ``below_sigma``.
-    """
-
-    latent: NonNegativeFloat
-    overlap: NonNegativeFloat
-    below_sigma: Fraction
 
 
 class PriorParams(Params):
@@ -31,18 +21,17 @@ class PriorParams(Params):
 
 
 class AdapterParams(Params):
-    """One entry of ``adapters`` in params.yaml.
+    """What every entry of ``adapters`` in params.yaml says; ``task``: what is denoised, a row of ``TASKS``.
 
-    ``task``: what is denoised: images, parts of images (by a base model for inpainting), or images with their masks.
     ``method``: LoRA on ``target_modules``, or ``full``: all weights of the denoiser. ``gradient_checkpointing``:
     compute activations twice rather than keep them (Chen et al. 2016). ``lesion_weight``: how much the error within a
-    lesion's mask counts (1: masks are not read).
+    lesion's mask counts (1: masks are not read for it).
     """
 
     base: str
     captioner: str
     inversion: str | None
-    task: Literal["image", "inpainting", "image_and_mask"]
+    task: str
     method: Literal["lora", "full"]
     joint: bool
     rank: PositiveInt
@@ -50,15 +39,53 @@ class AdapterParams(Params):
     target_modules: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
     gradient_checkpointing: bool
     lesion_weight: PositiveFloat
-    mask_terms: MaskTerms
-    prior: PriorParams | None
     preview_every: NonNegativeInt
     training: TrainingParams
 
     @model_validator(mode="after")
     def _one_denoiser(self) -> Self:
-        if not self.joint and (self.method == "full" or self.task == "image_and_mask"):
-            raise ValueError("joint must be true where method is full or task is image_and_mask: that changes the base")
-        if self.prior and self.task != "image":
-            raise ValueError("prior preservation is for task image alone; set prior to null")
+        if self.method == "full" and not self.joint:
+            raise ValueError("joint must be true where method is full: that changes the base")
         return self
+
+
+class ImageParams(AdapterParams):
+    """Images; with ``prior``, the base model's own images beside them (Ruiz et al. 2023)."""
+
+    task: Literal["image"]
+    prior: PriorParams | None
+
+
+class InpaintingParams(AdapterParams):
+    """Parts of images, by a base model for inpainting."""
+
+    task: Literal["inpainting"]
+
+
+class ImageAndMaskParams(AdapterParams):
+    """Images with their lesions' masks."""
+
+    task: Literal["image_and_mask"]
+    mask_terms: MaskTerms
+
+    @model_validator(mode="after")
+    def _one_extended_denoiser(self) -> Self:
+        if not self.joint:
+            raise ValueError("joint must be true where task is image_and_mask: that changes the base")
+        return self
+
+
+class TaskRow(NamedTuple):
+    """A task: its parameters, and the name of its functions (``stage.named``)."""
+
+    params: type[AdapterParams]
+    functions: str
+
+
+# All training tasks. A new one is a file in pipeline_steps/diffusion/tasks and a row here.
+TASKS = {
+    "image": TaskRow(ImageParams, "pipeline_steps.diffusion.tasks.image:TASK"),
+    "inpainting": TaskRow(InpaintingParams, "pipeline_steps.diffusion.tasks.inpainting:TASK"),
+    "image_and_mask": TaskRow(ImageAndMaskParams, "pipeline_steps.diffusion.tasks.image_and_mask:TASK"),
+}
+PARAMS = {name: row.params for name, row in TASKS.items()}

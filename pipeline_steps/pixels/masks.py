@@ -1,11 +1,10 @@
-"""Lesion masks as weights of pixels, and how far they overlap."""
+"""Lesion masks as weights of pixels."""
 
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation, gaussian_filter
-from torch import Tensor
 
 Mask = npt.NDArray[np.bool_]
 Images = npt.NDArray[np.uint8]
@@ -32,9 +31,3 @@ def paste(
     weights = [1 - feather(~region, width) if edge == "inside" else feather(region, width) for region in regions]
     weight = np.stack(weights)[..., None]
     return np.round(weight * made + (1 - weight) * images).astype(np.uint8)
-
-
-def soft_dice_loss(shown: Tensor, truth: Tensor) -> Tensor:
-    """One minus the Dice coefficient of masks (B, H, W) in [0, 1], (B,) (Milletari et al. 2016, eq. 1's complement)."""
-    both, either = (shown * truth).sum(dim=(1, 2)), (shown.square() + truth.square()).sum(dim=(1, 2))
-    return 1 - (2 * both + 1) / (either + 1)

@@ -1,80 +1,38 @@
-"""The one training loop: every diffusion training is a list of trainable tensors and a loss.
+"""The one training loop: of denoisers, tokens, base models, captioners, feature networks, classifiers and segmenters.
 
 Randomness comes from (seed, step), so that a resumed run repeats the bits of an undisturbed one. It is drawn for a
 whole batch before the batch is cut into slices, so that slices change nothing but rounding.
 """
 
-import itertools
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.progress import Track
+from pipeline_steps.training.batches import BatchLoss, batch_size_of, slices
+from pipeline_steps.training.checkpoints import Checkpointing, Randomness, resume, save
+from pipeline_steps.training.optimisation import Optimisation, new_optimiser
 
 log = logging.getLogger(__name__)
-
-# All that one step's batch is: tensors whose first dimension is the batch's, or dictionaries of such.
-Batch = dict[str, Any]
-
-
-def batch_size_of(batch: Batch) -> int:
-    """How many images a batch, or a slice of one, has."""
-    first = next(iter(batch.values()))
-    return batch_size_of(first) if isinstance(first, dict) else len(first)
+_REMEDY = "lower learning_rate, or look at the images"
 
 
 @dataclass(frozen=True)
-class BatchLoss:
-    """A loss in two parts.
+class Callback:
+    """What is called every so many steps and at the end, such as a validation.
 
-    ``draw`` makes everything that is random of a step's whole batch, from the step's generator. ``loss`` is the mean
-    loss of a batch or of a slice of one; ``weight`` says how much a slice counts in the mean of the whole. A loss that
-    is no mean over images (it has statistics of the whole batch) is not ``divisible``.
+    ``call`` gets the number of steps done; what it returns is shown beside the loss.
     """
 
-    draw: Callable[[torch.Generator], Batch]
-    loss: Callable[[Batch], Tensor]
-    weight: Callable[[Batch], float] = batch_size_of
-    divisible: bool = True
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """How to optimise: AdamW, linear warm-up, then ``schedule`` (``constant`` or ``cosine`` to zero)."""
-
-    steps: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    schedule: str
-    max_grad_norm: float
-    ema_decay: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """Something to see every so many steps and at the end, such as a validation loss; ``at`` is told after how many."""
-
     every: int
-    at: Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Checkpointing:
-    """Where a run saves itself (one file, replaced whole) and how often, in steps."""
-
-    path: Path
-    every: int
+    call: Callable[[int], Mapping[str, float] | None]
 
 
 def optimise(
@@ -82,59 +40,90 @@ def optimise(
     batch_loss: BatchLoss,
     how: Optimisation,
     what: str,
+    *,
     checkpointing: Checkpointing | None = None,
-    looks: Sequence[Look] = (),
+    callbacks: Sequence[Callback] = (),
 ) -> list[float]:
     """Train ``trainable`` in place and return the loss of each step.
 
-    With ``ema_decay`` > 0 the tensors end as their exponential moving average, and ``looks`` see that average. On CUDA,
-    running out of memory halves the slices that a batch is computed in (the same batch; logged).
+    With ``ema_decay`` > 0 the tensors end as their exponential moving average, and ``callbacks`` see that average. On
+    CUDA, running out of memory halves the slices that a batch is computed in (the same batch; logged).
 
     Raises:
         FloatingPointError: the loss became NaN or infinite; nothing of that step is saved.
     """
-    optimiser = torch.optim.AdamW(trainable, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True)
-    averages = [t.detach().clone() for t in trainable] if how.ema_decay > 0 else []
-    losses = _resume(checkpointing, trainable, optimiser, averages)
-    parts, first = 1, len(losses)
-    steps = Track(range(first, how.steps), what, how.steps, first)
+    weights = _Weights(trainable, how.ema_decay)
+    optimiser, scheduler = new_optimiser(trainable, how)
+    changed = (weights, optimiser, scheduler, Randomness())
+    losses = resume(checkpointing, changed) if checkpointing else []
+    parts, shown = 1, dict[str, float]()
+    steps = Track(range(len(losses), how.steps), what, how.steps, len(losses))
     for step in steps:
-        for group in optimiser.param_groups:
-            group["lr"] = how.learning_rate * _rate(step, how)
         loss, parts = _accumulate(batch_loss, how.seed, step, parts, optimiser)
         if not math.isfinite(loss):
-            raise FloatingPointError(f"{what}: loss is {loss} at step {step}; lower learning_rate or check the images")
+            raise FloatingPointError(f"{what}: the loss is {loss} at step {step + 1}; {_REMEDY}")
         if how.max_grad_norm > 0:
             torch.nn.utils.clip_grad_norm_(trainable, how.max_grad_norm)
         optimiser.step()
-        for average, tensor in zip(averages, trainable, strict=False):
-            average.lerp_(tensor.detach(), 1 - min(how.ema_decay, (1 + step) / (10 + step)))
+        scheduler.step()
+        weights.average(step)
         losses.append(loss)
-        steps.tell(loss=fmean(losses[-50:]))
-        for look in looks:
-            if (step + 1) % look.every == 0 or step + 1 == how.steps:
-                with _averaged(trainable, averages):
-                    look.at(step + 1)
+        shown |= weights.seen_by(callbacks, step + 1, how.steps)
+        steps.tell(loss=fmean(losses[-50:]), **shown)
         if checkpointing and (step + 1) % checkpointing.every == 0:
-            _save(checkpointing.path, trainable, optimiser, averages, losses)
-    _copy(averages, trainable)
+            save(checkpointing, changed, losses)
+    weights.end_as_average()
     return losses
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The CPU generator of one step: the same whatever ran before it, and on any device."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) % (2**63))
+class _Weights:
+    """The tensors in training and, where ``decay`` is above 0, their exponential moving average.
 
+    Ours and not diffusers' EMAModel, which forgets the start at its first step and rounds otherwise: the bits of
+    shipped models would change.
+    """
 
-@contextmanager
-def _averaged(trainable: list[Tensor], averages: list[Tensor]) -> Iterator[None]:
-    """Within: the averages stand in the place of the weights that are trained, if there are averages."""
-    raw = [t.detach().clone() for t in trainable] if averages else []
-    _copy(averages, trainable)
-    try:
-        yield
-    finally:
-        _copy(raw, trainable)
+    def __init__(self, trainable: list[Tensor], decay: float) -> None:
+        self._trainable, self._decay = trainable, decay
+        self._averages = [t.detach().clone() for t in trainable] if decay > 0 else []
+
+    @torch.no_grad()
+    def average(self, step: int) -> None:
+        """Move the average towards the tensors; in the first steps further, so that it forgets the start."""
+        for average, tensor in zip(self._averages, self._trainable, strict=False):
+            average.lerp_(tensor.detach(), 1 - min(self._decay, (1 + step) / (10 + step)))
+
+    def seen_by(self, callbacks: Sequence[Callback], done: int, steps: int) -> dict[str, float]:
+        """Call those whose turn it is, with the average in the tensors' place; what they want to be shown."""
+        due = [c for c in callbacks if done % c.every == 0 or done == steps]
+        if not due:
+            return {}
+        with self._averaged():
+            return {name: value for c in due for name, value in (c.call(done) or {}).items()}
+
+    def end_as_average(self) -> None:
+        """Replace the tensors by their average, if there is one."""
+        _copy(self._averages, self._trainable)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        raw = [t.detach().clone() for t in self._trainable] if self._averages else []
+        _copy(self._averages, self._trainable)
+        try:
+            yield
+        finally:
+            _copy(raw, self._trainable)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The tensors and their averages."""
+        return {"trainable": self._trainable, "averages": self._averages}
+
+    @torch.no_grad()
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Copy both back in place."""
+        saved = state_dict["trainable"] + state_dict["averages"]
+        for tensor, value in zip(self._trainable + self._averages, saved, strict=True):
+            tensor.copy_(value)
 
 
 @torch.no_grad()
@@ -147,7 +136,7 @@ def _accumulate(
     batch_loss: BatchLoss, seed: int, step: int, parts: int, optimiser: torch.optim.Optimizer
 ) -> tuple[float, int]:
     """Gradients of one whole batch in ``parts`` slices: its mean loss, and the parts that fitted."""
-    batch = batch_loss.draw(step_generator(seed, step))
+    batch = batch_loss.draw(batch_loss.randomness(seed, step))
     size, whole = batch_size_of(batch), batch_loss.weight(batch)
     parts = min(parts, size)
     while True:
@@ -167,51 +156,3 @@ def _accumulate(
         parts = min(2 * parts, size)
         torch.cuda.empty_cache()  # not within the handler, where the error still holds the tensors
         log.warning("out of memory: micro-batch halved, accumulating %d parts", parts)
-
-
-def slices(batch: Batch, parts: int) -> list[Batch]:
-    """A batch in ``parts`` slices as equal as can be, in order."""
-    size = batch_size_of(batch)
-    ends = [size * part // parts for part in range(parts + 1)]
-    return [_rows(batch, slice(*pair)) for pair in itertools.pairwise(ends)]
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    return {name: _rows(held, rows) if isinstance(held, dict) else held[rows] for name, held in batch.items()}
-
-
-def _rate(step: int, how: Optimisation) -> float:
-    if step < how.warmup_steps:
-        return (step + 1) / how.warmup_steps
-    if how.schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - how.warmup_steps) / max(1, how.steps - how.warmup_steps)))
-
-
-def _save(
-    path: Path,
-    trainable: list[Tensor],
-    optimiser: torch.optim.Optimizer,
-    averages: list[Tensor],
-    losses: list[float],
-) -> None:
-    state = {"trainable": trainable, "optimiser": optimiser.state_dict(), "averages": averages, "losses": losses}
-    with atomic_file(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _resume(
-    checkpointing: Checkpointing | None,
-    trainable: list[Tensor],
-    optimiser: torch.optim.Optimizer,
-    averages: list[Tensor],
-) -> list[float]:
-    if checkpointing is None or not checkpointing.path.exists():
-        return []
-    state = torch.load(checkpointing.path, map_location="cpu", weights_only=True)
-    with torch.no_grad():
-        for tensor, saved in zip(trainable + averages, state["trainable"] + state["averages"], strict=True):
-            tensor.copy_(saved)
-    optimiser.load_state_dict(state["optimiser"])
-    log.info("resumed after step %d from %s", len(state["losses"]), checkpointing.path)
-    return list(state["losses"])

@@ -1,5 +1,7 @@
 """Classifiers: class-balanced batches under classic augmentation, and their predictions."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -8,7 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.parameters.arms import Classic
 from pipeline_steps.parameters.supervision import Supervision
-from pipeline_steps.training.supervised import Fitted, Task, fit
+from pipeline_steps.training.batches import Batch
+from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
 from pipeline_steps.vision.classic import mixed_batch, under_policy
 from pipeline_steps.vision.views import Images, Labelled, Normalisation, augment, outputs, pixels
 
@@ -22,28 +25,32 @@ def fit_classifier(
     *,
     norm: Normalisation,
     classic: Classic,
-    classes: int,
+    checkpoint: Path | None = None,
 ) -> Fitted:
-    """Train ``network`` of so many ``classes`` in place by cross-entropy, chosen by its accuracy.
+    """Train ``network`` in place by cross-entropy, chosen by its accuracy; as timm's do, it has ``num_classes``.
 
-    What ``classic`` draws is drawn apart, so that it changes no crop or flip.
+    What ``classic`` draws is drawn apart, so that it changes no crop or flip. ``checkpoint`` as for ``fit``.
     """
     pools = [np.flatnonzero(train.labels == k) for k in np.unique(train.labels)]
 
-    def loss(rng: np.random.Generator, update: int) -> Tensor:
+    def draw(seed: list[int]) -> Batch:
+        rng = np.random.default_rng(seed)
         rows = np.array([rng.choice(pools[k]) for k in rng.integers(len(pools), size=how.batch_size)])
-        policy_seed, mix_seed = (int(s) for s in np.random.default_rng([how.seed, update, 1]).integers(2**62, size=2))
+        policy_seed, mix_seed = (int(s) for s in np.random.default_rng([*seed, 1]).integers(2**62, size=2))
         device = next(network.parameters()).device
         x = augment(pixels(under_policy(train.images[rows], classic, policy_seed), device, norm), how, rng)
         labels = torch.from_numpy(train.labels[rows]).to(device)
-        x, wanted = mixed_batch(x, labels, classes, classic, mix_seed)
-        return F.cross_entropy(network(x), wanted)
+        x, labels = mixed_batch(x, labels, int(network.num_classes), classic, mix_seed)  # type: ignore[arg-type]
+        return {"x": x, "labels": labels}
+
+    def loss(batch: Batch) -> Tensor:
+        return F.cross_entropy(network(batch["x"]), batch["labels"])
 
     def accuracy() -> float:
         found = predict(network, validation.images, how.input_size, norm).argmax(1)
         return float((found == validation.labels).mean())
 
-    return fit(network, Task(loss, accuracy, "accuracy"), how, what)
+    return fit(network, SupervisedTask(draw, loss, accuracy, "accuracy"), how, what, checkpoint)
 
 
 def predict(network: nn.Module, images: Images, input_size: int, norm: Normalisation) -> npt.NDArray[np.float32]:

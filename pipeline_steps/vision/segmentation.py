@@ -12,10 +12,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.measures.segmenters.overlap import Masks, dice
 from pipeline_steps.parameters.supervision import Supervision
-from pipeline_steps.pixels.masks import soft_dice_loss
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.training.supervised import Fitted, Task, fit
+from pipeline_steps.training.batches import Batch
+from pipeline_steps.training.losses import soft_dice_loss
+from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
 from pipeline_steps.vision.views import IMAGENET, Images, Labelled, Normalisation, augment, outputs, pixels
 
 _WEIGHTS = "imagenet"
@@ -72,9 +73,18 @@ def encoder_normalisation(encoder: str, *, pretrained: bool) -> Normalisation:
 
 
 def fit_segmenter(
-    network: nn.Module, train: Labelled, validation: Labelled, how: Supervision, what: str, *, norm: Normalisation
+    network: nn.Module,
+    train: Labelled,
+    validation: Labelled,
+    how: Supervision,
+    what: str,
+    *,
+    norm: Normalisation,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Train ``network`` in place by Dice + cross-entropy, chosen by its Dice on validation masks that mark something.
+
+    ``checkpoint`` as for ``fit``.
 
     Raises:
         DataError: no validation mask marks anything.
@@ -82,25 +92,29 @@ def fit_segmenter(
     marked: Masks = np.any(validation.labels, axis=(1, 2))
     if not marked.any():
         raise DataError(f"{what}: none of {len(marked)} validation masks marks anything; look at the data set's masks")
-    seen, truth_of_seen = validation.images[marked], validation.labels[marked]
+    held, truth_of_held = validation.images[marked], validation.labels[marked]
 
-    def loss(rng: np.random.Generator, _update: int) -> Tensor:
+    def draw(seed: list[int]) -> Batch:
+        rng = np.random.default_rng(seed)
         rows = rng.integers(len(train.images), size=how.batch_size)
         device = next(network.parameters()).device
-        x, truth = _turned(pixels(train.images[rows], device, norm), train.labels[rows], how, rng)
-        logits = network(x)[:, 0]
+        x, truth = _augmented(pixels(train.images[rows], device, norm), train.labels[rows], how, rng)
+        return {"x": x, "truth": truth}
+
+    def loss(batch: Batch) -> Tensor:
+        logits, truth = network(batch["x"])[:, 0], batch["truth"]
         return soft_dice_loss(logits.sigmoid(), truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
 
     def score() -> float:
-        return float(dice(segment(network, seen, how.input_size, norm), truth_of_seen).mean())
+        return float(dice(segment(network, held, how.input_size, norm), truth_of_held).mean())
 
-    return fit(network, Task(loss, score, "dice"), how, what)
+    return fit(network, SupervisedTask(draw, loss, score, "dice"), how, what, checkpoint)
 
 
-def _turned(x: Tensor, masks: Masks, how: Supervision, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _augmented(x: Tensor, masks: Masks, how: Supervision, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Images (B, 3, S, S) and masks (B, S, S) under the same random crops, turns and flips."""
-    turned = augment(torch.cat([x, torch.from_numpy(masks[:, None]).to(x)], dim=1), how, rng)
-    return turned[:, :3], (turned[:, 3] > 0.5).float()
+    both = augment(torch.cat([x, torch.from_numpy(masks[:, None]).to(x)], dim=1), how, rng)
+    return both[:, :3], (both[:, 3] > 0.5).float()
 
 
 def segment(network: nn.Module, images: Images, input_size: int, norm: Normalisation) -> Masks:

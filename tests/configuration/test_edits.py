@@ -57,7 +57,7 @@ def test_a_saved_profile_gives_back_what_was_held_whatever_takes_from_what(profi
 
 def test_a_difference_is_shown_and_changes_nothing(monkeypatch, tmp_path):
     shown = configure.difference_lines("phantom_bench")
-    assert "+ adapters.lora_flux (28 values)" in shown
+    assert "+ adapters.lora_flux (25 values)" in shown
     assert "- grid.ablation (7 values)" in shown
     assert "  compute.threads: 2 → 1" in shown
     assert configure.difference_lines("default") == []

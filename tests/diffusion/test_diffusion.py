@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline
+from diffusers.training_utils import compute_snr
 from hypothesis import given
 from hypothesis import strategies as st
 from small_models import HOW, LORA
@@ -17,9 +18,10 @@ from pipeline_steps.diffusion.conditioning import (
     prompt_ids,
     save_tokens,
 )
+from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import DenoisingTask, Inversion, adapter_loss, inversion_loss, start_tokens
 from pipeline_steps.diffusion.hub import BaseModel
+from pipeline_steps.diffusion.inversion import Inversion, inversion_loss, start_tokens
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.objectives import (
@@ -34,7 +36,7 @@ from pipeline_steps.diffusion.preview import Preview
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.training.loop import Look, optimise
+from pipeline_steps.training.loop import Callback, optimise
 
 SCHEDULE = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012).alphas_cumprod
 
@@ -70,7 +72,7 @@ def test_objectives_agree_with_diffusers():
 
 def test_min_snr_weights_are_the_published_ones():
     t = torch.arange(1000)
-    snr = SCHEDULE / (1 - SCHEDULE)
+    snr = compute_snr(DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012), t)
     capped = snr.clamp(max=5)
     assert torch.allclose(min_snr_weights(_objectives()["epsilon"], t, 5), capped / snr, rtol=1e-3)
     assert torch.allclose(min_snr_weights(_objectives()["v_prediction"], t, 5), capped / (snr + 1), rtol=1e-3)
@@ -94,8 +96,8 @@ def test_a_fresh_adapter_changes_nothing_and_a_trained_one_survives_its_file(mod
     assert torch.equal(_predict(f, c), before)
     latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path / "items"))
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
-    fit = DenoisingTask(f, c, latents, 2, 0.0)
-    optimise(trainable, adapter_loss(fit, ["skin"] * 3, embeds), HOW, "lora")
+    task = DenoisingTask(f, c, latents, 2, 0.0)
+    optimise(trainable, adapter_loss(task, ["skin"] * 3, embeds), HOW, "lora")
     trained = _predict(f, c)
     assert not torch.allclose(trained, before, atol=1e-4)
     adapters.save(c.denoiser, tmp_path / "adapter")
@@ -234,7 +236,7 @@ def test_previews_change_no_bit_of_the_training(tiny_sd, tmp_path, monkeypatch):
         embeds = embed_prompts(f, c, Tokens({}), ["", "skin"], ItemStore(tmp_path / "items"))
         preview = Preview(f, c, [embeds["skin"]] * 2, embeds[""], "cell/all", (4, 8, 8))
         loss = adapter_loss(DenoisingTask(f, c, latents, 2, 0.0), ["skin"] * 3, embeds)
-        optimise(trainable, loss, HOW, "lora", looks=[Look(1, preview.draw)] if after else [])
+        optimise(trainable, loss, HOW, "lora", callbacks=[Callback(1, preview.draw)] if after else [])
         return trainable
 
     for a, b in zip(trained(after=False), trained(after=True), strict=True):

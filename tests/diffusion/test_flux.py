@@ -18,8 +18,8 @@ from pipeline_steps.captions.backends.concepts import ConceptParams
 from pipeline_steps.captions.captioner import Study
 from pipeline_steps.diffusion import adapters, flux
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
+from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.objectives import noisy, target
@@ -31,7 +31,8 @@ from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.captioned import Captions, Prompt
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import ParamsError
-from pipeline_steps.training.loop import Optimisation, optimise
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
 LORA = adapters.Lora(2, 4, ("to_q", "to_k", "to_v", "to_out.0"))
@@ -160,9 +161,9 @@ def test_training_draws_the_noise_levels_of_sampling_at_the_same_size(model, tmp
     levels: list[float] = []
     _told(c, levels)
     mean = torch.randn(3, 4, side, side, generator=torch.Generator().manual_seed(0))
-    fit = DenoisingTask(f, c, LatentSet(mean, torch.zeros_like(mean)), 8, 0.0)
+    task = DenoisingTask(f, c, LatentSet(mean, torch.zeros_like(mean)), 8, 0.0)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
-    optimise(adapters.attach(c.denoiser, LORA, 0), adapter_loss(fit, ["skin"] * 3, embeds), HOW, "lora")
+    optimise(adapters.attach(c.denoiser, LORA, 0), adapter_loss(task, ["skin"] * 3, embeds), HOW, "lora")
     off = (torch.tensor(levels)[:, None] - sampled.sigmas[None]).abs()
     assert len(levels) == HOW.steps * 8
     assert off.amin(dim=1).max() < 1e-6, "a level that sampling in a thousand steps would not pass"
@@ -184,8 +185,8 @@ def test_a_trained_adapter_loads_in_a_plain_pipeline(model, base, tiny_flux, tmp
     trainable = adapters.attach(c.denoiser, LORA, 0)
     latents, _ = encode_images(f, c, _images(), store)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], store)
-    fit = DenoisingTask(f, c, latents, 2, 0.0)
-    losses = optimise(trainable, adapter_loss(fit, ["skin"] * 3, embeds), HOW, "lora")
+    task = DenoisingTask(f, c, latents, 2, 0.0)
+    losses = optimise(trainable, adapter_loss(task, ["skin"] * 3, embeds), HOW, "lora")
     assert len(losses) == HOW.steps
     adapters.save(c.denoiser, tmp_path / "adapter")
     x, t, e = torch.randn(2, 4, 8, 8), torch.tensor([10, 500]), embeds["skin"].expand(2, -1, -1)

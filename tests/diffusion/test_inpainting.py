@@ -11,7 +11,7 @@ from small_models import TERMS
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts, prompt_ids
-from pipeline_steps.diffusion.fit import DenoisingTask, Prior, adapter_loss, denoising_loss, draw_noised
+from pipeline_steps.diffusion.denoising import DenoisingTask, Prior, adapter_loss, denoising_loss, draw_noised
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import LatentSet, encode_images
 from pipeline_steps.diffusion.mask_channels import (
@@ -31,7 +31,8 @@ from pipeline_steps.items.store import ItemStore
 from pipeline_steps.pixels.masks import paste
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.train_inpaint import ellipse
-from pipeline_steps.training.loop import Optimisation, optimise
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 HOW = Optimisation(6, 1e-2, 0.0, 2, "cosine", 1.0, 0.9, 3)
 LORA = adapters.Lora(2, 2, ("to_q", "conv1"))
@@ -231,13 +232,13 @@ def test_the_mask_half_is_noise_like_and_comes_back(model, tmp_path):
 def test_the_loss_sees_normalised_masks(model, tmp_path):
     f, c = model
     widen(c.denoiser)
-    fit, e = _pairs(f, c, ItemStore(tmp_path)), _embeds(f, c, ["skin"] * 3)
+    task, e = _pairs(f, c, ItemStore(tmp_path)), _embeds(f, c, ["skin"] * 3)
 
     def loss():
-        return float(denoising_loss(fit, draw_noised(fit, torch.arange(3), torch.Generator().manual_seed(4)), e))
+        return float(denoising_loss(task, draw_noised(task, torch.arange(3), torch.Generator().manual_seed(4)), e))
 
     plain = loss()
-    learn_scale(c.denoiser, f.scale(c, fit.latents.mean).chunk(2, dim=1)[1])
+    learn_scale(c.denoiser, f.scale(c, task.latents.mean).chunk(2, dim=1)[1])
     assert loss() != pytest.approx(plain, rel=1e-3)
 
 
@@ -331,8 +332,8 @@ def test_errors_within_lesions_count_as_much_as_is_said(model, tmp_path):
     e, rows = _embeds(f, c, ["skin"] * 3), torch.arange(3)
 
     def loss(**changes):
-        fit = DenoisingTask(f, c, latents, 3, 0.0, **changes)
-        return float(denoising_loss(fit, draw_noised(fit, rows, torch.Generator().manual_seed(4)), e))
+        task = DenoisingTask(f, c, latents, 3, 0.0, **changes)
+        return float(denoising_loss(task, draw_noised(task, rows, torch.Generator().manual_seed(4)), e))
 
     assert loss(masks=masks, lesion_weight=1.0) == loss()
     assert loss(masks=torch.ones_like(masks), lesion_weight=7.0) == pytest.approx(loss(), rel=1e-5)
@@ -342,10 +343,10 @@ def test_errors_within_lesions_count_as_much_as_is_said(model, tmp_path):
 def test_the_prior_adds_its_share(model, tmp_path):
     f, c = model
     latents, _ = encode_images(f, c, _images(), ItemStore(tmp_path))
-    fit, e = DenoisingTask(f, c, latents, 2, 0.0), _embeds(f, c, ["skin"])[0]
+    task, e = DenoisingTask(f, c, latents, 2, 0.0), _embeds(f, c, ["skin"])[0]
 
     def loss(weight):
-        whole = adapter_loss(fit, ["skin"] * 3, {"skin": e}, None if weight is None else Prior(fit, e, weight))
+        whole = adapter_loss(task, ["skin"] * 3, {"skin": e}, None if weight is None else Prior(task, e, weight))
         return float(whole.loss(whole.draw(torch.Generator().manual_seed(4))))
 
     alone = loss(None)

@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from pipeline_steps.diffusion import adapters
+from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.families import family
-from pipeline_steps.diffusion.fit import DenoisingTask, adapter_loss
 from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.stage import device
-from pipeline_steps.training.loop import BatchLoss, Optimisation, optimise
-from pipeline_steps.training.supervised import Supervision
+from pipeline_steps.training.batches import BatchLoss
+from pipeline_steps.training.loop import optimise
+from pipeline_steps.training.optimisation import Optimisation
 from pipeline_steps.vision.arms import ArmParams
 from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.networks import new_network
@@ -139,7 +141,7 @@ def test_classifiers_and_segmenters_learn_as_on_the_cpu(monkeypatch):
     def learned():
         network = new_network("resnet18", 4, 32, pretrained=False, seed=0)
         data = Labelled(images, labels)
-        fitted = fit_classifier(network, data, data, SUPERVISION, "c", norm=IMAGENET, classic=arm, classes=4)
+        fitted = fit_classifier(network, data, data, SUPERVISION, "c", norm=IMAGENET, classic=arm)
         segmenter = new_segmenter("resnet18", 3, pretrained=False, seed=0)
         fit_segmenter(segmenter, Labelled(images, masks), Labelled(images, masks), SUPERVISION, "s", norm=IMAGENET)
         return fitted, predict(network, images, 32, IMAGENET), segment(segmenter, images, 32, IMAGENET)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline_steps.datasets.phantom_table1 import TABLE_1
 from pipeline_steps.diffusion import adapters, augment
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, load_tokens, save_tokens
-from pipeline_steps.diffusion.fit import Inversion, start_tokens
+from pipeline_steps.diffusion.inversion import Inversion, start_tokens
 from pipeline_steps.generation.jobs import plan_jobs
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.records import slugs

@@ -14,14 +14,18 @@ from transformers import T5EncoderModel
 from pipeline_steps.captions.llava import ReportData, draw_reports, reply_tokens, report_loss
 from pipeline_steps.diffusion import adapters, pretrain, pretrain_flux
 from pipeline_steps.diffusion.conditioning import Tokens, embed_prompts
-from pipeline_steps.diffusion.fit import DenoisingTask, Inversion, Prior, adapter_loss, inversion_loss, start_tokens
+from pipeline_steps.diffusion.denoising import DenoisingTask, Prior, adapter_loss
+from pipeline_steps.diffusion.inversion import Inversion, inversion_loss, start_tokens
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.mask_channels import learn_scale, widen
 from pipeline_steps.diffusion.objectives import rectified_flow_objective
 from pipeline_steps.diffusion.regions import for_inpainting
 from pipeline_steps.diffusion.settings import write_history
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.training.loop import BatchLoss, Checkpointing, Look, Optimisation, optimise
+from pipeline_steps.training.batches import BatchLoss
+from pipeline_steps.training.checkpoints import Checkpointing
+from pipeline_steps.training.loop import Callback, optimise
+from pipeline_steps.training.optimisation import Optimisation
 
 STILL = Optimisation(
     1, 0.0, 0.0, 0, "constant", 0.0, 0.0, 5
@@ -43,9 +47,9 @@ def _adapter(f, c, tmp_path, **changes):
     trainable = adapters.attach(c.denoiser, LORA, 0)
     embeds = embed_prompts(f, c, Tokens({}), ["skin", "a dark photo of skin"], ItemStore(tmp_path / "items"))
     prior = changes.pop("prior", None)
-    fit = DenoisingTask(f, c, _latents(), BATCH, **{"snr_gamma": 0.0, **changes})
-    told = Prior(DenoisingTask(f, c, _latents(seed=1), BATCH, 0.0), embeds["skin"], prior) if prior else None
-    return trainable, adapter_loss(fit, ["skin", "a dark photo of skin"] * 3, embeds, told)
+    task = DenoisingTask(f, c, _latents(), BATCH, **{"snr_gamma": 0.0, **changes})
+    kept = Prior(DenoisingTask(f, c, _latents(seed=1), BATCH, 0.0), embeds["skin"], prior) if prior else None
+    return trainable, adapter_loss(task, ["skin", "a dark photo of skin"] * 3, embeds, kept)
 
 
 def _inversion(f, c, tmp_path):
@@ -60,8 +64,8 @@ def _pairs(f, c, tmp_path):
     trainable, _ = _adapter(f, c, tmp_path)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
     terms = TERMS.model_copy(update={"below_sigma": 1.0})
-    fit = DenoisingTask(f, c, _latents(channels=8), BATCH, 0.0, masks=_masks(), mask_terms=terms)
-    return trainable, adapter_loss(fit, ["skin"] * 6, embeds)
+    task = DenoisingTask(f, c, _latents(channels=8), BATCH, 0.0, masks=_masks(), mask_terms=terms)
+    return trainable, adapter_loss(task, ["skin"] * 6, embeds)
 
 
 def _inpainting(f, c, tmp_path):
@@ -113,7 +117,7 @@ def _captured(monkeypatch, module, train):
     """The trainable tensors and the loss that ``train`` gives to the loop."""
     found = []
 
-    def take(trainable, loss, *_):
+    def take(trainable, loss, *_, **__):
         found.extend([trainable, loss])
         return []
 
@@ -128,10 +132,10 @@ def test_slices_change_no_gradient_of_a_base_model(model, monkeypatch):
         pretrain, "_autocast", lambda: torch.autocast("cpu", enabled=False)
     )  # or rounding is all there is
     ids = c.tokenizer(["skin", "a dark photo of skin"] * 2, padding="max_length", return_tensors="pt").input_ids
-    data = pretrain.Latents(_latents(n=4).mean, ids, torch.ones(4))
+    data = pretrain.DenoiserData(_latents(n=4).mean, ids, torch.ones(4), ids[:1])
     parts = (c.text_encoder.requires_grad_(), c.denoiser.requires_grad_(), c.scheduler)
     named = {"batch_size": BATCH, "caption_dropout": 0.5, "save": None}
-    _agree(*_captured(monkeypatch, pretrain, lambda: pretrain.train_denoiser(data, ids[:1], parts, HOW, **named)))
+    _agree(*_captured(monkeypatch, pretrain, lambda: pretrain.train_denoiser(data, parts, HOW, **named)))
 
 
 def test_slices_change_no_gradient_of_a_flow(tiny_flux, monkeypatch):
@@ -193,63 +197,33 @@ def test_memory_is_tried_down_to_single_images_and_no_further(model, tmp_path, c
         _gradients(trainable, loss, 0)
 
 
-@pytest.mark.parametrize("stopped_after", [1, 2, 3, 5])
-def test_resumed_training_repeats_every_bit(model, tmp_path, stopped_after):
-    trainable, loss = _adapter(*model, tmp_path)
-    first, steps = [t.detach().clone() for t in trainable], []
-
-    def trained(loss, save=None):
-        for own, value in zip(trainable, first, strict=True):
-            own.data.copy_(value)
-        return optimise(trainable, loss, HOW, "lora", save), [t.detach().clone() for t in trainable]
-
-    def failing(batch):
-        if len(steps) == stopped_after:
-            raise KeyboardInterrupt
-        return counted(batch)
-
-    def counted(batch):
-        steps.append(0)
-        return loss.loss(batch)
-
-    losses, whole = trained(loss)
-    save = Checkpointing(tmp_path / "c.pt", 1)
-    with pytest.raises(KeyboardInterrupt):
-        trained(replace(loss, loss=failing), save)
-    steps.clear()
-    found, resumed = trained(replace(loss, loss=counted), save)
-    assert found == losses
-    assert len(steps) == HOW.steps - stopped_after
-    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
-
-
 def test_not_a_number_stops_and_is_never_saved(tmp_path):
     weight = torch.zeros(1, requires_grad=True)
     losses = iter([1.0, 2.0, float("nan"), 1.0])
     loss = BatchLoss(lambda _rng: {"x": torch.zeros(2)}, lambda _batch: (weight * 0 + next(losses)).sum())
     save = Checkpointing(tmp_path / "c.pt", 1)
-    with pytest.raises(FloatingPointError, match="at step 2"):
-        optimise([weight], loss, HOW, "nan", save)
+    with pytest.raises(FloatingPointError, match="at step 3"):
+        optimise([weight], loss, HOW, "nan", checkpointing=save)
     assert torch.load(save.path, weights_only=True)["losses"] == [1.0, 2.0]
 
 
-def test_what_is_looked_at_is_what_would_be_saved(model, tmp_path):
+def test_callbacks_see_what_would_be_saved(model, tmp_path):
     """With an average, validation and previews see the average, and the training goes on from the raw weights."""
     trainable, loss = _adapter(*model, tmp_path)
     first = [t.detach().clone() for t in trainable]
 
-    def trained(steps, looks=()):
+    def trained(steps, callbacks=()):
         for own, value in zip(trainable, first, strict=True):
             own.data.copy_(value)
-        optimise(trainable, loss, replace(HOW, steps=steps, schedule="constant"), "ema", looks=looks)
+        optimise(trainable, loss, replace(HOW, steps=steps, schedule="constant"), "ema", callbacks=callbacks)
         return [t.detach().clone() for t in trainable]
 
     seen = []
-    ended = trained(6, [Look(2, lambda step: seen.append((step, [t.detach().clone() for t in trainable])))])
+    ended = trained(6, [Callback(2, lambda step: seen.append((step, [t.detach().clone() for t in trainable])))])
     assert [step for step, _ in seen] == [2, 4, 6]
     for step, weights in seen:
         assert all(torch.equal(a, b) for a, b in zip(weights, trained(step), strict=True)), f"after {step} steps"
-    assert all(torch.equal(a, b) for a, b in zip(ended, trained(6), strict=True)), "to look changes nothing"
+    assert all(torch.equal(a, b) for a, b in zip(ended, trained(6), strict=True)), "a callback changes nothing"
 
 
 def test_a_curve_has_a_row_at_each_validation_step_and_at_the_end(tmp_path):

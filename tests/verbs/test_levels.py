@@ -134,7 +134,7 @@ def _said(captions, train):
         patch.setattr(finetune, "encode_images", lambda *_: (None, None))
         patch.setattr(finetune, "embed_prompts", lambda _f, _c, _t, said, _s: seen.extend(said))
         training = SimpleNamespace(batch_size=1, snr_gamma=0)
-        finetune._fit(m, train, SimpleNamespace(training=training, lesion_weight=1, task="image"))
+        finetune._examples(m, train, SimpleNamespace(training=training, lesion_weight=1, task="image"))
     return {(level, p.text.split(" on ")[1]) for level, p in zip(train["level"], seen, strict=True)}
 
 

@@ -9,13 +9,13 @@ import torch
 
 from pipeline_steps.evaluate import EvaluationParams, overlaps, score_overlaps
 from pipeline_steps.measures.segmenters.overlap import dice, iou
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.score_masks import agreement
 from pipeline_steps.screen import ScreenParams, implausible
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.train_inpaint import ellipse
 from pipeline_steps.train_segmenter import synthetic_pairs
-from pipeline_steps.training.supervised import Supervision
 from pipeline_steps.vision.segmentation import fit_segmenter, new_segmenter, segment
 from pipeline_steps.vision.views import IMAGENET, Labelled
 

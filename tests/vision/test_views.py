@@ -8,10 +8,10 @@ from torch.nn import functional as F  # noqa: N812
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from pipeline_steps.training.supervised import Supervision
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.classification import fit_classifier
-from pipeline_steps.vision.segmentation import _turned, fit_segmenter
+from pipeline_steps.vision.segmentation import _augmented, fit_segmenter
 from pipeline_steps.vision.views import IMAGENET, Labelled, Normalisation, augment, outputs, pixels, view
 
 HALVES = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -155,7 +155,7 @@ def test_a_mask_goes_where_its_image_goes():
     masks = np.stack([(down - 40) ** 2 / 4 + (across - y) ** 2 < 300 for y in (30, 48, 60, 70)])
     images = np.repeat((255 * masks).astype(np.uint8)[..., None], 3, axis=3)
     how, rng = _at(40, **RANDOM), np.random.default_rng(2)
-    shown, turned = _turned(pixels(images, torch.device("cpu"), HALVES), masks, how, rng)
+    shown, turned = _augmented(pixels(images, torch.device("cpu"), HALVES), masks, how, rng)
     assert turned.shape == (4, 40, 40)
     assert torch.equal((shown[:, 0] > 0).float(), turned)
     assert set(turned.unique().tolist()) == {0.0, 1.0}
@@ -164,7 +164,7 @@ def test_a_mask_goes_where_its_image_goes():
 def test_a_mask_keeps_its_halves_when_it_is_made_smaller():
     left = np.zeros((1, 64, 64), bool)
     left[..., :32] = True
-    _, turned = _turned(torch.zeros(1, 3, 64, 64), left, _at(32), np.random.default_rng(0))
+    _, turned = _augmented(torch.zeros(1, 3, 64, 64), left, _at(32), np.random.default_rng(0))
     assert turned[0, :, :16].min() == 1
     assert turned[0, :, 16:].max() == 0
 
@@ -177,8 +177,9 @@ def test_a_network_sees_images_by_its_own_normalisation(norm, white):
     classifier, segmenter = Echo(), Echo()
     data = Labelled(images, np.zeros(4, np.int64))
     heads = nn.Sequential(classifier, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    heads.num_classes = 3
     plain = Classic(policy="none", mix="none", mix_alpha=1.0)
-    fit_classifier(heads, data, data, STILL, "c", norm=norm, classic=plain, classes=3)
+    fit_classifier(heads, data, data, STILL, "c", norm=norm, classic=plain)
     pairs = Labelled(images, np.ones((4, 32, 32), bool))
     fit_segmenter(nn.Sequential(segmenter), pairs, pairs, STILL, "s", norm=norm)
     for network in (classifier, segmenter):

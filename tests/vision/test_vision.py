@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.training.supervised import Supervision, Task, fit, rate
+from pipeline_steps.training.optimisation import new_optimiser, supervised_optimisation
+from pipeline_steps.training.supervised import SupervisedTask, fit
 from pipeline_steps.vision.arms import ArmParams, cell_seed, mixture
 from pipeline_steps.vision.classic import Classic, mixed_batch, under_policy
 from pipeline_steps.vision.classification import fit_classifier, predict
@@ -43,9 +45,7 @@ def test_each_small_network_learns_and_repeats_its_bits(name):
     states = []
     for _ in range(2):
         network = new_network(name, 2, 32, pretrained=False, seed=5)
-        fitted = fit_classifier(
-            network, _coloured(64), _coloured(32, 1), HOW, name, norm=IMAGENET, classic=PLAIN, classes=2
-        )
+        fitted = fit_classifier(network, _coloured(64), _coloured(32, 1), HOW, name, norm=IMAGENET, classic=PLAIN)
         states.append(fitted.state)
         assert fitted.history[-1][2] > 0.9
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
@@ -144,7 +144,16 @@ def test_an_arm_with_a_seed_of_its_own_is_another_draw_of_the_same_training():
 def _scripted(losses, scores=None):
     """A task that loses what the script says, whatever the network."""
     weight, scores = torch.nn.Linear(1, 1), iter(scores or [0.5] * len(losses))
-    return weight, Task(lambda _rng, update: losses[update - 1] + 0 * weight.weight.sum(), lambda: next(scores), "s")
+
+    def loss(batch):
+        return losses[batch["update"].item() - 1] + 0 * weight.weight.sum()
+
+    return weight, SupervisedTask(_update, loss, lambda: next(scores), "s")
+
+
+def _update(seed):
+    """A batch that is its update's number."""
+    return {"update": torch.tensor([seed[-1]])}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +178,7 @@ def test_of_equally_good_checkpoints_the_latest_is_kept():
 @pytest.mark.parametrize("scripted", [([1.0, float("nan")], [0.5, 0.5]), ([1.0, 1.0], [0.5, float("nan")])])
 def test_what_is_no_number_ends_the_training(scripted):
     network, task = _scripted(*scripted)
-    with pytest.raises(FloatingPointError, match="nan at update 2"):
+    with pytest.raises(FloatingPointError, match="nan at step 2"):
         fit(network, task, HOW.model_copy(update={"updates": 2, "validate_every": 1}), "scripted")
 
 
@@ -177,13 +186,18 @@ def test_the_schedules_are_torchs():
     """Wang et al.: StepLR(10, 0.1) of 30 epochs of 31 updates; milestones at a third and two thirds."""
     published = HOW.model_copy(update={"updates": 930, "schedule": "step", "milestones": (0.333, 0.667)})
     falling = HOW.model_copy(update={"updates": 930})
-    optimisers = [torch.optim.Adam([torch.zeros(1, requires_grad=True)], 1.0) for _ in range(2)]
-    steps = torch.optim.lr_scheduler.StepLR(optimisers[0], 310, 0.1)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimisers[1], 930)
+    optimisers = [torch.optim.Adam([torch.zeros(1, requires_grad=True)], HOW.learning_rate) for _ in range(2)]
+    theirs = [
+        (optimisers[0], torch.optim.lr_scheduler.StepLR(optimisers[0], 310, 0.1)),
+        (optimisers[1], torch.optim.lr_scheduler.CosineAnnealingLR(optimisers[1], 930)),
+    ]
+    zero = torch.zeros(1, requires_grad=True)
+    ours = [new_optimiser([zero], supervised_optimisation(how)) for how in (published, falling)]
     for step in range(930):
-        assert rate(step, published) == pytest.approx(optimisers[0].param_groups[0]["lr"]), f"update {step + 1}"
-        assert rate(step, falling) == pytest.approx(optimisers[1].param_groups[0]["lr"], abs=1e-9)
-        for optimiser, schedule in zip(optimisers, (steps, cosine), strict=True):
+        for (mine, _), (its, _) in zip(ours, theirs, strict=True):
+            expected = its.param_groups[0]["lr"]
+            assert mine.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-12), f"update {step + 1}"
+        for optimiser, schedule in (*ours, *theirs):
             optimiser.step()
             schedule.step()
 
@@ -197,7 +211,8 @@ def test_without_weight_decay_the_optimiser_is_the_papers_adam():
 
     ours = torch.nn.Linear(3, 1, bias=False)
     theirs = ours.weight.detach().clone().requires_grad_()
-    fit(ours, Task(lambda _rng, update: square(ours.weight, update), lambda: 0.0, "s"), how, "ours")
+    loss = lambda batch: square(ours.weight, batch["update"].item())  # noqa: E731
+    fit(ours, SupervisedTask(_update, loss, lambda: 0.0, "s"), how, "ours")
     adam = torch.optim.Adam([theirs], how.learning_rate)
     schedule = torch.optim.lr_scheduler.StepLR(adam, 3, 0.1)
     for update in range(1, 10):
