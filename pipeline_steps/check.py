@@ -23,10 +23,10 @@ from pipeline_steps.checking.plan import parameters, tasks
 from pipeline_steps.configuration.check import check as check_parameters
 from pipeline_steps.configuration.check import checked_cells
 from pipeline_steps.configuration.profiles import library, profile_in_use
+from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.datasets.source import Source
 from pipeline_steps.ingest import read_source
 from pipeline_steps.parameters.audit import AuditParams
-from pipeline_steps.parameters.ingest import IngestParams
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.parameters.split import SplitParams
 from pipeline_steps.parameters.subset import SubsetParams

@@ -57,7 +57,7 @@ def _said(table: pd.DataFrame, column: str) -> "pd.Series[str]":
     there = [*sorted({name for one in attributes for name in one}), *sorted(scales), ITA, ITA_TYPE, *_OF_THE_SET]
     raise DataError(
         f"population.column is {column!r}, which the images have not; they have {', '.join(there)}. Name one of "
-        "them, or read the table by the adapter folder, with the column among ingest.sources.folder.attributes"
+        "them, or add the column of the table to attributes under ingest.sources"
     )
 
 

@@ -24,10 +24,16 @@ _CODES = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 
 
 def read_text_table(path: Path) -> "pd.DataFrame":
-    """The table of ``read_rows`` in columns, without the numbers of its rows."""
+    """The table of ``read_numbered``, without the numbers of its rows."""
+    return read_numbered(path)[0]
+
+
+def read_numbered(path: Path) -> "tuple[pd.DataFrame, list[int]]":
+    """The table of ``read_rows`` in columns, and the number of each row."""
     import pandas as pd  # late: who only names a table does without it
 
-    return pd.DataFrame([cells for _, cells in read_rows(path)], dtype=object).astype(str)
+    rows = read_rows(path)
+    return pd.DataFrame([cells for _, cells in rows], dtype=object).astype(str), [number for number, _ in rows]
 
 
 def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
