@@ -1,8 +1,8 @@
-"""Whether generated masks fit their images: how a segmenter trained on real images alone sees them.
+"""Measure whether generated masks fit their images, by a segmenter that was trained on real images alone.
 
 Reads: a segmenter of the arm ``real``, generated and screened images. Writes: ``metrics/masks/<cell>.json``: Dice of
 its mask and the generated one, over all accepted images and per wanted level. Where neither marks anything there is
-no Dice: such images are counted.
+no Dice, and such images are counted.
 """
 
 import json

@@ -108,7 +108,7 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
     """``split`` by scenario's name and draw.
 
     Raises:
-        DataError: some can't be made, or not used; with all that is wrong.
+        DataError: some can't be made, or are of no use to later stages; with every mistake.
     """
     made: dict[tuple[str, int], pd.DataFrame] = {}
     wrong: dict[str, dict[str, list[int]]] = {}  # scenarios and draws by what is wrong
@@ -133,7 +133,7 @@ def split_all(table: pd.DataFrame, params: SplitParams) -> dict[tuple[str, int],
 
 
 def _would_do(table: pd.DataFrame, params: SplitParams, empty: set[tuple[str, int]]) -> str:
-    """The remedy of ``empty`` validation sets, one a scenario: tried on these, and then on all scenarios and draws."""
+    """The remedy of ``empty`` validation sets, one a scenario: tried on these, then on all scenarios and draws."""
     scenarios = {scenario.name: scenario for scenario in params.scenarios}
     whole = {(name, draw) for name in scenarios for draw in params.draws}
 
@@ -153,7 +153,7 @@ def _would_do(table: pd.DataFrame, params: SplitParams, empty: set[tuple[str, in
 
 
 def _places(line: str, where: dict[str, list[int]]) -> str:
-    """What is wrong, after all scenarios and draws that it is wrong in."""
+    """A mistake with the scenarios and draws in which it occurs before it."""
     by_draws: dict[tuple[int, ...], list[str]] = {}
     for scenario, draws in where.items():
         by_draws.setdefault(tuple(draws), []).append(scenario)
@@ -206,7 +206,7 @@ def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitPa
 def unusable(made: pd.DataFrame) -> list[str]:
     """Why later stages could not use a split: a line for each partition and condition.
 
-    What they cope with is none: a reference or a validation set, or a test of some draw, that lacks a condition.
+    No mistake is what they cope with: a reference set, a validation set or a test of some draw that lacks a condition.
     """
     n = made.groupby(["partition", "condition"]).size()
     lines = []

@@ -97,7 +97,7 @@ def predict(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor) -> Te
 
 
 def guide(c: Components, embeds: tuple[Tensor, Tensor], x: Tensor, t: Tensor, scale: float) -> Tensor:
-    """Guided velocity: told to a distilled model (Meng et al. 2023), else classifier-free.
+    """Guided velocity: the scale is an input of a distilled model (Meng et al. 2023), else guidance is classifier-free.
 
     In FluxPipeline the former is ``guidance_scale``, the latter ``true_cfg_scale`` with an empty negative prompt, of
     which there is none at 1 or less; there a distilled model may have both, here it has the former alone.

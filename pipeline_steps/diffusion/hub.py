@@ -1,4 +1,4 @@
-"""Base models: where they lie, and their parts once they are loaded."""
+"""Base models: where their files are, and their parts once they are loaded."""
 
 import hashlib
 from dataclasses import dataclass

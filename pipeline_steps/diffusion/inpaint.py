@@ -18,7 +18,7 @@ from pipeline_steps.records.manifest import open_dataset
 
 
 def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
-    """Every source with the named parts painted anew, on skin of its target type.
+    """Every source with the named parts painted anew, for its target level.
 
     Where the lesion stays, its mask goes with the image.
 

@@ -21,7 +21,7 @@ Shape = tuple[int, int, int]
 
 
 class Sampling(Sampler):
-    """``strength``: what becomes of sources, if there are any.
+    """A sampler with the ``strength`` at which it changes sources, if there are any.
 
     Image-to-image starts from the source, noised to the first level that is run (Meng et al. 2021), also at strength 1:
     Stable Diffusion's first level leaves a trace of the source unless its schedule ends at zero signal (Lin et al.

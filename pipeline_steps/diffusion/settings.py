@@ -1,4 +1,4 @@
-"""What several diffusion stages do: read a base model's parameters, and write a training's history."""
+"""What several diffusion stages share: they read a base model's parameters, and write a training's history."""
 
 from pathlib import Path
 from statistics import fmean

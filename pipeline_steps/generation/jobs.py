@@ -1,4 +1,4 @@
-"""Images to make: which sources, how many of each, for which level of the population; and what came of it."""
+"""Images to make: of which sources, how many of each, for which level of the population; and the images made."""
 
 import hashlib
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Job:
 
     ``seed`` comes from the source's pixels, copy and the augmenter's seed: augmenters share noise, and a renamed
     source changes nothing. ``source_id`` is the data set's own name of the source and stays within the data folder;
-    ``public_id`` is what everyone is told.
+    ``public_id`` is its name everywhere else.
     """
 
     file_name: str
@@ -53,7 +53,7 @@ class Job:
     public_id: str
 
     def shown(self) -> dict[str, object]:
-        """What ``metadata.csv`` says of it: the source under its public id."""
+        """Its row in ``metadata.csv``: the source has its public id there."""
         facts = asdict(self)
         return facts | {"source_id": facts.pop("public_id")}
 
@@ -63,8 +63,8 @@ class GeneratedImages:
     """PNG ``files`` and ``prompts`` (empty where nothing is prompted) in the order of their jobs.
 
     ``origin`` holds what else each file says of itself: the digests of the models behind it, and ``short_prompt`` where
-    a second text encoder was told less; ``maker``: the models in words. ``masks``: grey PNG files of the lesions, where
-    the way the images are made says where those are; else none.
+    a second text encoder had a shorter one; ``maker``: the models in words. ``masks``: grey PNG files of the lesions,
+    of modes that know where those are; else none.
     """
 
     files: Sequence[bytes]
@@ -91,9 +91,9 @@ def plan_jobs(train: pd.DataFrame, params: JobParams) -> list[Job]:
             key = hashlib.sha256(f"{params.seed} {source.sha256} {copy}".encode()).hexdigest()
             own, seed = source.level, item_seed(key)
             target = own if own in levels else _target(params, levels, source.sha256, copy, seed)
-            told = public_id(source.image_id, source.sha256)
-            name = f"{slug(source.condition)}/{told}-{slug(target)}-{copy}.png"
-            jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed, told))
+            public = public_id(source.image_id, source.sha256)
+            name = f"{slug(source.condition)}/{public}-{slug(target)}-{copy}.png"
+            jobs.append(Job(name, source.condition, source.image_id, own, target, copy, seed, public))
     return jobs
 
 

@@ -38,10 +38,10 @@ def with_ita(image: npt.NDArray[np.uint8], kept: npt.NDArray[np.float32], ita: f
 
 
 def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _train: pd.DataFrame) -> GeneratedImages:
-    """Every source on skin of its target type.
+    """Every source with the skin tone of its target level.
 
     Raises:
-        DataError: a target type has no range, or a source no mask.
+        DataError: a target level has no range, or a source no mask.
     """
     if lacking := [t for t in params.target_levels if t not in params.ita]:
         raise DataError(f"augmenter has no ita range for level {', '.join(lacking)}; add it under ita")

@@ -2,7 +2,7 @@
 
 Each source is sent with a mask of what is to be painted. An image is paid once: it is stored by the source's pixels,
 mask, prompt and model as soon as it is here (``items.replies``). **Photographs leave the machine** where ``base_url``
-is elsewhere. What all will cost is said, and compared with the budget, before the first request.
+is elsewhere. The cost of all images is printed, and compared with the budget, before the first request.
 """
 
 import base64
@@ -50,7 +50,7 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
     todo = {key: i for i, key in enumerate(keys) if paid.get(key) is None}
     if todo:
-        _say_cost(params, len(todo))
+        _check_cost(params, len(todo))
         _ask_all(params, paid, {key: _Request(images[i], regions[i], prompts[i]) for key, i in todo.items()})
     read = [_read(paid, key, images.shape[1]) for key in keys]
     for note, n in Counter(note for photograph in read for note in photograph.notes).items():
@@ -80,11 +80,11 @@ def _key(
     return ReplyKey(digest(image), request)
 
 
-def _say_cost(params: RemoteEditParams, images: int) -> None:
-    """What so many images will cost.
+def _check_cost(params: RemoteEditParams, images: int) -> None:
+    """Print what so many images will cost.
 
     Raises:
-        DataError: more than the budget.
+        DataError: it is more than the budget.
     """
     cost = images * params.budget.price_of_image
     print(f"{images} images to ask {params.model} at {params.base_url} for, at a cost of {cost:.2f}", flush=True)
