@@ -185,8 +185,8 @@ def _of_images(pair: Pair, contender: Contender, a: Mapping[int, str], b: Mappin
         old, new = ([of[q] for of in v.values()] for v in values)
         single = len(old) == len(new) == 1
         interval = difference_interval(old[0], new[0]) if single else NOTHING[1:]
-        means = (float(np.mean([value for value, _, _ in side])) for side in (old, new))
-        found = Difference(contender, IMAGES, q, *means, *interval, BY_INTERVALS)
+        before, after = (float(np.mean([value for value, _, _ in side])) for side in (old, new))
+        found = Difference(contender, IMAGES, q, before, after, *interval, BY_INTERVALS)
         yield _unchanged(found) if same else found
 
 
