@@ -66,8 +66,8 @@ def _known(cell: str, group: str, place: str) -> str:
     cells = read_yaml(Path("cells.yaml"))["cells"][group]
     if cell not in cells:
         near = difflib.get_close_matches(cell, cells, 1, 0.4)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        raise DataError(f"cells.yaml has no {group} {cell!r}{meant}; there are {', '.join(cells) or 'none'}")
+        meant = f"; did you mean {near[0]!r}?" if near else "."
+        raise DataError(f"cells.yaml has no {group} {cell!r}{meant} It has {', '.join(cells) or 'none'}")
     if not (Path(place) / f"{cell}.parquet").is_file():
         raise DataError(f"{place}/{cell}.parquet is not here: 'dvc pull' brings it, or 'dvc repro' makes it")
     return cell

@@ -7,7 +7,8 @@ from math import isnan
 from typing import Any
 
 from pipeline_steps.comparing.changes import Changes, changes
-from pipeline_steps.comparing.differences import IMAGES, Difference, Pair, differences
+from pipeline_steps.comparing.difference import IMAGES, Difference, Pair
+from pipeline_steps.comparing.differences import differences
 from pipeline_steps.comparing.experiments import Experiment, how_to_bring, open_experiment
 from pipeline_steps.measures.measure import Measure
 from pipeline_steps.records.populations import names, noun

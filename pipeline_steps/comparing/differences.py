@@ -5,14 +5,21 @@ draws; where nothing pairs the two, each one's own intervals are all there is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from math import isnan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline_steps.comparing.difference import (
+    BY_INTERVALS,
+    IMAGES,
+    MEANS,
+    OVER_DRAWS,
+    OVER_IMAGES,
+    SAME,
+    Difference,
+    Pair,
+)
 from pipeline_steps.comparing.experiments import Experiment
 from pipeline_steps.comparing.paired import paired, same_images
 from pipeline_steps.comparing.values import (
@@ -26,83 +33,12 @@ from pipeline_steps.comparing.values import (
     segmenter_values,
     segmenters,
 )
-from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.records.populations import SKIN_TYPE, level_text, within
 from pipeline_steps.reporting.study import correction_share
 from pipeline_steps.statistics.draws import corrected_paired_test
 from pipeline_steps.statistics.unpaired import Estimate, difference_interval
 
-SAME = "the same predictions"
-OVER_IMAGES = "paired over test images"
-OVER_DRAWS = "paired over draws"
-BY_INTERVALS = "by both intervals"
-MEANS = "means alone"
-IMAGES = "generated images"  # where others have a partition
-COUNTED_ALONE = ("memorised", "rejected")  # measures of images that need no features
 _TESTS = ("holdout", "test", "test_light")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """``quantity`` of ``contender`` in both experiments, and the 95 % interval of ``b`` less ``a``.
-
-    ``quantity``: a level, ``all``, or a measure's name. ``how``: what the interval rests on. ``doubt``: why nothing is
-    said in spite of it.
-    """
-
-    contender: Contender
-    partition: str
-    quantity: str
-    a: float
-    b: float
-    low: float
-    high: float
-    how: str
-    doubt: str = ""
-
-    @property
-    def mean(self) -> float:
-        """``b`` less ``a``."""
-        return self.b - self.a
-
-    @property
-    def known(self) -> bool:
-        """Whether there is an interval."""
-        return not isnan(self.low)
-
-    @property
-    def verdict(self) -> str:
-        """``same``, ``higher``, ``lower``, or ``unresolved`` where the interval holds 0 or there is none."""
-        if self.how == SAME:
-            return "same"
-        if self.doubt:
-            return "unresolved"
-        return "higher" if self.low > 0 else "lower" if self.high < 0 else "unresolved"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two experiments, and what both must agree in to be compared by level."""
-
-    a: Experiment
-    b: Experiment
-
-    @cached_property
-    def evaluation(self) -> EvaluationParams:
-        """How ``b`` was evaluated."""
-        return EvaluationParams(**self.b.params["evaluation"])
-
-    @cached_property
-    def column(self) -> str:
-        """What divides people; empty where the two divide them otherwise."""
-        found = {one.params.get("population", {}).get("column", SKIN_TYPE) for one in (self.a, self.b)}
-        return str(found.pop()) if len(found) == 1 else ""
-
-    @cached_property
-    def minority(self) -> tuple[str, ...]:
-        """Levels of the minority, as ``b`` has it."""
-        population = self.b.params.get("population", {})
-        return within(self.column, tuple(map(level_text, population.get("minority", ())))) if self.column else ()
+COUNTED_ALONE = ("memorised", "rejected")  # measures of images that need no features
 
 
 def differences(pair: Pair) -> list[Difference]:
@@ -163,8 +99,7 @@ def _of_partition(
         keys = cells[0][draws[0]], cells[1][draws[0]]
         old, new = values[0][draws[0]], values[1][draws[0]]
         files = [f"data/predictions/{key}.parquet" for key in keys]
-        digests = [one.outputs.get(file) for one, file in zip((pair.a, pair.b), files, strict=True)]
-        if digests[0] and digests[0] == digests[1]:
+        if _same(pair, {draws[0]: keys[0]}, {draws[0]: keys[1]}, "data/predictions/{}.parquet"):
             yield from (Difference(*head, q, old[q][0], new[q][0], 0.0, 0.0, SAME) for q in old if q in new)
             return
         tables = [_tests(one, file, head[1]) for one, file in zip((pair.a, pair.b), files, strict=True)]
@@ -232,9 +167,11 @@ def _of_means(pair: Pair, contender: Contender, measure: str) -> Iterator[Differ
 
 def _of_segmenter(pair: Pair, contender: Contender, a: Mapping[int, str], b: Mapping[int, str]) -> Iterator[Difference]:
     old, new = _measured(pair.a, a, "segmentation"), _measured(pair.b, b, "segmentation")
+    same = _same(pair, a, b, "metrics/segmentation/{}.json")
     for partition in (p for p in _TESTS if old and new and all(p in m for m in (*old.values(), *new.values()))):
         values = [{d: segmenter_values(m[partition]) for d, m in measured.items()} for measured in (old, new)]
-        yield from _unpaired(pair, (contender, partition), values)
+        found = _unpaired(pair, (contender, partition), values)
+        yield from (_unchanged(d) if same else d for d in found)
 
 
 def _of_images(pair: Pair, contender: Contender, a: Mapping[int, str], b: Mapping[int, str]) -> Iterator[Difference]:
@@ -243,9 +180,24 @@ def _of_images(pair: Pair, contender: Contender, a: Mapping[int, str], b: Mappin
     features = [one.params.get("features", {}).get("extractor") for one in (pair.a, pair.b)]
     if features[0] != features[1]:  # distances in other features are other measures
         values = [{d: {q: v for q, v in of.items() if q in COUNTED_ALONE} for d, of in v.items()} for v in values]
+    same = _same(pair, a, b, "metrics/fid/{}.json", "metrics/screen/{}.json")
     for q in _quantities(values):
         old, new = ([of[q] for of in v.values()] for v in values)
         single = len(old) == len(new) == 1
         interval = difference_interval(old[0], new[0]) if single else NOTHING[1:]
-        means = (float(np.mean([value for value, _, _ in side])) for side in (old, new))
-        yield Difference(contender, IMAGES, q, *means, *interval, BY_INTERVALS)
+        before, after = (float(np.mean([value for value, _, _ in side])) for side in (old, new))
+        found = Difference(contender, IMAGES, q, before, after, *interval, BY_INTERVALS)
+        yield _unchanged(found) if same else found
+
+
+def _same(pair: Pair, a: Mapping[int, str], b: Mapping[int, str], *places: str) -> bool:
+    """Whether both recorded the same content under all ``places``, in the same draws."""
+    found = [
+        [one.outputs.get(place.format(cell), "") for place in places for _, cell in sorted(cells.items())]
+        for one, cells in ((pair.a, a), (pair.b, b))
+    ]
+    return a.keys() == b.keys() and all(found[0]) and found[0] == found[1]
+
+
+def _unchanged(d: Difference) -> Difference:
+    return Difference(d.contender, d.partition, d.quantity, d.a, d.b, 0.0, 0.0, SAME)

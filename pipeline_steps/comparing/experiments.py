@@ -41,10 +41,11 @@ class Experiment:
     def read(self, path: str, parse: Parse) -> Any:
         """What a file holds; None where neither git, nor DVC's cache, nor a remote has it."""
         try:
-            return parse(self.files.read_bytes(path))
-        except (OSError, ValueError, KeyError):
+            content = self.files.read_bytes(path)
+        except OSError:
             self.absent[path] = None
             return None
+        return parse(content)
 
     def json(self, path: str) -> Any:
         """A metrics file; None where it is not at hand."""
@@ -73,8 +74,10 @@ class Experiment:
 
     @cached_property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """What ``dvc.lock`` recorded of each stage when it ran."""
-        return dict(self._yaml("dvc.lock").get("stages", {}))
+        """What ``dvc.lock`` recorded of each stage when it ran; without cells that left the grid."""
+        keys = {key for cells in self.cells.values() for key in cells}
+        found = self._yaml("dvc.lock").get("stages", {})
+        return {name: stage for name, stage in found.items() if "@" not in name or name.partition("@")[2] in keys}
 
     @cached_property
     def outputs(self) -> dict[str, str]:

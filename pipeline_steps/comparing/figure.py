@@ -9,7 +9,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from pipeline_steps.comparing.comparison import Comparison
-from pipeline_steps.comparing.differences import Difference
+from pipeline_steps.comparing.difference import Difference
 from pipeline_steps.comparing.words import title
 
 _COLOURS = {"higher": "#1b7f79", "lower": "#d95f02"}

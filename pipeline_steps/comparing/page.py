@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 import pipeline_steps.reporting
 from pipeline_steps.comparing.comparison import Comparison, interval, value
-from pipeline_steps.comparing.differences import IMAGES, Difference
+from pipeline_steps.comparing.difference import IMAGES, Difference
 from pipeline_steps.comparing.figure import forest
 from pipeline_steps.comparing.words import title
 from pipeline_steps.reporting.blocks import Block, Cell, Figure, Heading, Listing, Measured, Table, Words, columns

@@ -34,7 +34,7 @@ def paired(
     all in favour of one side, would count as a difference; McNemar's exact test says p = 0.125).
     """
     b = b.set_index("image_id").loc[a["image_id"]].reset_index()
-    level, groups = a["level"].astype(str).to_numpy(), a["group"].to_numpy()
+    level, groups = a["level"].to_numpy(np.str_), a["group"].to_numpy()
     old, new = ((t["predicted"] == t["condition"]).to_numpy(bool) for t in (a, b))
     between = BETWEEN_LEVELS.get(quantity)
     rows = np.ones(len(a), bool) if quantity == ALL or between else np.isin(level, _levels(quantity, minority))

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline_steps.comparing.comparison import Comparison, interval, value
-from pipeline_steps.comparing.differences import IMAGES, MEANS, Difference
+from pipeline_steps.comparing.difference import IMAGES, MEANS, SAME, Difference
 from pipeline_steps.comparing.values import Contender
 from pipeline_steps.reporting.arms import arm_name
 
 LINES = 10
-_PARAMETERS, _WIRING, _CODE = 3, 3, 4  # that are named; the rest is counted
+_PARAMETERS, _WIRING, _CODE = 3, 2, 3  # that are named; the rest is counted
+_WIDE = 64  # letters of a value or a cell's change
 
 
 def lines(c: Comparison, most: int = LINES) -> list[str]:
@@ -32,7 +33,7 @@ def _changed(c: Comparison) -> Iterator[str]:
     files = [f"{module} ({_few(names, 1, ', ')})" if names else module for module, names in found.code.items()]
     code = f"code of {_few(files, _CODE, ', ')}" if files else "the same code"
     images = "other images" if found.images else "the same images"
-    yield f"wiring      {_few(found.wiring, _WIRING, '; ') or 'the same'}; {code}; {images}"
+    yield f"wiring      {_few([_plain(line) for line in found.wiring], _WIRING, '; ') or 'the same'}; {code}; {images}"
 
 
 def _notes(c: Comparison) -> Iterator[str]:
@@ -81,7 +82,7 @@ def title(contender: Contender) -> str:
 def _sorted_out(c: Comparison, found: Sequence[Difference]) -> str:
     """What is resolved with its numbers, and what is not by name."""
     if all(d.verdict == "same" for d in found):
-        return "the same predictions"
+        return SAME
     told = [
         f"{c.named(d)} {value(d, d.a)} → {value(d, d.b)}, {value(d, d.mean, sign=True)} ({interval(d)})"
         for d in found
@@ -100,7 +101,7 @@ def _unresolved(d: Difference) -> str:
 
 def _plain(found: Any) -> str:
     text = str(found)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}…"
 
 
 def _few(found: Sequence[str], most: int, between: str) -> str:

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 import shutil
+from itertools import pairwise
 
 import pytest
 from conftest import ROOT, whole
@@ -72,7 +73,7 @@ def _of_module(name, arguments):
 
 def _of_values(arguments):
     """Parameters after -S and stages after --target."""
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in pairwise(arguments):
         if flag == "-S" and (wrong := _of_parameter(value)):
             return wrong
         if flag == "--target" and value.partition("@")[0] not in STAGES:

@@ -1,0 +1,275 @@
+"""Two experiments side by side: what was changed, what it did, and when nothing can be said."""
+
+import hashlib
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import run
+
+from pipeline_steps.comparing.comparison import compare
+from pipeline_steps.comparing.difference import BY_INTERVALS, MEANS, OVER_DRAWS, OVER_IMAGES, SAME
+from pipeline_steps.comparing.page import page
+from pipeline_steps.comparing.words import LINES, lines
+from pipeline_steps.parameters.evaluation import EvaluationParams
+from pipeline_steps.stage.errors import DataError
+from pipeline_steps.statistics.cluster_intervals import cluster_interval, share_interval
+from pipeline_steps.statistics.unpaired import difference_interval
+
+EVALUATION = EvaluationParams(bootstrap_draws=200, seed=0, minimum_level_images=30)
+PARAMS = {
+    "classifier": {"updates": 100},
+    "evaluation": EVALUATION.model_dump(),
+    "features": {"extractor": "shipped"},
+    "population": {"column": "fitzpatrick_scale", "levels": [1, 5], "majority": [1], "minority": [5]},
+}
+STAGES = {"evaluate": {"cmd": "true", "params": ["classifier.updates"]}}
+N = 200  # test images a level, each its own group
+
+
+def predictions(right_share, draw=0, first=0):
+    """A table of a test split: so many of each level are right, the same ones whatever the experiment."""
+    rows = []
+    for level, share in right_share.items():
+        order = np.random.default_rng(100 * int(level) + draw).permutation(N)
+        for i in range(N):
+            hit = order[i] < round(share * N)
+            name = f"{level}-{first + i}"
+            rows.append({"image_id": name, "sha256": name, "group": name, "partition": "test", "level": level})
+            rows[-1] |= {"condition": "a", "predicted": "a" if hit else "b"}
+    return pd.DataFrame(rows)
+
+
+def measured(table):
+    """What ``evaluate`` writes of it, as far as it is read here."""
+    right = (table["predicted"] == table["condition"]).to_numpy()
+    of = {level: right[(table["level"] == level).to_numpy()] for level in sorted(set(table["level"]))}
+    shares = {level: float(r.mean()) for level, r in of.items()}
+    intervals = {level: share_interval(r, list(range(len(r))), 200, 0) for level, r in of.items()}
+    by_level = {"accuracy": shares, "accuracy_interval": intervals, "n": {level: len(r) for level, r in of.items()}}
+    by_level |= {"worst_accuracy": min(shares.values()), "gap": max(shares.values()) - min(shares.values())}
+    whole = share_interval(right, list(range(len(right))), 200, 0)
+    return {"test": {"accuracy": float(right.mean()), "accuracy_interval": whole, "by_level": by_level}}
+
+
+class Lab:
+    """A small repository whose files are a finished run's, all in git."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        run("git", "init", "-q", "-b", "main", cwd=folder)
+        self.write(".dvc/config", "")  # all that makes it a repository of DVC's
+        self.write(".dvc/.gitignore", "/tmp\n/cache\n")
+        for key, value in (("user.name", "t"), ("user.email", "t@t")):
+            run("git", "config", key, value, cwd=folder)
+
+    def write(self, name, content):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, pd.DataFrame):
+            content.to_parquet(path)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+    def finish(self, tables, *, params=PARAMS, code="1", tag="", keep=True):
+        """A run with these predictions by draw; ``keep``: whether they are at hand, or their metrics alone."""
+        cells = {
+            f"real-{d}": {"arm": "real", "architecture": "r", "split": f"iii-{d}", "augmenter": ""} for d in tables
+        }
+        lock = {
+            "cmd": "true",
+            "deps": [{"path": "data/code/evaluate.json", "md5": f"digest {code}"}],
+            "params": {"params.yaml": {}},
+            "outs": [],
+        }
+        for draw, table in tables.items():
+            self.write(f"metrics/classification/real-{draw}.json", measured(table))
+            if keep:
+                self.write(f"data/predictions/real-{draw}.parquet", table)
+            digest = str(pd.util.hash_pandas_object(table).sum())
+            lock["outs"] += [{"path": f"data/predictions/real-{draw}.parquet", "md5": digest}]
+            lock["outs"] += [
+                {
+                    "path": f"data/splits/iii-{draw}.parquet",
+                    "md5": hashlib.md5(str(sorted(table["image_id"])).encode()).hexdigest(),
+                }
+            ]
+        lock["params"]["params.yaml"] = {"classifier.updates": params["classifier"]["updates"]}
+        sizes = {str(d): {"test": 2 * N, "train": 4 * N} for d in tables}
+        for name, content in (
+            ("params.yaml", params),
+            ("cells.yaml", {"cells": {"train_classifier": cells}}),
+            ("dvc.yaml", {"stages": STAGES}),
+            ("dvc.lock", {"schema": "2.0", "stages": {"evaluate": lock}}),
+            ("metrics/split.json", {"iii": sizes}),
+            ("metrics/summary.json", {"accuracy": {"iii-r-real": {"test": {"all": 0.5}}}}),
+            ("data/code/evaluate.json", {"evaluate.py": code, "same.py": "0"}),
+        ):
+            self.write(name, content)
+        run("git", "add", "-A", cwd=self.folder)
+        run("git", "commit", "-qm", tag or "run", cwd=self.folder)
+        if tag:
+            run("git", "tag", tag, cwd=self.folder)
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Lab(tmp_path)
+
+
+def updated(updates):
+    return PARAMS | {"classifier": {"updates": updates}}
+
+
+def by_quantity(found):
+    return {d.quantity: d for d in found.differences}
+
+
+def test_what_was_changed_and_what_it_did(lab):
+    """A lasting gain on one level is resolved, no change on the other is the unresolved one."""
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6})}, params=updated(200), code="2")
+    found = compare("first", "workspace")
+    assert found.changes.parameters == {"classifier.updates": (100, 200)}
+    assert found.changes.code == {"evaluate": ["evaluate.py"]}
+    assert found.changes.wiring == []
+    of = by_quantity(found)
+    assert {d.how for d in found.differences} == {OVER_IMAGES}
+    assert {q: d.verdict for q, d in of.items()} == {
+        "all": "higher",
+        "minority": "higher",
+        "worst_accuracy": "higher",
+        "gap": "lower",
+        "1": "unresolved",
+        "5": "higher",
+    }
+    assert of["5"].low < of["5"].mean < of["5"].high
+    assert of["5"].mean == pytest.approx(0.3)
+    said = "\n".join(lines(found))
+    assert "classifier.updates 100 → 200" in said
+    assert "V 30.0 → 60.0, +30.0" in said
+    assert "unresolved: I +0.0" in said
+    assert len(lines(found)) <= LINES
+
+
+def test_the_paired_interval_is_the_reports(lab):
+    """Whole groups resampled once for both classifiers, by the seed and the draws of ``evaluation``."""
+    a, b = predictions({"1": 0.8, "5": 0.3}), predictions({"1": 0.75, "5": 0.5})
+    lab.finish({0: a}, tag="first")
+    lab.finish({0: b})
+    right = [(t["predicted"] == t["condition"]).to_numpy(float) for t in (a, b)]
+    expected = cluster_interval(
+        lambda rows: float(right[1][rows].mean() - right[0][rows].mean()), list(a["group"]), 200, 0
+    )
+    whole = by_quantity(compare("first", "workspace"))["all"]
+    assert (whole.low, whole.high) == pytest.approx(expected)
+
+
+def test_the_other_way_round_all_signs_turn(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.75, "5": 0.5})}, tag="second")
+    there, back = (by_quantity(compare(*names)) for names in (("first", "second"), ("second", "first")))
+    for quantity, d in there.items():
+        assert back[quantity].mean == pytest.approx(-d.mean)
+        assert back[quantity].low == pytest.approx(-d.high, nan_ok=True)
+
+
+def test_few_changed_images_resolve_nothing(lab):
+    """Five images, all to one side: a bootstrap would call that a difference."""
+    lab.finish({0: predictions({"1": 0.8, "5": 0.300})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.325})})
+    level = by_quantity(compare("first", "workspace"))["5"]
+    assert (level.verdict, math.isnan(level.low)) == ("unresolved", True)
+    assert "fewer than 10 groups changed" in level.doubt
+
+
+def test_other_test_images_are_compared_by_intervals(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6}, first=1000)})
+    of = by_quantity(compare("first", "workspace"))
+    assert {d.how for d in of.values()} == {BY_INTERVALS}
+    assert of["5"].verdict == "higher"
+    assert of["gap"].verdict == "unresolved"  # it has no interval of its own
+
+
+def test_without_predictions_intervals_are_left_and_it_says_what_brings_them(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first", keep=False)
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6})}, keep=False)
+    found = compare("first", "workspace")
+    assert {d.how for d in found.differences} == {BY_INTERVALS}
+    said = "\n".join(lines(found))
+    assert "not at hand 1 outputs of first" in said
+    assert "dvc remote add --default" in said
+
+
+def test_without_metrics_the_means_in_git_are_left(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    (lab.folder / "metrics/classification/real-0.json").unlink()
+    found = compare("first", "workspace")
+    assert [(d.quantity, d.how, d.verdict) for d in found.differences] == [("all", MEANS, "unresolved")]
+
+
+def test_the_same_predictions_are_called_the_same(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, params=updated(200))
+    found = compare("first", "workspace")
+    assert {(d.how, d.verdict, d.mean) for d in found.differences} == {(SAME, "same", 0.0)}
+    assert SAME in "\n".join(lines(found))
+
+
+def test_several_draws_are_paired_by_draw(lab):
+    old = {d: predictions({"1": 0.8, "5": 0.3 + 0.02 * d}, d) for d in range(3)}
+    new = {d: predictions({"1": 0.8, "5": 0.5 + 0.03 * d}, d) for d in range(3)}
+    lab.finish(old, tag="first")
+    lab.finish(new)
+    level = by_quantity(compare("first", "workspace"))["5"]
+    assert (level.how, level.verdict) == (OVER_DRAWS, "higher")
+    assert level.mean == pytest.approx(0.21)
+
+
+def test_a_level_of_few_images_is_unresolved(lab):
+    few = [predictions({"1": 0.8, "5": share}) for share in (0.1, 0.9)]
+    few = [pd.concat([t[t["level"] == "1"], t[t["level"] == "5"].head(20)], ignore_index=True) for t in few]
+    lab.finish({0: few[0]}, tag="first")
+    lab.finish({0: few[1]})
+    level = by_quantity(compare("first", "workspace"))["5"]
+    assert (level.verdict, level.doubt) == ("unresolved", "too few images")
+
+
+def test_an_edit_that_was_not_run_is_said(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})})
+    lab.write("params.yaml", updated(300))
+    assert compare("HEAD", "workspace").changes.not_run == {"workspace": ["classifier.updates"]}
+
+
+def test_an_unknown_name_is_told_its_neighbours(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="longer")
+    with pytest.raises(DataError, match=r"'longr' is no commit, .*did you mean longer"):
+        compare("longr", "workspace")
+
+
+def test_the_page_and_the_json_hold_every_difference(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6})}, params=updated(200))
+    found = compare("first", "workspace")
+    whole = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert len(whole["differences"]) == len(found.differences) == 6
+    text = page(found)
+    assert text.count("<tr>") >= 6
+    assert "classifier.updates" in text
+    assert "data:image/png;base64," in text
+
+
+def test_square_and_add_is_newcombes():
+    """56 of 70 against 48 of 80, each with its Wilson interval: Newcombe 1998, method 10."""
+
+    def wilson(k, n, z=1.959964):
+        p = k / n
+        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return p, (p + z * z / (2 * n) - half) / (1 + z * z / n), (p + z * z / (2 * n) + half) / (1 + z * z / n)
+
+    assert difference_interval(wilson(48, 80), wilson(56, 70)) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert all(map(math.isnan, difference_interval((0.1, 0.0, 0.2), (0.3, math.nan, math.nan))))
