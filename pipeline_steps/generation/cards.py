@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from pipeline_steps.records.populations import marked
 from pipeline_steps.records.privacy import shown_value
 
 _BAR = "\\|"  # within a cell of a table
@@ -40,7 +41,7 @@ def settings_table(settings: Mapping[str, object]) -> str:
 
 def counts(rows: pd.DataFrame, by: str, words: str) -> str:
     """How many images of each condition and level."""
-    counted = rows.groupby(["condition", by]).size().reset_index(name="images")
+    counted = rows.assign(**{by: rows[by].map(marked)}).groupby(["condition", by]).size().reset_index(name="images")
     return table(["condition", words, "images"], counted.to_numpy().tolist())
 
 

@@ -119,7 +119,7 @@ def test_what_was_estimated_says_so_wherever_it_is_named():
         "ita7",
     ]
     made = pd.DataFrame({"condition": ["a"] * 3, "target_level": ["ita5", "ita5", "ita6"]})
-    assert "| a | V (estimated from ITA) | 2 |" in images_card("x", {}, made)
+    assert "| a | V (estimated from ITA) | 2 |" in str(images_card("x", {}, made))
 
 
 def test_a_subset_by_estimated_types_counts_by_their_own_levels():

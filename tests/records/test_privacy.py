@@ -62,6 +62,11 @@ def own_set(tmp_path):
     return out, ingest(read_mapped(mapped, Decoding(64, "squash", 10**8)), 64, out)
 
 
+def _info(file):
+    with Image.open(file) as image:
+        return image.info
+
+
 def test_generated_files_their_metadata_and_text_carry_public_ids_alone(own_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset, _ = own_set
@@ -78,7 +83,7 @@ def test_generated_files_their_metadata_and_text_carry_public_ids_alone(own_set,
     files = [f for f in out.rglob("*") if f.is_file()]
     assert len(files) == 12 + 2
     assert not [f for f in files if SECRET in str(f.relative_to(out)) or SECRET.encode() in f.read_bytes()]
-    pictures = [Image.open(f).info for f in files if f.suffix == ".png"]
+    pictures = [_info(f) for f in files if f.suffix == ".png"]
     assert {info["source_id"] for info in pictures} == set(manifest["public_id"])
     assert SECRET not in str(pictures)
     table = pd.read_csv(out / "metadata.csv")
