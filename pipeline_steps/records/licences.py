@@ -26,7 +26,7 @@ COLUMNS = Licence._fields  # of the manifest
 def licences_of(rows: Any, image_ids: Iterable[str]) -> dict[str, list[str]]:
     """The licence, and the right to pass on, of the images that others are made from: columns of ``metadata.csv``.
 
-    ``rows``: a table with ``image_id`` and ``COLUMNS``, such as a partition of a split.
+    ``rows``: a table with ``image_id`` and ``COLUMNS``: a manifest, or a part of it.
     """
     known = rows.set_index("image_id").loc[list(image_ids)]
     return {name: [*known[name]] for name in ("licence", "redistribute")}
