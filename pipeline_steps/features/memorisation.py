@@ -1,4 +1,4 @@
-"""How near to a training image is too near: what real images that trained nothing say."""
+"""The distance below which a generated image counts as memorised, from real images that trained nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Cosine similarity of features, and what it says: near-duplicates, nearest others, the majority of neighbours."""
+"""Cosine similarity of features: near-duplicates, nearest neighbours, and the label that most neighbours carry."""
 
 from collections.abc import Sequence
 

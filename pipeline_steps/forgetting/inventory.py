@@ -95,7 +95,7 @@ def _md5(path: Path) -> str:
 
 
 def _is_room(path: Path) -> bool:
-    """A folder of outputs that is itself none: it is there, with a placeholder, before anything is made."""
+    """Whether a folder holds outputs and is no output itself: such a one is there before anything is made."""
     return path.is_dir() and (path / ".gitkeep").exists()
 
 

@@ -151,7 +151,7 @@ def _is_here(base_url: str) -> bool:
 
 
 def _wait(state: RetryCallState) -> float:
-    """What the server asks for (at most a minute), else exponential with jitter."""
+    """How long to wait: what the server asks for (at most a minute), else exponentially longer, with jitter."""
     error = state.outcome.exception() if state.outcome else None
     after = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
     try:

@@ -53,7 +53,7 @@ def _end_with(reason: str) -> NoReturn:
 
 
 def _lacking_input(error: FileNotFoundError) -> str:
-    """The file that is not there, if it is, or lies in, one that the command line names; else nothing."""
+    """The missing file, where the command line names it or a folder that it lies in; else nothing."""
     missing = Path(str(error.filename or (error.args or [""])[-1]))
     named = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("-")]
     return str(missing) if any(path == missing or path in missing.parents for path in named) else ""

@@ -13,7 +13,7 @@ from pipeline_steps.stage.params import changed_since_read
 
 
 class ChangedError(OutputError):
-    """What a stage ran on is not what lies there now."""
+    """Code, parameters or inputs of a stage were changed while it ran."""
 
 
 def refuse_changes() -> None:

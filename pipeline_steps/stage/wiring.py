@@ -36,7 +36,7 @@ def _same(said: str | None, given: Path) -> bool:
 
 
 def on_split(name: str | None, split: Path) -> str | None:
-    """The name of what a cell named ``name`` has on ``split``; None of None."""
+    """The name of the cell of ``name`` on ``split``, such as ``tokens-iii-0``; None where ``name`` is None."""
     return None if name is None else f"{name}-{split.stem}"
 
 

@@ -27,7 +27,7 @@ def worst_accuracy(p: Predictions) -> float:
 
 
 def gap(p: Predictions) -> float:
-    """Accuracy of the best level over that of the worst; NaN where fewer than two are left to compare."""
+    """Accuracy of the best level minus that of the worst; NaN where fewer than two are left to compare."""
     found = compared_accuracy(p)
     return float(found.max() - found.min()) if len(found) > 1 else float("nan")
 

@@ -1,4 +1,4 @@
-"""What a classifier said of the images of one test partition."""
+"""A classifier's predictions for the images of one test partition."""
 
 from dataclasses import dataclass
 

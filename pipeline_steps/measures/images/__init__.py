@@ -1,1 +1,1 @@
-"""Measures of a set of generated images beside real ones."""
+"""Measures of a set of generated images compared with real ones."""
