@@ -136,7 +136,7 @@ def trained(tmp_path, monkeypatch):
     small = {"updates": 2, "batch_size": 4, "validate_every": 1, "input_size": 32}
     for section in ("classifier", "segmenter"):
         params[section] |= small
-    YAML().dump(params, (tmp_path / "params.yaml").open("w"))
+    YAML().dump(params, tmp_path / "params.yaml")
     rng, ids = np.random.default_rng(0), [f"i{n}" for n in range(12)]
     (tmp_path / "dataset").mkdir()
     manifest = pd.DataFrame({"image_id": ids, "row": range(12), "has_mask": True})
