@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
@@ -47,6 +48,7 @@ from flows.terminal import VIEW, shown_in_terminal
 from flows.working_directory import check_working_directory
 
 _SHUTDOWN_SECONDS = 5
+_KILLED_SECONDS = 0.5  # for the kernel to end the processes that were just killed, whose locks are to go
 EXAMPLE = """example:
   ./run python -m flows.augment --target evaluate -S classifier.updates=600 --name longer
       brings the evaluations, and what they need, up to date with longer trained classifiers, saved as an experiment
@@ -185,6 +187,7 @@ def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
     deadline = threading.Timer(_SHUTDOWN_SECONDS, os._exit, (status,))
     deadline.daemon = True
     deadline.start()
+    time.sleep(_KILLED_SECONDS)
     repair_rwlock(Path(".dvc/tmp"))
     print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
     sys.exit(status)

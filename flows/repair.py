@@ -44,12 +44,20 @@ def repair_rwlock(folder: Path) -> None:
 def _of_living(entries: dict[str, Any]) -> dict[str, Any]:
     """By path: the readers (a list), or the writer, whose process is still there."""
     found = {
-        path: [one for one in who if psutil.pid_exists(int(one["pid"]))]
+        path: [one for one in who if _is_alive(int(one["pid"]))]
         if isinstance(who, list)
-        else (who if psutil.pid_exists(int(who["pid"])) else None)
+        else (who if _is_alive(int(who["pid"])) else None)
         for path, who in entries.items()
     }
     return {path: who for path, who in found.items() if who}
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process works: one that was killed and that nobody has waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def load_graph(repo: Repo) -> Any:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,11 +25,15 @@ HOST = "127.0.0.1"
 LOG = Path("runs/server.log")
 _START_TIMEOUT_SECONDS = 180  # on a busy machine
 _END_SECONDS = 5
+# What schedules and supervises runs, for which a server of one run has no use. What records its stages must run.
+_IDLE_SERVICES = ("CANCELLATION_CLEANUP", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS")
 _FREED_SECONDS = 5  # a server that was stopped just now may still hold its port
 
 
-def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
+def start_server(port: int, idle_services: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """Start a server on loopback ``port`` and wait until it answers; this process's children talk to it from now on.
+
+    ``idle_services``: services of Prefect's that are not started.
 
     Raises:
         ServerError: the port can't be had, or the server ended or did not answer in time.
@@ -44,10 +48,11 @@ def start_server(port: int, *options: str) -> subprocess.Popen[bytes]:
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
     }
-    command = process_group.command(sys.executable, "-m", "prefect", "server", "start", *options)
+    command = process_group.command(sys.executable, "-m", "prefect", "server", "start")
+    environment = os.environ | {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in idle_services}
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)  # noqa: S603
     try:
         _wait(server, port)
     except BaseException:
@@ -132,7 +137,7 @@ def temporary_server() -> Iterator[bool]:
     print(
         "starting a server for this run ('python -m flows.serve' keeps one, with its UI)", file=sys.stderr, flush=True
     )
-    atexit.register(stop_server, start_server(port, "--no-services"))
+    atexit.register(stop_server, start_server(port, _IDLE_SERVICES))
     with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
         check_server(os.environ["PREFECT_API_URL"])  # else a proxy that can't be used would be found by Prefect
         yield True

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,12 @@ def _of(group):
     return psutil.Process(group).children(recursive=True)
 
 
+def _recorded(clone):
+    """Names of the stages that the temporary server's record holds, in which they can be looked at later."""
+    with sqlite3.connect(clone.parent / "prefect/prefect.db") as record:
+        return {name for (name,) in record.execute("select name from task_run")}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_in_a_terminal_ends_flow_server_and_stage(tmp_path, presses):
@@ -76,6 +83,7 @@ def test_ctrl_c_in_a_terminal_ends_flow_server_and_stage(tmp_path, presses):
     until(lambda: living_stages(clone))
     started = _of(process.pid)
     assert any("prefect" in p.cmdline() for p in started)
+    until(lambda: {"slow", "after"} <= _recorded(clone))
     for _ in range(presses):
         os.killpg(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0]
