@@ -34,7 +34,7 @@ def manifest(**more):
         "image_id": ["a", "b"],
         "public_id": ["xa", "xb"],
         "file": ["a.jpg", "b.jpg"],
-        "skin_source": "dermatologist",
+        "skin_assigner": "dermatologist",
     }
     attributes = [json.dumps({"site": "arm"}), json.dumps({"site": "leg", "age": 40})]
     return pd.DataFrame({**rows, "attributes": attributes, **more})
