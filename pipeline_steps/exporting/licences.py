@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pipeline_steps.records.licences import strictest
 from pipeline_steps.records.manifest import is_rendered
 
-_STRICTEST_FIRST = ("no", "ask", "conditions", "yes")
 _MEANS = {
     "no": "**may not be passed on** without the owner's consent",
     "ask": "ask whoever gave you the photographs before you pass it on",
@@ -40,7 +40,7 @@ def terms(made: pd.DataFrame, dataset: Path = Path("data/dataset")) -> Terms:
         return Terms("", "ask", said)
     names = sorted(set(rows["licence"]) - {""})
     rights = set(rows["redistribute"]) if "redistribute" in rows else {"ask"}
-    right = min(rights, key=_STRICTEST_FIRST.index, default="ask")
+    right = strictest(rights)
     whom = sorted(set(sources["attribution"]) - {""}) if "attribution" in sources else []
     naming = f" Name: {'; '.join(whom)}." if whom else ""
     return Terms(
