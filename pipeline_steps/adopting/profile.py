@@ -50,7 +50,7 @@ def places(name: str, *, replace: bool) -> Files:
     return files
 
 
-def write(files: Files, images: Images, study: Study, *, root: Path, like: str, head: str) -> Files:
+def write(files: Files, images: Images, study: Study, *, root: Path, assigner: str, like: str, head: str) -> Files:
     """Write the profile, and a table of its own where the original can't be read by ``ingest``; what was written."""
     table = None
     mapped = images.mapped
@@ -62,7 +62,7 @@ def write(files: Files, images: Images, study: Study, *, root: Path, like: str, 
         mapped["attributes"] = images.attributes
         with atomic_file(table) as temporary:
             images.rows.drop(columns="there").to_csv(temporary, index=False)
-    text = profile_text(mapped, study, like, head)
+    text = profile_text({**mapped, "skin_assigner": assigner}, study, like, head)
     with atomic_file(files.profile) as temporary:
         temporary.write_text(text, "utf-8")
     return Files(files.profile, table)
