@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 
 from pipeline_steps.adopting import shown
 from pipeline_steps.adopting.codes import named, parsed
