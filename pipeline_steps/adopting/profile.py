@@ -103,7 +103,8 @@ def _wrapped(line: str) -> str:
 def _asked(like: str) -> dict[str, Any]:
     """The scenarios and draws of a profile's grid: one's own photographs may be too few for others."""
     blocks = library(like or DEFAULT, any_environment=True).params["grid"].values()
-    return {key: sorted({value for block in blocks for value in block[key]}) for key in ("scenarios", "draws")}
+    asked = {key: [value for block in blocks for value in block[key]] for key in ("scenarios", "draws")}
+    return {key: [v for i, v in enumerate(values) if v not in values[:i]] for key, values in asked.items()}
 
 
 def _overlay(like: str) -> CommentedMap:

@@ -8,7 +8,7 @@ import psutil
 
 from pipeline_steps.checking.found import Findings
 from pipeline_steps.checking.measured import Probed, Rate
-from pipeline_steps.configuration.grid import Cells
+from pipeline_steps.configuration.cells import Cells
 
 _DVC_S = 1.5  # a stage, on two cores
 _LIGHT = ("ingest", "select_subset", "split")  # which import no torch

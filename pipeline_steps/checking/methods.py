@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipeline_steps.checking.found import Findings
 from pipeline_steps.checkpoints.locations import locate
-from pipeline_steps.configuration.grid import NO_MODEL
+from pipeline_steps.configuration.cells import NO_MODEL
+from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.parameters.split import SplitParams
 from pipeline_steps.stage.errors import DataError
 
@@ -22,20 +23,22 @@ def scenarios(
 ) -> Splits:
     """Try each scenario as the stage ``split`` would; the splits that the profile asks for."""
     made: Splits = {}
-    for scenario in dict.fromkeys((*params.scenarios, *_SCENARIOS)):
-        asked = scenario in params.scenarios
+    wanted = {one.name: one for one in params.scenarios}
+    others = {name: Scenario.model_validate(name) for name in _SCENARIOS if name not in wanted}
+    for name, scenario in (wanted | others).items():
+        asked = name in wanted
         try:
             splits = split_all(table, params.model_copy(update={"scenarios": (scenario,)}))
         except DataError as error:
             first, *rest = str(error).splitlines()
             more = f" (and {len(rest)} more)" if rest else ""
-            found.say("scenarios", f"{scenario:<4} no: {_cut(first)}{more}")
+            found.say("scenarios", f"{name:<4} no: {_cut(first)}{more}")
             if asked:
                 found.stop(f"split: {first}{more}")
             continue
-        n = splits[scenario, params.draws[0]]["partition"].value_counts()
+        n = splits[name, params.draws[0]]["partition"].value_counts()
         sizes = ", ".join(f"{p} {int(n.get(p, 0))}" for p in ("train", "validation", "test", "reference", "excluded"))
-        found.say("scenarios", f"{scenario:<4} {'yes' if asked else 'yes, not asked for'}: {sizes}")
+        found.say("scenarios", f"{name:<4} {'yes' if asked else 'yes, not asked for'}: {sizes}")
         made |= splits if asked else {}
     return made
 

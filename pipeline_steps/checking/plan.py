@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline_steps.configuration.grid import Cells
+from pipeline_steps.configuration.cells import Cells
 
 SPLIT = "iii-0"
 _STEPS, _UPDATES, _COPIES = 5, 10, 2  # of optimisers, of classifiers, of each source in a batch
