@@ -28,6 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--images", type=Path, help="the pictures' folder, relative to FOLDER")
     for flag, role in ROLES.items():
         made.add_argument(f"--{flag.replace('_', '-')}", metavar="COLUMN", default="", help=f"column: {role} (or none)")
+    made.add_argument(
+        "--assigned-by", metavar="WHO", default="", help="the skin types: self, clinician, expert, crowd ..."
+    )
     made.add_argument("--attributes", metavar="A,B", default="", help="other columns to keep: sex, age, site ...")
     made.add_argument("--codes", metavar="CODE=NAME,...", default="", help="what labels mean: nev=nevus,mel=melanoma")
     made.add_argument(

@@ -30,6 +30,7 @@ from pipeline_steps.parameters.audit import AuditParams
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.parameters.split import SplitParams
 from pipeline_steps.parameters.subset import SubsetParams
+from pipeline_steps.records.skin_scales import ITA, ITA_TYPE
 from pipeline_steps.select_subset import select
 from pipeline_steps.split import split_all
 from pipeline_steps.stage.errors import DataError
@@ -86,9 +87,16 @@ def _rows(
     manifest = rows.manifest_of(source, there, has_mask)
     limits, population = read_params(AuditParams, "audit"), _population(params)
     groups = audit(rows.without_pixels(manifest), [], limits)
-    rows.describe(manifest, source.report, population.column, found)
+    try:
+        rows.describe(manifest, source.report, population, found)
+    except DataError as error:
+        found.stop(f"select_subset: {error}")
+        return {}, sum(there)
     rows.people(manifest, groups, found)
     rows.blanks(what_is_missing(manifest, groups["group"], limits.missing_facts), found)
+    if population.column in {ITA, ITA_TYPE} and not (manifest["skin_scale"] == ITA).any():
+        found.say("study", f"people are divided by {population.column}, which audit measures: rows can't tell it")
+        return {}, sum(there)
     try:
         table, _ = select(manifest, groups, read_params(SubsetParams, "subset"), population)
     except DataError as error:
@@ -103,7 +111,9 @@ def _rows(
 
 
 def _population(params: dict[str, Any]) -> Groups:
-    return Groups.model_validate({key: params["population"][key] for key in ("column", "majority", "minority")})
+    return Groups.model_validate(
+        {key: params["population"][key] for key in ("column", "bands", "majority", "minority")}
+    )
 
 
 def _pixels(

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 
 from pipeline_steps.adopting import shown
 from pipeline_steps.adopting.codes import named, parsed
@@ -10,7 +11,7 @@ from pipeline_steps.adopting.images import Images, images, levels
 from pipeline_steps.adopting.pictures import Pictures, look_into
 from pipeline_steps.adopting.profile import Files, places, title, write
 from pipeline_steps.adopting.roles import Guess, attributes, guess, skin_type_of
-from pipeline_steps.adopting.study import choose, counts
+from pipeline_steps.adopting.study import Study, choose, counts
 from pipeline_steps.adopting.tables import CLASS_FOLDERS, Table, class_folders, read_table, tables_in
 from pipeline_steps.adopting.words import plain_name
 from pipeline_steps.configuration.profiles import BASE
@@ -32,7 +33,7 @@ def adopt(args: argparse.Namespace) -> None:
     """Look into a folder, say what was found, and write a profile.
 
     Raises:
-        DataError: something must be told, or mended; nothing is written.
+        DataError: something must be told, or mended; no profile is written.
     """
     if not BASE.is_file():
         raise DataError(
@@ -53,18 +54,22 @@ def adopt(args: argparse.Namespace) -> None:
     for line in shown.names(naming):
         print(line)
     found = images(table, pictures, roles, told, naming)
-    column = "skin_type" if not args.divide else args.divide
-    level = levels(found.rows, column)
-    division = args.divide or SKIN_TYPE
+    study = _chosen(args, found, lambda: _nobody(roles, found, files, table))
+    own = {"like": args.like, "assigner": args.assigned_by, "head": _head(args, table, title(study))}
+    _say(write(files, found, study, root=pictures.root, **own), found)
+
+
+def _chosen(args: argparse.Namespace, found: Images, nobody: Callable[[], str]) -> Study:
+    """Say how many images there are of whom, and choose a study among them; ``nobody``: why there is none to choose."""
+    division, level = args.divide or SKIN_TYPE, levels(found.rows, args.divide or "skin_type")
     print("\n".join(shown.condition_by_level(found, level, division)))
     if not level.any():
-        raise DataError(_nobody(roles, found, files, table))
+        raise DataError(nobody())
     there = found.rows["there"].astype(bool) & (found.rows["label"] != "")
     ends = _levels(args.majority, args.divide), _levels(args.minority, args.divide)
     study = choose(counts(found.rows["label"][there], level[there]), division, ends, _parts(args.conditions))
     print("\n".join(shown.study(study)))
-    written = write(files, found, study, root=pictures.root, like=args.like, head=_head(args, table, title(study)))
-    _say(written, found)
+    return study
 
 
 def _say(written: Files, found: Images) -> None:
@@ -85,11 +90,12 @@ def _nobody(roles: dict[str, Guess], found: Images, files: Files, table: Table) 
     flags = "name a column of skin types by --skin-type, or another one that divides people (sex, site) by --divide"
     if table.place != CLASS_FOLDERS or files.table is None:
         return f"{fact}, so that there is nobody to compare: {flags}"
-    with atomic_file(files.table) as temporary:
-        found.rows.drop(columns="there").to_csv(temporary, index=False)
+    if not files.table.exists():  # what somebody has filled in is not written anew
+        with atomic_file(files.table) as temporary:
+            found.rows.drop(columns="there").to_csv(temporary, index=False)
     return (
         f"{fact}, so that there is nobody to compare: fill in the column skin_type (1 to 6, or I to VI) of "
-        f"{files.table}, which now has a row a picture, and run this again with --table {files.table} --replace"
+        f"{files.table}, which has a row a picture, and run this again with --table {files.table} --replace"
     )
 
 

@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from pipeline_steps.adopting.images import Images
 from pipeline_steps.adopting.study import Study
-from pipeline_steps.configuration.profiles import DEFAULT, PROFILES, names, source
+from pipeline_steps.configuration.profiles import DEFAULT, PROFILES, library, names, source
 from pipeline_steps.records.populations import SKIN_TYPE, noun
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.mistakes import did_you_mean
@@ -50,7 +50,7 @@ def places(name: str, *, replace: bool) -> Files:
     return files
 
 
-def write(files: Files, images: Images, study: Study, *, root: Path, like: str, head: str) -> Files:
+def write(files: Files, images: Images, study: Study, *, root: Path, assigner: str, like: str, head: str) -> Files:
     """Write the profile, and a table of its own where the original can't be read by ``ingest``; what was written."""
     table = None
     mapped = images.mapped
@@ -62,7 +62,7 @@ def write(files: Files, images: Images, study: Study, *, root: Path, like: str, 
         mapped["attributes"] = images.attributes
         with atomic_file(table) as temporary:
             images.rows.drop(columns="there").to_csv(temporary, index=False)
-    text = profile_text(mapped, study, like, head)
+    text = profile_text({**mapped, "skin_assigner": assigner}, study, like, head)
     with atomic_file(files.profile) as temporary:
         temporary.write_text(text, "utf-8")
     return Files(files.profile, table)
@@ -75,9 +75,8 @@ def profile_text(mapped: Mapping[str, object], study: Study, like: str, head: st
     held["ingest"]["sources"] = {"folder": _flow(_differing(mapped))}
     held["population"] = _population(study)
     held["subset"] = _flow({**_plain(held.get("subset"), ("policy",)), "conditions": list(study.conditions)})
-    split = _plain(held.get("split"), ("scenarios", "draws", "sampler", "validation_fraction"))
-    split = {"scenarios": ["iii"], "draws": [0]} | split | {"flexible_per_condition": study.flexible}
-    held["split"] = _flow(split)
+    split = _plain(held.get("split"), ("sampler", "validation_fraction"))
+    held["split"] = _flow(_asked(like) | split | {"flexible_per_condition": study.flexible})
     if study.column != SKIN_TYPE or not {"1", "2"} & {*study.majority}:
         tokens = held.setdefault("inversions", {}).setdefault("tokens", {})
         tokens["levels"] = _flow([])
@@ -99,6 +98,13 @@ def _wrapped(line: str) -> str:
         else:
             lines[-1] += (" " if lines[-1] else "") + part
     return "\n".join(lines) + "\n"
+
+
+def _asked(like: str) -> dict[str, Any]:
+    """The scenarios and draws of a profile's grid: one's own photographs may be too few for others."""
+    blocks = library(like or DEFAULT, any_environment=True).params["grid"].values()
+    asked = {key: [value for block in blocks for value in block[key]] for key in ("scenarios", "draws")}
+    return {key: [v for i, v in enumerate(values) if v not in values[:i]] for key, values in asked.items()}
 
 
 def _overlay(like: str) -> CommentedMap:

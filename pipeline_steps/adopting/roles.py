@@ -1,5 +1,6 @@
 """Which column of a table says what: guessed by its name and by its values, each with the reason; never by chance."""
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -75,25 +76,22 @@ def skin_type_of(cell: str) -> str:
 
 
 def _file(cells: pd.DataFrame, pictures: Pictures) -> Guess:
-    hits = {str(c): _hits(cells[c], pictures) for c in cells}
-    good = {c: {*files} for c, files in hits.items() if len(files) >= _ENOUGH * max(1, _filled(cells[c]))}
+    named = {str(c): [pictures.named_by(cell) for cell in cells[c]] for c in cells}
+    hits = {c: len({*files} - {None}) for c, files in named.items()}
+    good = [c for c, n in hits.items() if n and n >= _ENOUGH * max(1, _filled(cells[c]))]
     if not good:
-        most = max(hits, key=lambda c: len(hits[c]), default="")
-        seen = f"; most, {len(hits[most])} of {len(cells)}, are named by {most}" if most and hits[most] else ""
+        most = max(hits, key=lambda c: hits[c], default="")
+        seen = f"; most, {hits[most]} of {len(cells)}, are named by {most}" if most and hits[most] else ""
         example = pictures.photographs[0] if pictures.photographs else "none"
         raise DataError(
             f"no column's cells name the {len(pictures.photographs)} pictures in {pictures.root} (such as {example})"
             f"{seen}: name the column by --file, or the pictures' folder by --images"
         )
-    exact = {c: sum(cell in good[c] for cell in cells[c]) for c in good}  # a place tells more than a name
-    best = max(good, key=lambda c: (len(good[c]), exact[c], -list(good).index(c)))
-    if rivals := [c for c in good if good[c] != good[best] and len(good[c]) >= _ENOUGH * len(good[best])]:
+    exact = {c: sum(map(operator.eq, cells[c], named[c])) for c in good}  # a place tells more than a name
+    best = max(good, key=lambda c: (hits[c], exact[c], -good.index(c)))
+    if rivals := [c for c in good if named[c] != named[best] and hits[c] >= _ENOUGH * hits[best]]:
         raise _ambiguous("file", [best, *rivals], cells)
-    return Guess(best, f"its cells name {len(good[best])} of {len(pictures.photographs)} pictures")
-
-
-def _hits(column: pd.Series, pictures: Pictures) -> list[str]:
-    return [file for cell in column if cell and (file := pictures.named_by(cell))]
+    return Guess(best, f"its cells name {hits[best]} of {len(pictures.photographs)} pictures")
 
 
 def _filled(column: pd.Series) -> int:

@@ -23,10 +23,10 @@ def scenarios(
 ) -> Splits:
     """Try each scenario as the stage ``split`` would; the splits that the profile asks for."""
     made: Splits = {}
-    asked_for = {scenario.name: scenario for scenario in params.scenarios}
-    others = {name: Scenario.model_validate(name) for name in _SCENARIOS if name not in asked_for}
-    for name, scenario in (asked_for | others).items():
-        asked = name in asked_for
+    wanted = {one.name: one for one in params.scenarios}
+    others = {name: Scenario.model_validate(name) for name in _SCENARIOS if name not in wanted}
+    for name, scenario in (wanted | others).items():
+        asked = name in wanted
         try:
             splits = split_all(table, params.model_copy(update={"scenarios": (scenario,)}))
         except DataError as error:

@@ -8,7 +8,9 @@ import pandas as pd
 
 from pipeline_steps.checking.found import Findings
 from pipeline_steps.datasets.source import Source
-from pipeline_steps.records.manifest import MISSING, PRESENT, UNLABELLED, Dataset, levels
+from pipeline_steps.parameters.population import Groups
+from pipeline_steps.records.levels import levels
+from pipeline_steps.records.manifest import MISSING, PRESENT, UNLABELLED, Dataset
 from pipeline_steps.records.populations import level_name, noun
 
 _FACTS = 3  # that are named
@@ -33,10 +35,10 @@ def without_pixels(manifest: pd.DataFrame) -> Dataset:
     return Dataset(manifest, pixels, np.empty((0, 1, 1), np.bool_))
 
 
-def describe(manifest: pd.DataFrame, report: dict[str, int], column: str, found: Findings) -> None:
+def describe(manifest: pd.DataFrame, report: dict[str, int], population: Groups, found: Findings) -> None:
     """Counts of images, of what is not known of them, and of what the adapter noticed."""
     study = manifest[manifest["role"] == "study"]
-    level = levels(study, column)
+    column, level = population.column, levels(study, population.column, population.bands)
     facts = {
         f"{_n(study['image_status'] == PRESENT)} with a file": True,
         f"{_n(study['image_status'] == MISSING)} without": (study["image_status"] == MISSING).any(),
@@ -68,7 +70,9 @@ def people(manifest: pd.DataFrame, groups: pd.DataFrame, found: Findings) -> Non
     found.say("people", f"{', '.join(told)}: {len(sizes)} groups, the largest of {int(sizes.max())} images")
     labels = study[study["condition"] != UNLABELLED]
     several = labels[labels["lesion_id"] != ""].groupby("lesion_id")["condition"].nunique()
-    types = study[study["patient_id"] != ""].groupby("patient_id")["fitzpatrick_scale"].nunique()
+    types = (
+        study[(study["patient_id"] != "") & (study["skin_value"] != "")].groupby("patient_id")["skin_value"].nunique()
+    )
     conflicts = {
         "lesions have several diagnoses": int((several > 1).sum()),
         "patients have several skin types": int((types > 1).sum()),
