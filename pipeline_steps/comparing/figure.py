@@ -12,6 +12,7 @@ from pipeline_steps.comparing.comparison import Comparison
 from pipeline_steps.comparing.difference import Difference
 from pipeline_steps.comparing.words import title
 
+_WIDE = 3  # panels beside each other
 _COLOURS = {"higher": "#1b7f79", "lower": "#d95f02"}
 
 
@@ -21,8 +22,13 @@ def forest(c: Comparison, found: Sequence[Difference]) -> bytes:
     for d in found:
         panels.setdefault(title(d.contender), []).append(d)
     rows = max(map(len, panels.values()))
-    figure, grid = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 0.8 + 0.26 * rows), squeeze=False)
-    for axes, (name, mine) in zip(grid.flat, panels.items(), strict=True):
+    wide = min(_WIDE, len(panels))
+    high = -(-len(panels) // wide)
+    size = (3.6 * wide, (0.8 + 0.26 * rows) * high)
+    figure, grid = plt.subplots(high, wide, figsize=size, squeeze=False, sharex=True)
+    for axes in grid.flat[len(panels) :]:
+        axes.axis("off")
+    for axes, (name, mine) in zip(grid.flat, panels.items(), strict=False):
         axes.axvline(0, color="#aaaaaa", lw=0.8, zorder=0)
         for y, d in enumerate(reversed(mine)):
             colour = _COLOURS.get(d.verdict, "#999999")
