@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from own_photographs import photographs, practice, workspace
-from pipeline_steps.parameters.ingest import IngestParams
 
 from pipeline_steps import adopt
 from pipeline_steps.adopting.codes import is_code, named, parsed
 from pipeline_steps.adopting.study import choose, counts
 from pipeline_steps.configuration.profiles import made
+from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.ingest import read_source
 from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.stage.errors import DataError
