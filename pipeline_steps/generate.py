@@ -21,6 +21,7 @@ from pipeline_steps.generation.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Column, Group
 from pipeline_steps.pixels.images import with_text
+from pipeline_steps.records.licences import licences_of, strictest
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import levels_name, targets
 from pipeline_steps.stage import pictures
@@ -46,6 +47,7 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
         table = pd.DataFrame([j.shown() for j in jobs]).assign(is_synthetic=True)
         table.insert(len(table.columns) - 2, "prompt", list(made.prompts))
         table[STARTS_FROM_SOURCE] = mode.starts_from_source
+        table = table.assign(**_terms(params, inputs, jobs, train))
         if made.masks:
             table[MASK_COLUMN] = _write_masks(folder, jobs, made.masks)
         table.to_csv(folder / "metadata.csv", index=False)
@@ -53,6 +55,19 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
         (folder / "README.md").write_text(str(card), "utf-8")
         _show(folder, jobs, out.name)
     return made
+
+
+def _terms(params: JobParams, inputs: Inputs, jobs: Sequence[Job], train: pd.DataFrame) -> dict[str, list[str]]:
+    """Each image's licence, its source's, and whether it may be passed on.
+
+    What was learned was learned from all training images: then the strictest right of all of them holds.
+    """
+    manifest = pd.read_parquet(inputs.dataset / "manifest.parquet")
+    terms = licences_of(manifest, [job.source_id for job in jobs])
+    if getattr(params, "adapter", None) or getattr(params, "inversion", None):
+        learned_from = licences_of(manifest, train["image_id"])["redistribute"]
+        terms["redistribute"] = [strictest([own, *learned_from]) for own in terms["redistribute"]]
+    return terms
 
 
 def _write_masks(folder: Path, jobs: Sequence[Job], masks: Sequence[bytes]) -> list[str]:

@@ -1,13 +1,13 @@
 """Whom the study divides: its column, the levels of majority and minority, and how they are checked."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from pipeline_steps.parameters.bounds import NonEmpty
 from pipeline_steps.parameters.consistent import Consistent, Rule
 from pipeline_steps.parameters.levels import ByLevel, Levels
 from pipeline_steps.parameters.part import Part
-from pipeline_steps.records.levels import overlaps
 from pipeline_steps.records.populations import LEVELS_OF, SKIN_TYPE, levels_name
 from pipeline_steps.records.skin_scales import ITA, ITA_TYPE
 
@@ -37,7 +37,7 @@ def _bands(column: str, bands: Mapping[str, tuple[float, float]]) -> Iterator[st
     for name, (low, high) in bands.items():
         if low >= high:
             yield f"bands.{name} goes from {low:g} to {high:g}: its first number should be the lower one"
-    for one, other in overlaps(bands):
+    for one, other in _overlaps(bands):
         yield f"bands {one} and {other} overlap: let one begin where the other ends"
 
 
@@ -81,3 +81,9 @@ class Check(Part):
     """``population.check`` in params.yaml."""
 
     value: How
+
+
+def _overlaps(bands: Mapping[str, tuple[float, float]]) -> Iterable[tuple[str, str]]:
+    """Pairs of bands that have numbers in common, but for a bound."""
+    ordered = sorted(bands, key=lambda name: bands[name])
+    return [(a, b) for a, b in itertools.pairwise(ordered) if bands[b][0] < bands[a][1]]

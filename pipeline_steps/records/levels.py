@@ -4,10 +4,9 @@ A column is one of the skin scales (``records/skin_scales.py``), an attribute th
 Of numbers (age, ITA, Monk's tones) ``bands`` make levels.
 """
 
-import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -113,9 +112,3 @@ def _refuse(table: pd.DataFrame, said: "pd.Series[str]", strange: "pd.Series[boo
 
 def _spelled(bands: Bands) -> str:
     return ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in bands.items())
-
-
-def overlaps(bands: Bands) -> Iterable[tuple[str, str]]:
-    """Pairs of bands that have numbers in common, but for a bound."""
-    ordered = sorted(bands, key=lambda name: bands[name])
-    return [(a, b) for a, b in itertools.pairwise(ordered) if bands[b][0] < bands[a][1]]

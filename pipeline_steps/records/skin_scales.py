@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import pandas as pd
-
 from pipeline_steps.records.skin_types import GROUPS, group_of, parse_skin_type, type_from_ita
 from pipeline_steps.records.unknown import is_unknown, plain
 
@@ -63,6 +61,8 @@ def skin_columns(records: Iterable[SkinRecord]) -> dict[str, Any]:
     known = [*records]
     types = [int(r.value) if r.scale == FITZPATRICK6 else None for r in known]
     told = {f"skin_{field.name}": [getattr(r, field.name) for r in known] for field in fields(SkinRecord)}
+    import pandas as pd  # late: parameters are checked by this module, too, and need no tables
+
     return {"fitzpatrick_scale": pd.array(types, dtype="Int64"), **told}
 
 

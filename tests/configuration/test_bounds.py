@@ -121,21 +121,20 @@ def _all_entries(params):
 
 def test_every_number_has_bounds_and_every_word_of_a_vocabulary_is_closed(params):
     """Not all of a type is right for a parameter: -1e9 is no number of steps, and 'nonsense' no way to resize."""
-    free = {
-        "seed",
-        "location",
-        "revision",
-        "model",
-        "base_url",
-        "key_variable",
-        "csv",
-        "images",
-        "masks",
-        "file",
+    free = {"seed", "location", "revision", "model", "base_url", "key_variable", "csv", "images", "masks", "file"}
+    free |= {
         "folder",
+        "mask",
+        "image_id",
+        "condition",
+        "skin_type",
+        "patient_id",
+        "lesion_id",
+        "subfolder",
+        "initializer_token",
     }
-    free |= {"mask", "image_id", "condition", "skin_type", "patient_id", "lesion_id", "subfolder", "initializer_token"}
     free |= {"skincon", "prompt", "part_interval_draws", "near_duplicate_similarity"}
+    free |= {"skin_assigner", "licence"}  # a name, or a column in braces
     accepted = []
 
     def visit(model, node, place, whole):
