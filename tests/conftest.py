@@ -19,6 +19,7 @@ import pytest
 import tiny_models
 import warm
 from filelock import FileLock
+from hub_cache import hub  # noqa: F401 (a fixture)
 
 from pipeline_steps.configuration.comments import notes, written
 from pipeline_steps.configuration.overlay import merged

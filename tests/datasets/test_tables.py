@@ -8,46 +8,24 @@ import unicodedata
 import pandas as pd
 import pytest
 from conftest import ROOT
-from PIL import Image
+from mapped_tables import NFD, TABLE, D, image_set, mapped_table
 
 from benchmarks import fuzz_tables
 from pipeline_steps.audit import missing_facts
-from pipeline_steps.datasets.data_set import KINDS, Decoding, Mapped
+from pipeline_steps.datasets.data_set import KINDS
 from pipeline_steps.datasets.files import image_ids
 from pipeline_steps.datasets.fitzpatrick17k import FITZPATRICK17K, Fitzpatrick17k
 from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.datasets.table import read_mapped
 from pipeline_steps.download import download
 from pipeline_steps.generation.synthetic import read_metadata
-from pipeline_steps.ingest import _require_images, read_source
+from pipeline_steps.ingest import _require_images
 from pipeline_steps.records.manifest import UNLABELLED
 from pipeline_steps.records.skin_types import parse_skin_type
 from pipeline_steps.records.text_tables import read_text_table
 from pipeline_steps.records.unknown import UNKNOWN_WORDS
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.params import read_yaml
-
-D = Decoding(16, "squash", 10_000)
-TABLE = "file,label,type\na.png,x,1\nb.png,y,6\n"
-
-
-def _mapped(folder, **other):
-    named = {
-        "csv": folder / "t.csv", "images": folder / "images", "masks": folder / "masks", "file": "{file}", "mask": "",
-        "image_id": "file", "condition": "label", "skin_type": "type", "patient_id": "", "lesion_id": "",
-        "attributes": (), "skin_scale": "fitzpatrick", "skin_assigner": "",
-    }  # fmt: skip
-    return Mapped(**(named | other))
-
-
-def _set(folder, text, *names):
-    """A table, and images of these names."""
-    (folder / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    for name in names:
-        path = folder / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (16, 16), "red").save(path, "PNG")
-    return folder
 
 
 @pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16"])
@@ -56,7 +34,7 @@ def _set(folder, text, *names):
 def test_a_table_is_read_whatever_program_wrote_it(tmp_path, delimiter, end, code):
     rows = [["file", "label", "type"], ["a.png", '"nevus, naïf; à | side"', "01"], ["b.png", "NA", "1.0"]]
     text = end.join(delimiter.join(row) for row in rows) + end
-    table = read_text_table(_set(tmp_path, text.encode(code)) / "t.csv")
+    table = read_text_table(image_set(tmp_path, text.encode(code)) / "t.csv")
     assert table.to_dict("records") == [
         {"file": "a.png", "label": "nevus, naïf; à | side", "type": "01"},
         {"file": "b.png", "label": "NA", "type": "1.0"},
@@ -65,10 +43,10 @@ def test_a_table_is_read_whatever_program_wrote_it(tmp_path, delimiter, end, cod
 
 def test_trailing_delimiters_shift_no_column(tmp_path):
     """pandas takes the first column for an index where rows have one cell more than the header."""
-    expected = read_text_table(_set(tmp_path, TABLE) / "t.csv")
+    expected = read_text_table(image_set(tmp_path, TABLE) / "t.csv")
     rows = TABLE.replace("1\n", "1,\n").replace("6\n", "6,\n")
     for text in (rows, TABLE.replace("\n", ",\n"), TABLE.replace("\n", ",,,\n"), TABLE + ",,\n\n"):
-        assert read_text_table(_set(tmp_path, text) / "t.csv").equals(expected)
+        assert read_text_table(image_set(tmp_path, text) / "t.csv").equals(expected)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +65,7 @@ def test_trailing_delimiters_shift_no_column(tmp_path):
 )
 def test_what_is_no_table_is_refused_with_the_row(tmp_path, content, said):
     with pytest.raises(DataError, match=said):
-        read_text_table(_set(tmp_path, content) / "t.csv")
+        read_text_table(image_set(tmp_path, content) / "t.csv")
 
 
 @pytest.mark.parametrize("labels", [("True", "False"), ("1", "0"), ("1.0", "2e3"), ("NA", "2020-01-01")])
@@ -110,7 +88,7 @@ def test_metadata_of_generated_images_is_text_where_it_is_text(tmp_path, labels)
 def test_one_list_of_words_says_unknown_everywhere(tmp_path, word):
     """Ids written NaN joined strangers into one patient."""
     text = f"file,label,type,patient,lesion,itch\na.png,{word},{word},{word},{word},{word}\nb.png,x,1,p,q,yes\n"
-    mapped = _mapped(_set(tmp_path, text), patient_id="patient", lesion_id="lesion", attributes=("itch",))
+    mapped = mapped_table(image_set(tmp_path, text), patient_id="patient", lesion_id="lesion", attributes=("itch",))
     table = read_mapped(mapped, D).table
     assert table.loc[0, ["condition", "patient_id", "lesion_id", "skin_value"]].tolist() == [UNLABELLED, "", "", ""]
     facts = missing_facts(table.assign(image_status="present", has_mask=False))
@@ -160,52 +138,6 @@ def test_ids_become_plain_and_none_shares_another():
     assert image_ids(pd.Series([unicodedata.normalize("NFD", "é")])) == ["é"]
 
 
-def test_files_are_found_by_the_other_form_and_case_of_their_name(tmp_path):
-    text = "file,label,type\né 1.png,x,1\nsub/B (2).PNG,x,1\nc.png,x,1\n"
-    names = [unicodedata.normalize("NFD", "é 1.png"), "sub/b (2).png", "other.png"]
-    source = read_mapped(_mapped(_set(tmp_path, text, *names)), D)
-    assert source.load(0).pixels.shape == source.load(1).pixels.shape == (16, 16, 3)
-    with pytest.raises(FileNotFoundError):
-        source.load(2)
-    assert (source.report["files_by_another_spelling"], source.report["files_without_row"]) == (2, 1)
-
-
-@pytest.mark.parametrize(
-    ("names", "cause"),
-    [
-        ([], "there is no such folder"),
-        (["deep/a.png", "deep/b.png"], "'deep/a.png' is: set images"),
-        (["a.jpg", "b.jpg"], "ending .jpg"),
-        (["zz1.png"], "holds 1 files such as 'zz1.png'"),
-    ],
-)
-def test_a_wrong_image_folder_is_told_before_anything_is_decoded(tmp_path, names, cause):
-    text = TABLE.replace(".png", "") if names == ["a.jpg", "b.jpg"] else TABLE
-    params = _params(_mapped(_set(tmp_path, text, *names)))
-    with pytest.raises(DataError, match=f"none of the 2 images.*{cause}.*without_images"):
-        read_source(params)
-    alone = read_source(params.model_copy(update={"without_images": True}))
-    with pytest.raises(FileNotFoundError):
-        alone.load(0)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "instead"), [("{file}.png", "{file}"), ("{stem}.png.png", "{stem}.png"), ("{file}.PNG", "{file}")]
-)
-def test_an_ending_that_the_table_has_already_is_told(tmp_path, pattern, instead):
-    params = _params(_mapped(_set(tmp_path, TABLE, "a.png", "b.png"), file=pattern))
-    said = f"but 'a.png' is: the table's names have their ending already, so set file .* to '{instead}' in place"
-    with pytest.raises(DataError, match=said):
-        read_source(params)
-    assert read_source(_params(_mapped(tmp_path, file=instead))).lacking == ""
-
-
-def _params(mapped):
-    ingest = read_yaml(ROOT / "params.yaml")["ingest"] | {"adapter": "folder"}
-    ingest["sources"] = ingest["sources"] | {"folder": ingest["sources"]["folder"] | mapped.model_dump(mode="json")}
-    return IngestParams.model_validate(ingest)
-
-
 def test_images_none_of_which_can_be_used_stop():
     with pytest.raises(DataError, match=r"none of 3 images can be used: not an image \(2\); empty file \(1\)"):
         _require_images(
@@ -216,21 +148,9 @@ def test_images_none_of_which_can_be_used_stop():
         )
 
 
-def test_a_named_mask_pattern_must_find_masks(tmp_path):
-    params = _params(_mapped(_set(tmp_path, TABLE, "a.png"), mask="{stem}_m.png"))
-    with pytest.raises(DataError, match=r"no image has a mask.*stem.*set mask"):
-        read_source(params)
-
-
-def test_a_mask_beside_its_photograph_is_no_picture_without_a_row(tmp_path):
-    folder = _set(tmp_path, TABLE, "a.png", "b.png", "a_mask.png", "stray.png")
-    mapped = _mapped(folder, mask="{stem}_mask.png", masks=folder / "images")
-    assert read_mapped(mapped, D).report["files_without_row"] == 1
-
-
 def test_a_set_without_skin_types_is_of_unknown_types(tmp_path, capsys):
     """HAM10000 has no such column."""
-    source = read_mapped(_mapped(_set(tmp_path, TABLE), skin_type=""), D)
+    source = read_mapped(mapped_table(image_set(tmp_path, TABLE), skin_type=""), D)
     assert source.table["fitzpatrick_scale"].isna().all()
     assert source.report["skin_type_unknown"] == 2
     assert "the type of all 2 images is unknown" in capsys.readouterr().out
@@ -246,7 +166,7 @@ def test_a_set_without_skin_types_is_of_unknown_types(tmp_path, capsys):
 )
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path, changed, said):
     with pytest.raises(DataError) as error:
-        read_mapped(_mapped(_set(tmp_path, TABLE), **changed), D)
+        read_mapped(mapped_table(image_set(tmp_path, TABLE), **changed), D)
     assert said in str(error.value)
 
 
@@ -281,56 +201,12 @@ def test_ingest_refuses_what_dvc_does_not_watch(tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-NFD = unicodedata.normalize("NFD", "né")
-
-
-def test_a_name_is_one_name_in_both_forms_of_unicode(tmp_path):
-    """A label typed on two systems was two conditions, and one patient's photographs lay on both sides of a split."""
-    text = f"file,label,type,patient,lesion\na.png,né,1,né,né\nb.png,{NFD},1,{NFD},{NFD}\n"
-    table = read_mapped(_mapped(_set(tmp_path, text), patient_id="patient", lesion_id="lesion"), D).table
-    assert [table[c].nunique() for c in ("condition", "patient_id", "lesion_id")] == [1, 1, 1]
-
-
 def test_a_column_is_found_by_its_name_in_unicodes_other_form(tmp_path):
     text = TABLE.replace("label", NFD)
-    assert list(read_mapped(_mapped(_set(tmp_path, text), condition="né"), D).table["condition"]) == ["x", "y"]
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["a.jpg", "a.png", "a.jpg.png"],
-        ["x y", image_ids(pd.Series(["x y"]))[0]],
-        ["x y.jpg", "x y.png", "x y.jpg.png"],
-    ],
-)
-def test_no_two_images_share_an_id_whatever_they_are_called(names):
-    assert len(set(image_ids(pd.Series(names)))) == len(names)
-
-
-def test_rows_that_name_one_file_are_refused_before_anything_is_decoded(tmp_path):
-    text = f"file,label,type\n{NFD}.png,x,1\nb.png,x,1\nné.png,y,1\n"
-    with pytest.raises(DataError, match=r"row 2 and row 4: rows with one file say different things"):
-        read_mapped(_mapped(_set(tmp_path, text)), D)
-
-
-@pytest.mark.parametrize("word", ["", "NaN", "N/A"])
-def test_a_row_whose_mask_is_unknown_has_none(tmp_path, word):
-    text = f"file,label,type,mask\na.png,x,1,m.png\nb.png,x,1,{word}\n"
-    folder = _set(tmp_path, text, "a.png", "b.png", "m.png")
-    (folder / "images").rename(folder / "masks")
-    mapped = _mapped(_set(tmp_path, text, "a.png", "b.png"), mask="{mask}")
-    source = read_mapped(mapped, D)
-    assert source.report["masks_found"] == 1
-    assert source.load(1).mask is None
-
-
-def test_a_row_whose_file_is_unknown_counts_as_missing(tmp_path):
-    text = "id,file,label,type\n1,a.png,x,1\n2,,x,1\n"
-    source = read_mapped(_mapped(_set(tmp_path, text, "a.png"), image_id="id"), D)
-    assert source.load(0).pixels.shape == (16, 16, 3)
-    with pytest.raises(FileNotFoundError):
-        source.load(1)
+    assert list(read_mapped(mapped_table(image_set(tmp_path, text), condition="né"), D).table["condition"]) == [
+        "x",
+        "y",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -341,12 +217,12 @@ def test_an_error_names_the_row_that_a_spreadsheet_shows(tmp_path, row, said):
     """A repeated row, a blank one and a cell of two lines come before."""
     text = f'file,label,type\na.png,x,1\na.png,x,1\n\nc.png,"two\nlines",1\n{row}\n'
     with pytest.raises(DataError, match=said):
-        read_mapped(_mapped(_set(tmp_path, text)), D)
+        read_mapped(mapped_table(image_set(tmp_path, text)), D)
 
 
 def test_tables_of_fitzpatrick17k_without_a_column_are_refused(tmp_path):
     """Wrong tables ended in a KeyError."""
-    table = _set(tmp_path, "md5hash,label,fitzpatrick_scale\na,x,1\n") / "t.csv"
+    table = image_set(tmp_path, "md5hash,label,fitzpatrick_scale\na,x,1\n") / "t.csv"
     settings = {"skincon": None, "check_md5": False, "skin_type": "fitzpatrick_scale", "attributes": ()}
     params = Fitzpatrick17k(csv=table, images=tmp_path, **settings)
     for call in (lambda: FITZPATRICK17K.read(params, D), lambda: download(table, tmp_path, set())):

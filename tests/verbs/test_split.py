@@ -4,64 +4,29 @@ import json
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from split_settings import PARAMS, dose
+from split_tables import study_of
 
-from pipeline_steps import select_subset
 from pipeline_steps import split as split_stage
-from pipeline_steps.parameters.population import Groups
 from pipeline_steps.parameters.scenarios import Scenario
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.scenarios import without_dose
-from pipeline_steps.records.skin_scales import parse_skin, skin_columns
-from pipeline_steps.select_subset import SubsetParams, counts, drops, select
 from pipeline_steps.split import SplitParams, leakage, sizes, unusable
 from pipeline_steps.stage import params as stage_params
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.stage.mistakes import mistakes
-
-PARAMS = SplitParams(
-    scenarios=("i", "ii", "iii"),
-    draws=(0, 1),
-    flexible_per_condition=2,
-    sampler="per_condition",
-    validation_fraction=0.2,
-    leakage="exclude",
-    seed=0,
-)
 
 
 def split(table, scenario, draw, params):
     return split_stage.split(table, Scenario.model_validate(scenario), draw, params)
 
 
-def dose(images):
-    return {"scenario": "iii", "images_per_condition": images}
-
-
-SKIN = Groups(column="fitzpatrick_scale", majority=(1, 2), minority=(5, 6), bands={})
-
-
-def _table(group_of):
-    rows = [
-        {"condition": c, "level": str(t), "population": "majority" if t < 3 else "minority", "role": "study"}
-        for c in ("a", "b")
-        for t in (1, 2, 5, 6)
-        for _ in range(8)
-    ]
-    table = pd.DataFrame(rows)
-    table["image_id"] = [f"{i:03d}" for i in range(len(table))]
-    table["group"] = [group_of(i) for i in range(len(table))]
-    return table.assign(sha256="")
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 25), min_size=64, max_size=64), st.sampled_from(["i", "ii", "iii"]), st.integers(0, 3))
 def test_no_group_crosses(groups, scenario, draw):
-    made = split(_table(lambda i: f"g{groups[i]}"), scenario, draw, PARAMS)
+    made = split(study_of(lambda i: f"g{groups[i]}"), scenario, draw, PARAMS)
     sides = made[made["partition"].isin(["train", "test", "test_light", "reference", "validation"])]
     by_group = sides.groupby("group")["partition"].agg(lambda p: {"test" if q.startswith("test") else q for q in p})
     for partitions in by_group:
@@ -70,7 +35,7 @@ def test_no_group_crosses(groups, scenario, draw):
 
 
 def test_reported_leakage_is_left_in_and_stopped_by_default():
-    table = _table(lambda i: f"g{i % 4}")
+    table = study_of(lambda i: f"g{i % 4}")
     kept = split(table, "i", 0, PARAMS.model_copy(update={"leakage": "report"}))
     assert leakage(kept)["test"] > 0
     assert sizes(kept)["excluded"] == 0
@@ -81,7 +46,7 @@ def test_reported_leakage_is_left_in_and_stopped_by_default():
 @pytest.mark.parametrize("sampler", ["per_condition", "per_level"])
 def test_flexible_subsets_are_balanced_and_redrawn(sampler):
     params = PARAMS.model_copy(update={"sampler": sampler})
-    table = _table(str)
+    table = study_of(str)
     tests = [split(table, "i", d, params).query("partition == 'test'") for d in range(3)]
     for t in tests:
         assert (t.groupby("condition").size() == 2).all()
@@ -91,7 +56,7 @@ def test_flexible_subsets_are_balanced_and_redrawn(sampler):
 
 
 def test_scenarios_differ_as_the_paper_says():
-    made = {s: split(_table(str), s, 0, PARAMS) for s in ("i", "ii", "iii")}
+    made = {s: split(study_of(str), s, 0, PARAMS) for s in ("i", "ii", "iii")}
     trained = {s: m[m["partition"].isin(["train", "validation"])] for s, m in made.items()}
     assert set(trained["iii"]["population"]) == {"majority"}
     assert (trained["ii"]["population"] == "minority").sum() == 4
@@ -104,18 +69,18 @@ def test_scenarios_differ_as_the_paper_says():
 
 def test_too_few_images_say_what_to_change():
     with pytest.raises(DataError, match="flexible_per_condition"):
-        split(_table(str), "i", 0, PARAMS.model_copy(update={"flexible_per_condition": 20}))
+        split(study_of(str), "i", 0, PARAMS.model_copy(update={"flexible_per_condition": 20}))
 
 
 def test_the_test_split_is_refused(tmp_path):
-    split(_table(str), "i", 0, PARAMS).to_parquet(tmp_path / "s.parquet")
+    split(study_of(str), "i", 0, PARAMS).to_parquet(tmp_path / "s.parquet")
     with pytest.raises(DataError, match="for evaluate alone"):
         read_partition(tmp_path / "s.parquet", "train", "test")
 
 
 def test_exclusions_are_counted_by_reason_and_level():
-    crossing = split(_table(lambda i: f"g{i % 4}"), "i", 0, PARAMS)
-    dosed = split(_table(str), dose(3), 0, PARAMS)
+    crossing = split(study_of(lambda i: f"g{i % 4}"), "i", 0, PARAMS)
+    dosed = split(study_of(str), dose(3), 0, PARAMS)
     for made, reason in ((crossing, "its group is in another partition"), (dosed, "beyond the dose")):
         excluded = made[made["partition"] == "excluded"]
         by_level = {str(t): n for t, n in excluded["level"].value_counts().sort_index().items()}
@@ -124,77 +89,8 @@ def test_exclusions_are_counted_by_reason_and_level():
     assert (dosed.query("partition != 'excluded'")["because"] == "").all()
 
 
-def _manifest():
-    table = _table(str).drop(columns=["population", "group"]).assign(attributes="{}")
-    table = table.assign(**skin_columns(parse_skin(level, "fitzpatrick", "crowd") for level in table.pop("level")))
-    table["image_status"] = ["missing", *["present"] * 63]
-    groups = pd.DataFrame({"image_id": table["image_id"], "group": table["image_id"], "ita": 0.0})
-    groups["duplicate_of"] = ["", "000", *[""] * 62]
-    groups["conflict"] = [False, False, True, *[False] * 61]
-    return table, groups
-
-
-def test_policies():
-    params = SubsetParams(conditions=("a", "b"), policy="clean")
-    cleaned, dropped = select(*_manifest(), params, SKIN)
-    dropped = drops(dropped)
-    assert dropped["dropped"] == {
-        "no pixels": {"1": 1},
-        "identical copy": {"1": 1},
-        "near-duplicates with different labels": {"1": 1},
-    }
-    assert dropped["dropped_by_condition"] == {reason: {"a": 1} for reason in dropped["dropped"]}
-    exact, none = select(*_manifest(), params.model_copy(update={"policy": "paper_exact"}), SKIN)
-    assert (len(cleaned), len(exact), len(none)) == (61, 64, 0)
-    assert counts(exact)["a"] == {"1": 8, "2": 8, "5": 8, "6": 8}
-
-
-def test_nobody_is_dropped_without_being_counted_by_skin_type(tmp_path, monkeypatch):
-    manifest, groups = _manifest()
-    for image, cell in (("020", ""), ("021", "56"), ("030", "4")):
-        told = skin_columns([parse_skin(cell, "fitzpatrick", "crowd")])
-        manifest.loc[manifest["image_id"] == image, [*told]] = [value[0] for value in told.values()]
-    manifest.loc[manifest["image_id"].isin(["062", "063"]), "condition"] = "c"
-    monkeypatch.chdir(tmp_path)
-    manifest.to_parquet("manifest.parquet")
-    groups.to_parquet("groups.parquet")
-    subset = {"conditions": ["a", "b"], "policy": "clean"}
-    population = {"column": "fitzpatrick_scale", "majority": [1, 2], "minority": [5, 6], "bands": {}}
-    Path("params.yaml").write_text(json.dumps({"subset": subset, "population": population}))
-    arguments = "--dataset . --groups groups.parquet --out subset.parquet --metrics subset.json"
-    monkeypatch.setattr("sys.argv", ["select_subset", *arguments.split()])
-    select_subset.main()
-    metrics, left = json.loads(Path("subset.json").read_text()), pd.read_parquet("subset.parquet")
-    assert metrics["dropped"] == {
-        "another condition": {"6": 2},
-        "identical copy": {"1": 1},
-        "near-duplicates with different labels": {"1": 1},
-        "no pixels": {"1": 1},
-        "skin type outside both groups": {"4": 1},
-        "skin type unknown": {"unknown": 1},
-    }
-    assert metrics["dropped_by_condition"]["skin type unknown"] == {"a": 1}
-    assert sum(n for types in metrics["dropped"].values() for n in types.values()) == len(manifest) - len(left)
-
-
-def test_unknown_condition_suggests():
-    params = SubsetParams(conditions=("psoriasi",), policy="clean")
-    manifest, groups = _manifest()
-    with pytest.raises(DataError, match="did you mean 'psoriasis'"):
-        select(manifest.assign(condition="psoriasis"), groups, params, SKIN)
-
-
-def test_conditions_are_compared_where_they_are_chosen(monkeypatch):
-    """Before anything is trained: two labels of one name overwrote each other's files."""
-    params = SubsetParams(conditions=("a", "b"), policy="clean")
-    select(*_manifest(), params, SKIN)
-    monkeypatch.setattr("pipeline_steps.records.slugs.slug", lambda _label: "same")
-    with pytest.raises(DataError, match="'a' and 'b', which would share the file name same"):
-        select(*_manifest(), params, SKIN)
-
-
 def test_doses_are_nested_and_change_nothing_but_training():
-    table = _table(str)
+    table = study_of(str)
     whole, eight, three = (split(table, s, 1, PARAMS).set_index("image_id") for s in ("iii", dose(8), dose(3)))
     few, fewer = (set(t.index[t["partition"] == "train"]) for t in (eight, three))
     assert fewer < few < set(whole.index[whole["partition"] == "train"])
@@ -205,25 +101,11 @@ def test_doses_are_nested_and_change_nothing_but_training():
         assert set(t["partition"][changed]) == {"excluded"}
 
 
-@pytest.mark.parametrize(
-    ("scenario", "line"),
-    [
-        ("iv", r"split\.scenarios\.0 is 'iv', none of i, ii, iii"),
-        (dose(0), r"split\.scenarios\.0\.images_per_condition is 0: it should be greater than 0"),
-        ({"scenario": "iii"}, r"split\.scenarios\.0 lacks images_per_condition"),
-        ({**dose(3), "images": 3}, r"split\.scenarios\.0\.images is no parameter; did you mean images_per_condition"),
-    ],
-)
-def test_unknown_scenarios_and_doses_are_refused(scenario, line):
-    (mistake,) = mistakes(SplitParams, {**PARAMS.model_dump(), "scenarios": [scenario]}, "split")
-    assert re.match(line, mistake), mistake
-
-
 def test_files_are_named_by_scenario_dose_and_draw(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["split", "--subset", "subset.parquet", "--out", "splits", "--metrics", "s.json"])
     monkeypatch.setattr(stage_params, "_READ", {})
-    _run_split(tmp_path, _table(str), scenarios=["iii", dose(3)], draws=[1])
+    _run_split(tmp_path, study_of(str), scenarios=["iii", dose(3)], draws=[1])
     assert {f.name for f in (tmp_path / "splits").iterdir()} == {"iii-1.parquet", "iii_3_per_condition-1.parquet"}
     assert [without_dose(name) for name in json.loads((tmp_path / "s.json").read_text())] == ["iii", "iii"]
 
@@ -260,14 +142,14 @@ def _only(table, condition, populations):
 
 
 def test_a_condition_on_dark_skin_alone_is_refused_where_nothing_could_learn_it(stage):
-    lines = stage(_only(_table(str), "b", ["minority"]))
+    lines = stage(_only(study_of(str), "b", ["minority"]))
     assert len(lines) == 1, "scenarios i and ii train on dark images, too"
     assert lines[0].startswith("scenario iii, draws 0, 1: train has no image of 'b', but test has 14; take")
 
 
 def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
     """Two patients have all light images: scenario iii can't give one of them to validation."""
-    table = _table(str)
+    table = study_of(str)
     light = table["population"] == "majority"
     table.loc[light, "group"] = [f"p{i % 2}" for i in range(light.sum())]
     table = _only(table, "b", ["minority"])
@@ -276,7 +158,7 @@ def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
     assert "train has no image of 'b'" in lines[0]
     assert "validation has no image of any condition: no group fits into the share of 14 training" in lines[1]
     assert lines[-1].endswith("in 2 groups; raise split.validation_fraction to 0.5")
-    once = _table(str)
+    once = study_of(str)
     once.loc[once["population"] == "majority", "group"] = "p"
     assert stage(once, leakage="report", scenarios=["iii"])[-1].endswith(
         "no other share or smaller flexible subset does: add patients"
@@ -286,7 +168,7 @@ def test_few_patients_leave_no_validation_and_every_mistake_is_named(stage):
 @settings(deadline=None, max_examples=25)
 @given(patients=st.integers(2, 12), fraction=st.sampled_from([0.0, 0.02, 0.1]), flexible=st.integers(1, 9))
 def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, flexible):
-    table = _table(str)
+    table = study_of(str)
     table["group"] = [f"{population}{i % patients}" for i, population in enumerate(table["population"])]
     changes = {"validation_fraction": fraction, "flexible_per_condition": flexible, "scenarios": ("iii",)}
     params = SplitParams.model_validate({**PARAMS.model_dump(), **changes, "leakage": "report"})
@@ -302,14 +184,14 @@ def test_the_numbers_that_an_empty_validation_asks_for_do(patients, fraction, fl
 
 
 def test_without_a_minority_or_a_majority_there_is_nothing_to_test_or_to_train_on(stage):
-    table = _table(str)
+    table = study_of(str)
     assert "test has no image of any condition" in stage(table[table["population"] == "majority"])[-1]
     (line, *_) = stage(table[table["population"] == "minority"], scenarios=["iii"])
     assert "train has no image of 'a', but test has 14" in line
 
 
 def test_all_conditions_with_too_few_images_are_named_at_once(stage):
-    table = _table(str).groupby(["condition", "population"]).head(3).reset_index(drop=True)
+    table = study_of(str).groupby(["condition", "population"]).head(3).reset_index(drop=True)
     lines = stage(table, flexible_per_condition=3)
     wanted = [(condition, population) for population in ("majority", "minority") for condition in "ab"]
     assert [line.split(", the flexible")[0] for line in lines] == [
@@ -320,7 +202,7 @@ def test_all_conditions_with_too_few_images_are_named_at_once(stage):
 
 def test_validation_never_holds_what_training_has_not(stage):
     """A group that holds images of two conditions may take all of the rarer one with it."""
-    table = _table(str)
+    table = study_of(str)
     rare = table[(table["condition"] == "b") & (table["population"] == "majority")].index
     table = table.drop(rare[3:]).reset_index(drop=True)
     shared = table[(table["population"] == "majority")].groupby("condition").head(3).index
@@ -334,21 +216,7 @@ def test_validation_never_holds_what_training_has_not(stage):
 
 def test_what_later_stages_cope_with_is_said_and_not_refused(tmp_path, monkeypatch, stage):
     """A condition on light skin alone is trained, and there is nobody to test it on, or to compare with."""
-    _run_split(tmp_path, _only(_table(str), "b", ["majority"]), scenarios=["iii"])
+    _run_split(tmp_path, _only(study_of(str), "b", ["majority"]), scenarios=["iii"])
     sizes_of = json.loads(Path("split.json").read_text())["iii"]["0"]
     assert sizes_of["without"] == {"test": ["b"]}
     assert sizes_of["test"] == 14
-
-
-@pytest.mark.parametrize(
-    ("changes", "where"),
-    [
-        ({"sampler": "per_tpye"}, "sampler"),
-        ({"leakage": "ignore"}, "leakage"),
-        ({"validation_fraction": 1.0}, "validation_fraction"),
-        ({"flexible_per_condition": -1}, "flexible_per_condition"),
-    ],
-)
-def test_settings_of_no_meaning_are_refused(changes, where):
-    with pytest.raises(ValidationError, match=where):
-        SplitParams.model_validate({**PARAMS.model_dump(), **changes})
