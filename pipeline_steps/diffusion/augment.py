@@ -106,7 +106,7 @@ def _plan(
         seeds = [jobs[i].seed for i in batch]
         return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start(batch), seeds)]
 
-    return SamplingPlan("pipeline_steps.diffusion.sample", [{"strength": how.strength}] * len(jobs), make)
+    return SamplingPlan(__name__, [{"strength": how.strength}] * len(jobs), make)
 
 
 def generate_images(
