@@ -191,7 +191,8 @@ def main() -> None:
     c = f.load(base)
     tokens = load_tokens(args.tokens)
     add_tokens(c, tokens)
-    inputs = (args.dataset / "manifest.parquet", args.split, args.captions, args.tokens)
+    data = (args.dataset / "manifest.parquet", args.dataset / "masks.npy")  # the manifest knows pixels alone
+    inputs = (*data, args.split, args.captions, args.tokens)
     key = run_key(code_version("pipeline_steps.finetune"), c.digest, params.model_dump_json(), *inputs)
     dataset, captions = open_dataset(args.dataset), read_captions(args.captions)
     context = TrainingContext(f, c, dataset, captions, tokens, key, base.location, base.revision, args.tokens)

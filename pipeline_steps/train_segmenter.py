@@ -96,7 +96,8 @@ def main() -> None:
 
 def _checkpoint(args: Namespace, how: SegmenterParams, arm: ArmParams) -> Path:
     """Where an interrupted training of these parameters on these inputs goes on from."""
-    inputs = (args.dataset / "manifest.parquet", args.split, args.synthetic, args.screened)
+    data = (args.dataset / "manifest.parquet", args.dataset / "masks.npy")  # the manifest knows pixels alone
+    inputs = (*data, args.split, args.synthetic, args.screened)
     code = code_version("pipeline_steps.train_segmenter")
     return FOLDER / f"{run_key(code, how.model_dump_json(), arm.model_dump_json(), *inputs)}.pt"
 
