@@ -62,12 +62,18 @@ def _compared(level: npt.NDArray[np.str_], minimum: int) -> list[str]:
 
 
 def _worst(right: Rights, level: npt.NDArray[np.str_], compared: Sequence[str]) -> float:
-    return min(float(right[level == name].mean()) for name in compared)
+    return min(_means(right, level, compared))
 
 
 def _gap(right: Rights, level: npt.NDArray[np.str_], compared: Sequence[str]) -> float:
-    means = [float(right[level == name].mean()) for name in compared]
+    means = _means(right, level, compared)
     return max(means) - min(means)
+
+
+def _means(right: Rights, level: npt.NDArray[np.str_], compared: Sequence[str]) -> list[float]:
+    """Accuracy of each level; of a resample that holds no group of a level, of the others."""
+    chosen = (right[level == name] for name in compared)
+    return [float(mine.mean()) for mine in chosen if len(mine)]
 
 
 BETWEEN_LEVELS: dict[str, Callable[[Rights, npt.NDArray[np.str_], Sequence[str]], float]] = {

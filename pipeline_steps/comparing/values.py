@@ -101,6 +101,12 @@ def image_values(one: Experiment, cell: str) -> dict[str, Estimate]:
     return {name: value for name, value in known.items() if not np.isnan(value[0])}
 
 
+def image_counts(one: Experiment, cell: str) -> tuple[int, ...]:
+    """How many real and generated images distances were taken of; empty where the metrics are not at hand."""
+    scored = one.json(f"metrics/fid/{cell}.json")
+    return (scored[ALL]["real"], scored[ALL]["generated"]) if scored else ()
+
+
 def mean_values(one: Experiment, contender: Contender, measure: str) -> dict[str, dict[str, Estimate]]:
     """By partition and level, the means that ``metrics/summary.json`` in git has, without intervals."""
     summary = one.json("metrics/summary.json") or {}

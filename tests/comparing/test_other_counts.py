@@ -1,0 +1,65 @@
+"""What hangs on how many images there are is no difference between experiments."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipeline_steps.comparing import differences
+from pipeline_steps.comparing.difference import BY_INTERVALS, MEANS, Pair
+from pipeline_steps.comparing.paired import BETWEEN_LEVELS
+from pipeline_steps.comparing.values import Contender
+
+CONTENDER = Contender("iii", "", "", "lora")
+
+
+def _experiment(generated, distance):
+    low, high = distance - 1, distance + 1
+    every = {
+        "real": 100,
+        "generated": generated,
+        "frechet_distance": distance,
+        "frechet_distance_interval": [low, high],
+    }
+    files = {"metrics/fid/{}.json": {"all": every, "condition_accuracy": {}}}
+    return SimpleNamespace(
+        json=lambda path: files.get(path.replace("a0", "{}").replace("a1", "{}")),
+        params={"features": {"extractor": "shipped"}},
+        outputs={},
+    )
+
+
+@pytest.mark.parametrize(("generated", "verdict"), [(100, "lower"), (105, "lower"), (150, "unresolved")])
+def test_frechet_distances_of_other_counts_are_unresolved(generated, verdict):
+    pair = Pair(_experiment(100, 20.0), _experiment(generated, 10.0))
+    (found,) = differences._of_images(pair, CONTENDER, {0: "a0"}, {0: "a0"})
+    assert (found.verdict, found.how) == (verdict, BY_INTERVALS)
+    assert found.doubt == ("" if verdict == "lower" else "other counts of images")
+
+
+def test_of_several_draws_there_are_means_alone():
+    pair = Pair(_experiment(100, 20.0), _experiment(100, 10.0))
+    cells = {0: "a0", 1: "a1"}
+    (found,) = differences._of_images(pair, CONTENDER, cells, cells)
+    assert (found.verdict, found.how, math.isnan(found.low)) == ("unresolved", MEANS, True)
+
+
+def test_without_the_sizes_of_partitions_draws_have_no_interval():
+    values = [{0: {"all": (0.5, 0.4, 0.6)}, 1: {"all": (shift, 0.4, 0.6)}} for shift in (0.5, 0.7)]
+    share = differences._share(SimpleNamespace(json=lambda _: None), (CONTENDER, "test"), [0, 1])
+    (found,) = differences._over_draws((CONTENDER, "test"), values, share)
+    assert found.verdict == "unresolved"
+    assert math.isnan(found.low)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("measure", sorted(BETWEEN_LEVELS))
+def test_a_level_that_a_resample_lacks_counts_the_same_wherever_it_stands(measure):
+    right, levels = np.array([True, False, True, True]), ["1", "3", "5"]
+    found = [
+        BETWEEN_LEVELS[measure](right, np.array(drawn), levels)
+        for drawn in (["1", "1", "3", "3"], ["3", "3", "5", "5"])
+    ]
+    assert found[0] == found[1]
+    assert not math.isnan(found[0])
