@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeGuard
@@ -95,7 +95,7 @@ def executed(source: str) -> str:
         if _is_long_string(node)
         for row in range(node.lineno, (node.end_lineno or 0) + 1)
     }
-    for text in _docstrings(tree):
+    for text in _docstrings(tree, lines):
         start, end = text.lineno, text.end_lineno or text.lineno
         kept -= {*range(start, end + 1)}
         lines[start - 1 : end] = [" " * text.col_offset + "..."] + [""] * (end - start)
@@ -115,12 +115,13 @@ def _is_long_string(node: ast.AST) -> TypeGuard[ast.expr]:
     return text and node.lineno != node.end_lineno  # type: ignore[attr-defined]
 
 
-def _docstrings(tree: ast.AST) -> Iterator[ast.stmt]:
+def _docstrings(tree: ast.AST, lines: Sequence[str]) -> Iterator[ast.stmt]:
     """Each docstring that has its lines for itself."""
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             text, *others = node.body
-            if not others or others[0].lineno != text.end_lineno:
+            alone = not lines[text.lineno - 1].encode()[: text.col_offset].strip()
+            if alone and (not others or others[0].lineno != text.end_lineno):
                 yield text
 
 

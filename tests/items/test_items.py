@@ -145,6 +145,10 @@ def test_a_digest_is_of_what_runs_and_of_no_sentence(old, new, counts):
     assert (executed(changed) != executed(CODE)) == counts
 
 
+def test_a_docstring_on_the_line_of_its_class_hides_nothing():
+    assert executed("class A(B): 'doc'") != executed("class A(C): 'doc'")
+
+
 def test_what_runs_is_the_same_program():
     for file in (ROOT / "pipeline_steps").rglob("*.py"):
         tree = ast.parse(file.read_text("utf-8"))
