@@ -6,8 +6,9 @@ without a group. The first column has no name; ``malignant`` is True or TRUE (ol
 table or in ``images``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pipeline_steps.datasets.data_set import DataSet, Mapped, Published, Row, WithAttributes, photographs
 from pipeline_steps.datasets.downloads import Cells, find_table, in_words, table_rows
@@ -18,11 +19,13 @@ LICENCE = Licence("Stanford University Dataset Research Use Agreement", "no", "D
 _GROUPS = {"12": "12", "34": "34", "56": "56", "12.0": "12", "34.0": "34", "56.0": "56"}
 _MALIGNANT = {"true": "malignant", "1": "malignant", "false": "benign", "0": "benign"}
 _OLD_NAME = "malignancy(malig=1)"
+_DIAGNOSES = ("disease", "malignant", "malignancy(malig=1)")
 
 
 class Ddi(WithAttributes):
     """``ingest.sources.ddi``. ``label``: what the condition is, one of 78 diseases, or malignant and benign."""
 
+    revealing: ClassVar[Mapping[str, str]] = dict.fromkeys(_DIAGNOSES, "it is of the diagnosis")
     folder: Path
     label: Literal["disease", "malignant"]
 

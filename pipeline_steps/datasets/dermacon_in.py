@@ -5,8 +5,9 @@ semicolons, and texts commas. Fitzpatrick's and Monk's values stand side by side
 come from ``train_split.csv`` and ``test_split.csv`` where these are there. A copy has its columns in small letters.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pipeline_steps.datasets.data_set import DataSet, Mapped, Published, Row, WithAttributes, photographs
 from pipeline_steps.datasets.downloads import Cells, find_table, table_rows
@@ -23,11 +24,13 @@ _SKIN = {
 }
 _SPLITS = {"train": "train_split.csv", "test": "test_split.csv"}
 _NO_DIAGNOSIS = "no definite diagnosis"
+_DIAGNOSES = ("main_class", "sub_class", "disease_label")
 
 
 class DermaconIn(WithAttributes):
     """``ingest.sources.dermacon_in``. ``skin_type``, ``label``: columns, in small letters."""
 
+    revealing: ClassVar[Mapping[str, str]] = dict.fromkeys(_DIAGNOSES, "it is of the diagnosis")
     folder: Path
     skin_type: Literal["fitzpatrick", "monk_skin_tone"]
     label: Literal["main_class", "sub_class", "disease_label"]

@@ -6,9 +6,9 @@ There are no ids of patients or lesions: near-duplicates alone are kept together
 as ``pipeline_steps.download`` and the authors' archive have them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pipeline_steps.datasets.data_set import DataSet, Mapped, Published, Row, WithAttributes, photographs
 from pipeline_steps.datasets.downloads import table_rows
@@ -21,11 +21,13 @@ from pipeline_steps.stage.errors import DataError
 LICENCE = Licence("CC-BY-NC-SA-3.0", "no", "Groh et al. 2021, Fitzpatrick17k; DermaAmin and Atlas Dermatologico")
 _RATERS = ("fitzpatrick_scale", "fitzpatrick_centaur")
 _SKIP = "Do not consider this image"
+DIAGNOSES = ("label", "nine_partition_label", "three_partition_label")
 
 
 class Fitzpatrick17k(WithAttributes):
     """``ingest.sources.fitzpatrick17k``. ``skincon``: SkinCon's table, whose 48 concepts become attributes."""
 
+    revealing: ClassVar[Mapping[str, str]] = dict.fromkeys(DIAGNOSES, "it is of the diagnosis")
     csv: Path
     images: Path
     skincon: Path | None

@@ -5,12 +5,14 @@ and ``fitzpatrick`` -1 where the type is unknown. Images lie under their MD5 (th
 ``Renamed/<class>/<diag>_f<fst>_<k>_<md5>.jpg``. Wrong labels are not corrected in it, and there are no ids of patients.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline_steps.datasets.data_set import DataSet, Published, Row, WithAttributes, photographs
 from pipeline_steps.datasets.downloads import Cells, in_words, table_rows
 from pipeline_steps.datasets.files import listing, stem
-from pipeline_steps.datasets.fitzpatrick17k import LICENCE, mapped
+from pipeline_steps.datasets.fitzpatrick17k import DIAGNOSES, LICENCE, mapped
 from pipeline_steps.records.unknown import is_unknown
 from pipeline_steps.stage.errors import DataError
 
@@ -21,6 +23,9 @@ _PARTITIONS = {"train": "train", "val": "validation", "test": "test"}
 class Fitzpatrick17kC(WithAttributes):
     """``ingest.sources.fitzpatrick17k_c``. ``csv``: one of its lists; ``images``: original or renamed."""
 
+    revealing: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (*DIAGNOSES, "diag", "filepath", "filename", "new_img_name"), "it is of the diagnosis"
+    )
     csv: Path
     images: Path
     check_md5: bool

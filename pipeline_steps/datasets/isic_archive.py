@@ -1,8 +1,9 @@
 """An export of the ISIC archive by ``isic image download``: each image has its own licence and whom to name.
 
 The header holds what the chosen images have: no column but ``isic_id`` is certain. The class is the finest of
-``diagnosis_1`` to ``_5`` (names hold commas), or ``diagnosis`` of older exports. Files have the ending that they were
-stored with; hidden ones are rests of a broken download. Images that the archive calls synthetic are quarantined.
+``diagnosis_2`` to ``_5`` (names hold commas), or ``diagnosis`` of older exports; ``diagnosis_1`` names no disease, so
+where it stands alone there is no label. Files have the ending that they were stored with; hidden ones are rests of a
+broken download. Images that the archive calls synthetic are quarantined.
 """
 
 from collections.abc import Mapping

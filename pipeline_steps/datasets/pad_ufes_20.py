@@ -30,7 +30,10 @@ _BRAZIL = {"BRASIL": "BRAZIL"}  # one country under two spellings
 class PadUfes20(WithAttributes):
     """``ingest.sources.pad_ufes_20``. ``folder``: with ``metadata.csv`` and the images, however deep."""
 
-    revealing: ClassVar[Mapping[str, str]] = {"biopsed": "every cancer was, and few of the others"}
+    revealing: ClassVar[Mapping[str, str]] = {
+        "diagnostic": "it is the diagnosis",
+        "biopsed": "every cancer was, and few of the others",
+    }
     folder: Path
 
 

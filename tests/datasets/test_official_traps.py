@@ -217,14 +217,21 @@ def test_two_files_of_one_image_are_one_or_refused(tmp_path):
         _read("ham10000", folder=tmp_path, attributes=())
 
 
+LABELS = {"isic_archive": "diagnosis", "ddi": "disease", "dermacon_in": "sub_class"}
+SKIN_TYPES = {"scin": "self", "dermacon_in": "fitzpatrick", "fitzpatrick17k": "fitzpatrick_scale"}
+
+
 @pytest.mark.parametrize(
     ("name", "attribute", "why"),
     [("pad_ufes_20", "biopsed", "every cancer was"), ("isic_archive", "attribution", "centre"),
-     ("ham10000", "dx_type", "confirmed"), ("scin", LABEL, "diagnosis")],
+     ("ham10000", "dx_type", "confirmed"), ("scin", LABEL, "diagnosis"), ("pad_ufes_20", "diagnostic", "diagnosis"),
+     ("ddi", "malignant", "diagnosis"), ("dermacon_in", "Main_class", "diagnosis"),
+     ("fitzpatrick17k", "nine_partition_label", "diagnosis"), ("fitzpatrick17k_c", "diag", "diagnosis")],
 )  # fmt: skip
 def test_what_gives_the_diagnosis_away_is_no_attribute(name, attribute, why):
     ingest = read_yaml(ROOT / "params.yaml")["ingest"] | {"adapter": name}
-    settings = {"folder": "x", "attributes": [attribute], "label": "diagnosis", "skin_type": "self"}
+    settings = {"folder": "x", "csv": "x", "images": "x", "skincon": None, "check_md5": False}
+    settings |= {"attributes": [attribute], "label": LABELS.get(name), "skin_type": SKIN_TYPES.get(name)}
     known = {key: value for key, value in settings.items() if key in DATA_SETS[name].params.model_fields}
     ingest["sources"] = {name: known}
     (line,) = mistakes(IngestParams, ingest, "ingest")
