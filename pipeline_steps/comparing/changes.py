@@ -65,12 +65,24 @@ def flat(node: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def not_run(one: Experiment) -> list[str]:
-    """Parameters whose value is another than the one that ``dvc.lock`` recorded when their stage ran."""
-    now, found = dict(flat(one.params)), set()
+    """Parameters whose value is another than the one that ``dvc.lock`` recorded when their stage ran.
+
+    Of a section that a stage reads whole also those that it had then, or has now, alone.
+    """
+    found = set[str]()
     for stage in one.stages.values():
-        recorded = dict(flat(stage.get("params", {}).get("params.yaml", {})))
-        found |= {key for key, value in recorded.items() if key in now and now[key] != value}
+        for key, value in stage.get("params", {}).get("params.yaml", {}).items():
+            if (now := _at(one.params, key)) is not ABSENT:
+                old, new = dict(flat({key: value})), dict(flat({key: now}))
+                found |= {name for name in {**old, **new} if old.get(name, ABSENT) != new.get(name, ABSENT)}
     return sorted(found)
+
+
+def _at(params: Any, key: str) -> Any:
+    """What stands at a dotted key."""
+    for part in key.split("."):
+        params = params.get(part, ABSENT) if isinstance(params, Mapping) else ABSENT
+    return params
 
 
 def _wiring(a: Mapping[str, Mapping[str, Any]], b: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

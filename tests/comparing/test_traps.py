@@ -1,4 +1,4 @@
-"""What hangs on how many images there are is no difference between experiments."""
+"""What is no difference between two experiments though it looks like one, and the other way round."""
 
 import math
 from types import SimpleNamespace
@@ -6,12 +6,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline_steps.comparing import differences
+from pipeline_steps.comparing import changes, differences
 from pipeline_steps.comparing.difference import BY_INTERVALS, MEANS, Pair
 from pipeline_steps.comparing.paired import BETWEEN_LEVELS
 from pipeline_steps.comparing.values import Contender
 
 CONTENDER = Contender("iii", "", "", "lora")
+
+
+@pytest.mark.parametrize(
+    ("now", "differing"),
+    [
+        ({"images": "real"}, []),
+        ({"images": "syn"}, ["arms.real.images"]),
+        ({"images": "real", "seed": 1}, ["arms.real.seed"]),
+        ({"seed": 1}, ["arms.real.images", "arms.real.seed"]),
+        (None, []),
+    ],
+)
+def test_what_a_section_has_more_or_less_was_not_run_either(now, differing):
+    stages = {"train_classifier@real-0": {"params": {"params.yaml": {"arms.real": {"images": "real"}, "gone": 1}}}}
+    one = SimpleNamespace(params={"arms": {"real": now} if now else {}}, stages=stages)
+    assert changes.not_run(one) == differing
 
 
 def _experiment(generated, distance):
