@@ -75,15 +75,18 @@ def finetune(params: AdapterParams, m: TrainingContext, split: Path, out: Path) 
     """Train one adapter on all conditions, or one on each."""
     train, validation = read_partition(split, "train"), read_partition(split, "validation")
     names = ["."] if params.joint else sorted(set(train["condition"]))
+    checkpoints = []  # kept until all are whole: what is killed in its last condition repeats none of the others
     with atomic_folder(out) as folder:
         for name in names:
             rows = [t if name == "." else t[t["condition"] == name].reset_index(drop=True) for t in (train, validation)]
             label = "all" if name == "." else slug(name)
             place = folder if name == "." else folder / label
-            _one_adapter(params, m, (rows[0], rows[1]), place, RunLabels(out.name, label))
+            checkpoints.append(_one_adapter(params, m, (rows[0], rows[1]), place, RunLabels(out.name, label)))
         settings = params.model_dump(exclude={"base"}) | ({"base_revision": m.commit} if m.commit else {})
         card = adapter_card(_use(params, m, train, out), m.c.digest, settings, train, split.stem)
         (folder / "README.md").write_text(str(card), "utf-8")
+    for checkpoint in checkpoints:
+        checkpoint.unlink(missing_ok=True)
 
 
 def _use(params: AdapterParams, m: TrainingContext, train: pd.DataFrame, out: Path) -> AdapterUse:
@@ -108,8 +111,8 @@ def _use(params: AdapterParams, m: TrainingContext, train: pd.DataFrame, out: Pa
 
 def _one_adapter(
     params: AdapterParams, m: TrainingContext, rows: tuple[pd.DataFrame, pd.DataFrame], folder: Path, names: RunLabels
-) -> None:
-    """Train on the first of ``rows``, validate on the second, write to ``folder``."""
+) -> Path:
+    """Train on the first of ``rows``, validate on the second, write to ``folder``; where its checkpoint lies."""
     t, task = params.training, training_task(params.task)
     train, validation = (_examples(m, r, params) for r in rows)
     adapters.detach(m.c.denoiser)
@@ -125,7 +128,7 @@ def _one_adapter(
     losses = optimise(trainable, loss, optimisation(t), what, checkpointing=save, callbacks=callbacks)
     adapters.save(m.c.denoiser, folder)
     write_history(folder / "history.csv", losses, t.validate_every, validated.losses)
-    save.path.unlink(missing_ok=True)
+    return save.path
 
 
 def _examples(m: TrainingContext, rows: pd.DataFrame, params: AdapterParams) -> Examples:
