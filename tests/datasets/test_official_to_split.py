@@ -40,7 +40,7 @@ SETS = {
         {"column": "sex", "majority": ["female"], "minority": ["male"]}, ("CC-BY-NC-4.0", "conditions"),
     ),
     "fitzpatrick17k_c": (
-        published_sets.c_list, {"attributes": ["nine_partition_label"], "check_md5": False},
+        published_sets.c_list, {"attributes": ["qc"], "check_md5": False},
         ["psoriasis", "porokeratosis actinic"], SKIN, ("CC-BY-NC-SA-3.0", "no"),
     ),
 }  # fmt: skip
