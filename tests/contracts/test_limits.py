@@ -1,6 +1,7 @@
 """Files and functions are short enough to be read whole: at most 260 and 40 lines, tests and benchmarks included."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 from conftest import ROOT
@@ -28,3 +29,9 @@ def test_no_function_is_long():
         and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION
     }
     assert long == set()
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest tells modules apart by their names alone: it would not collect the second one."""
+    names = Counter(f.name for f in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, files in names.items() if files > 1] == []

@@ -123,6 +123,7 @@ def clone(tmp_path_factory):
     rows = pd.DataFrame({"image_id": list("abcd"), "row": range(4), "has_mask": False, "condition": "psoriasis"})
     rows = rows.assign(level="1", population="majority", group=rows["image_id"], sha256=rows["image_id"])
     rows = rows.assign(partition="train", role="study", attributes="{}", image_status="present")
+    rows = rows.assign(licence="CC0-1.0", redistribute="yes")
     for folder in ("dataset", "splits"):
         (made / "data" / folder).mkdir(parents=True, exist_ok=True)
     for file in ("subset.parquet", "dataset/manifest.parquet", "splits/iii-0.parquet"):

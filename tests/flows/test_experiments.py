@@ -13,7 +13,8 @@ from flows.experiment import check_savable, save
 
 
 @pytest.mark.parametrize("name", ["a/b", "a..b", "a b", "-a", "a~1", "x.lock", "a\nb"])
-def test_a_name_that_no_experiment_can_have_is_refused(here, name):
+def test_a_name_that_no_experiment_can_have_is_refused(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
     with pytest.raises(ValueError, match="can't be an experiment's name"):
         check_savable(name)
 
