@@ -36,6 +36,7 @@ def server():
     threading.Thread(target=made.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{made.server_port}"
     made.shutdown()
+    made.server_close()
 
 
 def test_download_checks_resumes_and_counts(tmp_path, server):
