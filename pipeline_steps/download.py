@@ -5,6 +5,7 @@ A command, not a stage: what a network gives is no function of its inputs. It re
 it stopped, checks each file against its MD5 and reports what is gone.
 """
 
+import argparse
 import hashlib
 import logging
 import sys
@@ -67,6 +68,7 @@ def _fetch(client: httpx.Client, images: Path, md5: str, url: str) -> str:
 
 def main() -> None:
     """Command line."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         params = read_params(IngestParams, "ingest")
         source = getattr(params.sources, params.adapter if params.adapter in _SETS else _SETS[0])

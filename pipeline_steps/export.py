@@ -50,8 +50,8 @@ def _images(args: argparse.Namespace) -> None:
 def _predictions(args: argparse.Namespace) -> None:
     from pipeline_steps.exporting.predictions import write_predictions
 
-    cells = [_known(cell, "train_classifier", "data/predictions") for cell in args.cell]
-    cells = cells or list(read_yaml(Path("cells.yaml"))["cells"]["train_classifier"])
+    asked = args.cell or read_yaml(Path("cells.yaml"))["cells"]["train_classifier"]
+    cells = [_known(cell, "train_classifier", "data/predictions") for cell in asked]
     with atomic_folder(args.out) as folder:
         counts = write_predictions(cells, folder, own_ids=args.own_ids)
     print("\n".join(f"{args.out / name}: {n} test images" for name, n in counts.items()))

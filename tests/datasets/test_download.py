@@ -2,11 +2,13 @@
 
 import hashlib
 import http.server
+import sys
 import threading
 import typing
 
 import pytest
 
+from pipeline_steps import download as command
 from pipeline_steps.download import download
 
 BODIES = {f"/{n}.jpg": f"image {n}".encode() for n in range(4)}
@@ -53,3 +55,16 @@ def test_download_checks_resumes_and_counts(tmp_path, server):
     assert "/0.jpg" not in _Handler.asked
     assert "/8.jpg" not in _Handler.asked
     assert download(csv, images, {"psoriasis"}, workers=1)["present"] == 3
+
+
+@pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("-h", 0), ("--dry-run", 2), ("acne", 2)])
+def test_help_and_flags_that_are_none_fetch_nothing(flag, status, monkeypatch):
+    def _refuse(*_, **__):
+        raise AssertionError("download started")
+
+    monkeypatch.setattr(command, "download", _refuse)
+    monkeypatch.setattr(command, "read_params", _refuse)
+    monkeypatch.setattr(sys, "argv", ["download", flag])
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert stopped.value.code == status

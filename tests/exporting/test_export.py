@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import re
+import sys
 import tomllib
 
 import numpy as np
@@ -13,6 +14,7 @@ from conftest import ROOT
 from PIL import Image
 from ruamel.yaml import YAML
 
+from pipeline_steps import export
 from pipeline_steps.exporting import citations
 from pipeline_steps.exporting.images import export_images
 from pipeline_steps.exporting.licences import terms
@@ -184,3 +186,13 @@ def test_the_citation_names_this_version():
     assert cited["version"] == project["version"]
     assert cited["license"] == project["license"]
     assert cited["authors"] == [{"name": "The equiderm authors"}]
+
+
+@pytest.mark.parametrize("chosen", [[], ["--cell", "real"]])
+def test_predictions_that_were_not_made_are_refused_with_the_remedy(chosen, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.yaml").write_text("cells: {train_classifier: {real: {}}}\n")
+    monkeypatch.setattr(sys, "argv", ["export", "predictions", "out", *chosen])
+    with pytest.raises(DataError, match=r"data/predictions/real\.parquet is not here: 'dvc pull'"):
+        export.main()
+    assert not (tmp_path / "out").exists()
