@@ -187,6 +187,9 @@ def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
     deadline = threading.Timer(_SHUTDOWN_SECONDS, os._exit, (status,))
     deadline.daemon = True
     deadline.start()
+    if hasattr(signal, "alarm"):  # no thread runs any more once the interpreter takes itself apart; this does
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(2 * _SHUTDOWN_SECONDS)
     time.sleep(_KILLED_SECONDS)
     repair_rwlock(Path(".dvc/tmp"))
     print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
 """Fetch the Fitzpatrick17k images that the local folder lacks: ``python -m pipeline_steps.download``.
 
 A command, not a stage: what a network gives is no function of its inputs. It reads ``ingest.sources.fitzpatrick17k``
-(or ``fitzpatrick17k_c``, where ``ingest.adapter`` names that) and ``subset.conditions`` of params.yaml, resumes where
-it stopped, checks each file against its MD5 and reports what is gone.
+or ``fitzpatrick17k_c``, whichever ``ingest.adapter`` names, and ``subset.conditions`` of params.yaml, resumes where it
+stopped, checks each file against its MD5 and reports what is gone.
 """
 
 import argparse
@@ -36,6 +36,7 @@ def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dic
     rows = [cells for _, cells in table_rows(csv, ["md5hash", "url", "label"])]
     wanted = [row for row in rows if not labels or row["label"] in labels]
     todo = [(row["md5hash"], row["url"]) for row in wanted if not (images / f"{row['md5hash']}.jpg").exists()]
+    print(f"{len(todo)} of {len(wanted)} images to fetch into {images}", flush=True)
     with httpx.Client(timeout=30, follow_redirects=True) as client, ThreadPoolExecutor(workers) as pool:
         outcomes = list(Track(pool.map(lambda job: _fetch(client, images, *job), todo), "download", len(todo)))
     counts = {kind: outcomes.count(kind) for kind in ("fetched", "gone", "wrong", "no url")}
@@ -71,9 +72,12 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     try:
         params = read_params(IngestParams, "ingest")
-        source = getattr(params.sources, params.adapter if params.adapter in _SETS else _SETS[0])
-        if source is None:
-            raise ParamsError(f"params.yaml: ingest.sources lacks {_SETS[0]}; say there where its table and images lie")
+        if params.adapter not in _SETS:
+            raise ParamsError(
+                f"ingest.adapter of params.yaml is {params.adapter}, whose images are not fetched here: choose a "
+                f"profile that reads {' or '.join(_SETS)}, such as 'python -m pipeline_steps.configure paper'"
+            )
+        source = getattr(params.sources, params.adapter)
         conditions = set(read_params(SubsetParams, "subset").conditions)
         source.images.mkdir(parents=True, exist_ok=True)
         counts = download(source.csv, source.images, conditions)

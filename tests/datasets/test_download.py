@@ -7,6 +7,7 @@ import threading
 import typing
 
 import pytest
+from conftest import ROOT
 
 from pipeline_steps import download as command
 from pipeline_steps.download import download
@@ -68,3 +69,11 @@ def test_help_and_flags_that_are_none_fetch_nothing(flag, status, monkeypatch):
     with pytest.raises(SystemExit) as stopped:
         command.main()
     assert stopped.value.code == status
+
+
+def test_a_profile_of_another_data_set_fetches_nothing(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["download"])
+    monkeypatch.setattr(command, "download", lambda *_: pytest.fail("it fetches"))
+    with pytest.raises(SystemExit, match=r"ingest\.adapter of params\.yaml is phantom"):
+        command.main()
