@@ -17,7 +17,7 @@ from flows import process_group
 from flows.failure_reason import REASON, reasons
 from flows.states import RAN, RESTORED, UNCHANGED
 
-_BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
+BUSY = ("is busy, it is being blocked by", "Unable to acquire lock", "Lock file is corrupted")
 _RETRY_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)  # upper limits of the waits between tries, in seconds
 _BAR = re.compile(r"^(?P<what>[^|]*?):?\s*(?P<percent>\d+)%\|[^|]*\|\s*(?P<rest>.*)$")
 _LAST_LINES = 20
@@ -122,7 +122,7 @@ async def _run(
     with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
         file = Path(folder, "reason")
         status, output = await _run_process(command, listener, {**environment, REASON: str(file)}, watch)
-        if status and any(sign in line for sign in _BUSY for line in output[-_LAST_LINES:]):
+        if status and any(sign in line for sign in BUSY for line in output[-_LAST_LINES:]):
             raise BusyError(f"stage {name}: DVC stayed busy: {output[-1]}")
         if status:
             last = [*output[-_LAST_LINES:], *(reasons(file) or _last_own_line(output))]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import copy_tree, repro, run
+from conftest import ROOT, copy_tree, repro, run
 
 from pipeline_steps.generation.jobs import Inputs, aimed, plan_jobs
 from pipeline_steps.items.store import ItemStore
@@ -104,7 +104,7 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
     f = family(base)
     c = f.load(base)
-    e = extractor("shipped", str(Path(__file__).parents[1] / "models/base/phantom-features"))
+    e = extractor("shipped", str(ROOT / "models/base/phantom-features"))
     for n, expected in ((30, 30), (40, 10), (40, 0)):
         assert caption.caption(params, Study(rows[:n], tmp_path, store), "123456").use.computed == expected
         assert encode_images(f, c, images[:n], store)[1].computed == expected
