@@ -5,6 +5,7 @@ command only writes small files where the stage's outputs belong. So the times a
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -98,7 +99,8 @@ def main() -> None:
             server.wait()
         stages = read_yaml(clone / "dvc.lock")["stages"]
     assert "0 of" in plan[2], plan[2]
-    count = {"flow": some[2].count("Finished in state Completed(") - 1, "dvc": other[2].count("Running stage")}
+    (ran,) = re.findall(r"^(\d+) run,", some[2], re.MULTILINE)
+    count = {"flow": int(ran), "dvc": other[2].count("Running stage")}
     rows = "\n".join(f"| {name} | {t[0]:.1f} | {t[1]:.1f} |" for name, t in idle.items())
     each = some[1] / count["flow"]
     (DOCS / "grid.md").write_text(

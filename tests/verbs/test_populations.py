@@ -56,7 +56,7 @@ def test_an_attribute_divides_people_as_skin_type_does():
 
 def test_a_column_that_the_images_have_not_is_named_with_those_there():
     manifest, _ = _data(["FEMALE"])
-    with pytest.raises(DataError, match=r"is 'sex', which the images have not; .*gender, itch.*folder\.attributes"):
+    with pytest.raises(DataError, match=r"is 'sex', which the images have not; .*gender, itch.*ingest\.sources"):
         levels(manifest, "sex", {})
 
 
