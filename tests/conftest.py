@@ -40,7 +40,14 @@ REAL_DATA = Path(os.environ.get("EQUIDERM_REAL_DATA", ROOT.parent / "shared" / "
 
 
 # Files of whole pipelines, the longest first: begun last, one would run alone at the end.
-LONG = ("test_workers.py", "test_pipeline.py", "test_methods.py", "test_server.py")
+LONG = (
+    "test_workers.py",
+    "test_pipeline.py",
+    "test_populations.py",
+    "test_methods.py",
+    "test_server.py",
+    "test_end_to_end.py",
+)
 
 # What a machine may lack. Where EQUIDERM_STRICT_SKIPS is set, as in CI, another reason to skip a test is a failure.
 EXPECTED_SKIPS = ("no CUDA GPU", "no real data", "no IPv6")
