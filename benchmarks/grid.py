@@ -99,8 +99,7 @@ def main() -> None:
             server.wait()
         stages = read_yaml(clone / "dvc.lock")["stages"]
     assert "0 of" in plan[2], plan[2]
-    (ran,) = re.findall(r"^(\d+) run,", some[2], re.MULTILINE)
-    count = {"flow": int(ran), "dvc": other[2].count("Running stage")}
+    count = {"flow": int(re.findall(r"(\d+) run,", some[2])[-1]), "dvc": other[2].count("Running stage")}
     rows = "\n".join(f"| {name} | {t[0]:.1f} | {t[1]:.1f} |" for name, t in idle.items())
     each = some[1] / count["flow"]
     (DOCS / "grid.md").write_text(
