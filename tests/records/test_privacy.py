@@ -35,18 +35,10 @@ PATHS = (
 )
 
 
-@pytest.fixture
-def own_set(tmp_path):
-    """A data set of six photographs, ingested; its ids, files and folder hold the secret. One file can't be read."""
-    folder = tmp_path / SECRET
-    folder.mkdir()
-    for i in range(6):
-        Image.fromarray(render_condition("psoriasis", 1 + i % 2, i).image).save(folder / f"{SECRET}{i}.png")
-    (folder / f"{SECRET}6.png").write_bytes(b"no picture")  # Pillow says whose
-    table = pd.DataFrame({"f": [f"{SECRET}{i}.png" for i in range(7)], "c": "psoriasis", "t": [1, 2, 1, 2, 1, 2, 1]})
-    table.to_csv(folder / "t.csv", index=False)
+def _mapped(folder):
+    """The columns of the table beside the photographs in ``folder``."""
     columns = {"image_id": "f", "condition": "c", "skin_type": "t", "patient_id": "", "lesion_id": ""}
-    mapped = Mapped(
+    return Mapped(
         csv=folder / "t.csv",
         images=folder,
         masks=folder,
@@ -57,6 +49,19 @@ def own_set(tmp_path):
         skin_assigner="",
         **columns,
     )
+
+
+@pytest.fixture
+def own_set(tmp_path):
+    """A data set of six photographs, ingested; its ids, files and folder hold the secret. One file can't be read."""
+    folder = tmp_path / SECRET
+    folder.mkdir()
+    for i in range(6):
+        Image.fromarray(render_condition("psoriasis", 1 + i % 2, i).image).save(folder / f"{SECRET}{i}.png")
+    (folder / f"{SECRET}6.png").write_bytes(b"no picture")  # Pillow says whose
+    table = pd.DataFrame({"f": [f"{SECRET}{i}.png" for i in range(7)], "c": "psoriasis", "t": [1, 2, 1, 2, 1, 2, 1]})
+    table.to_csv(folder / "t.csv", index=False)
+    mapped = _mapped(folder)
     out = tmp_path / "dataset"
     out.mkdir()
     return out, ingest(read_mapped(mapped, Decoding(64, "squash", 10**8)), 64, out)
@@ -111,18 +116,7 @@ def test_unreadable_files_are_counted_without_their_names(tmp_path, monkeypatch)
         raise PermissionError(13, "Permission denied", str(file))
 
     monkeypatch.setattr(Image, "open", refuse)
-    columns = {"image_id": "f", "condition": "c", "skin_type": "t", "patient_id": "", "lesion_id": ""}
-    mapped = Mapped(
-        csv=folder / "t.csv",
-        images=folder,
-        masks=folder,
-        file="{f}",
-        mask="",
-        attributes=(),
-        skin_scale="fitzpatrick",
-        skin_assigner="",
-        **columns,
-    )
+    mapped = _mapped(folder)
     report = ingest(read_mapped(mapped, Decoding(32, "squash", 10**8)), 32, tmp_path)
     assert "Permission denied" in str(report["quarantine_reasons"])
     assert SECRET not in str(report)
