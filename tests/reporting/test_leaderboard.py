@@ -1,36 +1,30 @@
 """Methods head to head: who is compared with whom, and by what."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import studies
 from scipy import stats
 
 from pipeline_steps.parameters.evaluation import EvaluationParams
-from pipeline_steps.records.populations import SKIN_TYPE
 from pipeline_steps.reporting.comparisons import contenders
 from pipeline_steps.reporting.family import as_one_family
 from pipeline_steps.reporting.figures import _cliques, critical_difference
 from pipeline_steps.reporting.leaderboard import leaderboard, mean_ranks
 from pipeline_steps.reporting.results import Results
-from pipeline_steps.reporting.study import Study, correction_share
+from pipeline_steps.reporting.study import correction_share
 
 SIZES = {  # n_test / n_train: 0.3, and 0.04 in scenario i
     "iii": {str(d): {"train": 100, "test": 30, "test_light": 0} for d in range(5)},
     "i": {str(d): {"train": 1400, "test": 56, "test_light": 28} for d in range(5)},
 }
-STUDY = Study(
-    column=SKIN_TYPE,
-    levels=tuple("123456"),
-    majority=("1", "2"),
-    minority=("5", "6"),
-    levelled=False,
-    rendered=True,
-    papers=True,
+STUDY = replace(
+    studies.STUDY,
     conditions=7,
     sizes=SIZES,
     baselines=frozenset({"real", "classic"}),
-    model_free=frozenset(),
-    floors={"real_again": "real"},
     evaluation=EvaluationParams(bootstrap_draws=200, seed=0, minimum_level_images=10),
 )
 ARMS = (("real", "", 0.0), ("classic", "", 0.1), ("syn", "good", 0.2), ("syn", "bad", -0.1))
@@ -156,7 +150,7 @@ def test_a_baseline_of_fewer_blocks_is_not_the_bar():
     """Lucky in the one draw that it took part in: the others' draws say more."""
     r = _results()
     one = _classifiers(draws=(2,), arms=(("lucky", "", 0.19),))
-    study = STUDY.__class__(**{**STUDY.__dict__, "baselines": STUDY.baselines | {"lucky"}})
+    study = replace(STUDY, baselines=STUDY.baselines | {"lucky"})
     board = _board(Results(pd.concat([r.classifiers, one]), r.images, r.segmenters), study)
     assert board.baseline == "classic"
     assert _row(board, "lucky")["draws"] == 1
@@ -189,7 +183,7 @@ def test_who_missed_a_draw_is_not_ranked():
 
 def test_an_augmenter_without_a_model_is_a_baseline():
     def study(*names):
-        return STUDY.__class__(**{**STUDY.__dict__, "model_free": frozenset(names)})
+        return replace(STUDY, model_free=frozenset(names))
 
     assert _board(_results(), study("good")).baseline == "syn of good"
     assert _board(_results(), study("good", "bad")) is None
