@@ -17,10 +17,11 @@ import pandas as pd
 from pipeline_steps.features.extractors import cached_features
 from pipeline_steps.features.neighbours import close_pairs
 from pipeline_steps.features.settings import read_extractor
-from pipeline_steps.items.store import default_store
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.numbers import measured_once
+from pipeline_steps.items.store import ItemStore, default_store, item_key
 from pipeline_steps.parameters.audit import AuditParams, MissingnessParams
-from pipeline_steps.pixels.color import lab_from_srgb
-from pipeline_steps.pixels.ita import border_ita
+from pipeline_steps.pixels.quality import Quality, image_quality
 from pipeline_steps.records.groups import merge_groups
 from pipeline_steps.records.manifest import PRESENT, UNLABELLED, Dataset, open_dataset, skin_values
 from pipeline_steps.records.unknown import is_unknown
@@ -34,9 +35,13 @@ from pipeline_steps.statistics.missingness import cramers_v, missingness
 _SAME = 1e-9  # Cramér's V of shares that don't differ, but for rounding
 
 
-def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -> pd.DataFrame:
-    """One row an image: ``group``, ``duplicate_of`` (identical bytes), ``conflict``, sharpness, light, ITA, flags."""
-    m = dataset.manifest
+def audit(
+    m: pd.DataFrame, pairs: list[tuple[str, str]], quality: npt.NDArray[np.float64], params: AuditParams
+) -> pd.DataFrame:
+    """One row an image of the manifest: ``group``, ``duplicate_of`` (identical bytes), ``conflict``, quality, flags.
+
+    ``pairs``: of near-duplicates; ``quality`` (N, 3) as ``pixels.quality`` has it, NaN of images without pixels.
+    """
     identical = _links(m, "sha256")
     groups = merge_groups(
         list(m["image_id"]), itertools.chain(pairs, identical, _links(m, "patient_id"), _links(m, "lesion_id"))
@@ -47,7 +52,7 @@ def audit(dataset: Dataset, pairs: list[tuple[str, str]], params: AuditParams) -
     table["duplicate_of"] = first.where((first != m["image_id"]) & (m["sha256"] != ""), "")
     cluster = m["image_id"].map(close)
     table["conflict"] = m.groupby(cluster)["condition"].transform("nunique") > 1
-    return pd.concat([table, _quality(dataset, params)], axis=1)
+    return pd.concat([table, _flagged(quality, params).set_index(m.index)], axis=1)
 
 
 def _links(m: pd.DataFrame, column: str) -> list[tuple[str, str]]:
@@ -56,27 +61,28 @@ def _links(m: pd.DataFrame, column: str) -> list[tuple[str, str]]:
     return [p for _, ids in known.groupby(column)["image_id"] for p in itertools.pairwise(ids)]
 
 
-def _quality(dataset: Dataset, params: AuditParams) -> pd.DataFrame:
-    rows = dataset.manifest["row"].to_numpy()
-    measured = np.full((len(rows), 3), np.nan, np.float32)
-    for i, row in enumerate(rows):
-        if row >= 0:
-            measured[i] = _measure(dataset.pixels[row])
-    quality = pd.DataFrame(measured, columns=["sharpness", "lightness", "ita"], index=dataset.manifest.index)
+def _flagged(quality: npt.NDArray[np.float64], params: AuditParams) -> pd.DataFrame:
+    """``quality`` in columns, and the flags that its limits give."""
+    table = pd.DataFrame(quality.astype(np.float32), columns=list(Quality._fields))
     limits = {
-        "blurred": quality["sharpness"] < params.blurred_below,
-        "dark": quality["lightness"] < params.dark_below,
-        "bright": quality["lightness"] > params.bright_above,
+        "blurred": table["sharpness"] < params.blurred_below,
+        "dark": table["lightness"] < params.dark_below,
+        "bright": table["lightness"] > params.bright_above,
     }
-    flags = [" ".join(f for f, applies in limits.items() if applies[i]) for i in quality.index]
-    return quality.assign(flags=flags)
+    named = [np.where(applies, flag, "") for flag, applies in limits.items()]
+    return table.assign(flags=[" ".join(filter(None, flags)) for flags in zip(*named, strict=True)])
 
 
-def _measure(image: npt.NDArray[np.uint8]) -> tuple[float, float, float]:
-    """Variance of the Laplacian of L*, mean L*, and the border's ITA in degrees."""
-    light = lab_from_srgb(np.asarray(image / 255, np.float32))[..., 0]
-    laplacian = 4 * light[1:-1, 1:-1] - light[:-2, 1:-1] - light[2:, 1:-1] - light[1:-1, :-2] - light[1:-1, 2:]
-    return float(laplacian.var()), float(light.mean()), float(border_ita(image[None])[0])
+def measure_quality(dataset: Dataset, store: ItemStore) -> npt.NDArray[np.float64]:
+    """Quality (N, 3) of each row of the manifest, each image measured once; NaN of rows without pixels."""
+    m, code = dataset.manifest, code_version("pipeline_steps.pixels.quality")
+    there = (m["image_status"] == PRESENT).to_numpy()
+    images = dataset.images(m.loc[there, "image_id"])
+    keys = [item_key("quality", code, image=digest) for digest in images.digests]
+    quality = np.full((len(m), len(Quality._fields)), np.nan)
+    if keys:
+        quality[there] = measured_once(keys, lambda i: image_quality(images[i]), store, "quality")
+    return quality
 
 
 def summary(dataset: Dataset, table: pd.DataFrame, pairs: int) -> dict[str, object]:
@@ -184,7 +190,7 @@ def main() -> None:
     params = read_params(AuditParams, "audit")
     dataset = open_dataset(args.dataset)
     pairs = find_pairs(dataset, params.near_duplicate_similarity)
-    table = audit(dataset, pairs, params)
+    table = audit(dataset.manifest, pairs, measure_quality(dataset, default_store()), params)
     with atomic_file(args.out) as temporary:
         table.to_parquet(temporary, index=False)
     missing = what_is_missing(dataset.manifest, table["group"], params.missing_facts)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline_steps.audit import audit, what_is_missing
@@ -86,7 +87,7 @@ def _rows(
     has_mask = [rendered] * len(there) if not masks else [name is not None for name in masks]
     manifest = rows.manifest_of(source, there, has_mask)
     limits, population = read_params(AuditParams, "audit"), _population(params)
-    groups = audit(rows.without_pixels(manifest), [], limits)
+    groups = audit(manifest, [], np.full((len(manifest), 3), np.nan), limits)
     try:
         rows.describe(manifest, source.report, population, found)
     except DataError as error:
@@ -128,7 +129,11 @@ def _pixels(
         return 0.0
     limits, size = read_params(AuditParams, "audit"), params["ingest"]["image_size"]
     looked = pixels.look(
-        source, positions, files, lambda d: audit(d, [], limits), (size, params["screen"]["mask_area"])
+        source,
+        positions,
+        files,
+        lambda table, quality: audit(table, [], quality, limits),
+        (size, params["screen"]["mask_area"]),
     )
     pixels.describe(looked, sum(there), size, found)
     if looked.worst:

@@ -101,16 +101,16 @@ def overlaps(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict[st
     from pipeline_steps.vision.segmentation import load_segmenter, segment
 
     known = dataset.with_mask(tests["image_id"])
-    marked = known.copy()
-    marked[known] = dataset.masks_of(tests["image_id"][known]).any(axis=(1, 2))
+    marked, masks = known.copy(), dataset.masks_of(tests["image_id"][known])
+    marked[known] = [masks[i].any() for i in range(len(masks))]
     kind = np.where(marked, "marked", np.where(known, "empty", "none"))
     out = tests.assign(mask=kind, **{m.name: np.nan for m in SEGMENTERS})
     if marked.any():
         ids, norm = tests["image_id"][marked], recorded_normalisation(config)
-        found = segment(load_segmenter(model), dataset.images(ids), config["input_size"], norm)
-        truth = dataset.masks_of(ids)
-        for m in SEGMENTERS:
-            out.loc[marked, m.name] = m.of(found, truth)
+        truth, at = dataset.masks_of(ids), np.flatnonzero(marked)
+        for rows, found in segment(load_segmenter(model), dataset.images(ids), config["input_size"], norm):
+            for m in SEGMENTERS:
+                out.loc[out.index[at[rows]], m.name] = m.of(found, truth[rows])
     return out
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
@@ -153,9 +154,9 @@ def _preview(m: TrainingContext, conditions: pd.Series, examples: Examples, name
     rows = [first[c] for c in sorted(first)]
     prompts = [examples.embeds[examples.captions[r]] for r in rows]
     empty = embed_prompts(m.f, m.c, m.tokens, [""], default_store())[""]
-    seen = None if denoising.conditioning_latents is None else denoising.conditioning_latents[rows, -1]
-    channels, height, width = denoising.latents.mean.shape[1:]
-    return Preview(m.f, m.c, prompts, empty, name, (channels, height, width), seen)
+    beside = denoising.conditioning_latents
+    seen = None if beside is None else beside[torch.tensor(rows)][:, -1]
+    return Preview(m.f, m.c, prompts, empty, name, denoising.latents.shape, seen)
 
 
 def _attach(denoiser: Any, params: AdapterParams, layers: list[Tensor]) -> list[Tensor]:
@@ -194,8 +195,7 @@ def main() -> None:
     c = f.load(base)
     tokens = load_tokens(args.tokens)
     add_tokens(c, tokens)
-    data = (args.dataset / "manifest.parquet", args.dataset / "masks.npy")  # the manifest knows pixels alone
-    inputs = (*data, args.split, args.captions, args.tokens)
+    inputs = (args.dataset / "manifest.parquet", args.split, args.captions, args.tokens)
     key = run_key(code_version("pipeline_steps.finetune"), c.digest, params.model_dump_json(), *inputs)
     dataset, captions = open_dataset(args.dataset), read_captions(args.captions)
     context = TrainingContext(f, c, dataset, captions, tokens, key, base.location, base.revision, args.tokens)

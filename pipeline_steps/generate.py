@@ -17,10 +17,17 @@ from pipeline_steps.diffusion.settings import check_base_wiring
 from pipeline_steps.generation.cards import images_card
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job, aimed, plan_jobs
 from pipeline_steps.generation.modes.table import MODES, PARAMS
-from pipeline_steps.generation.synthetic import MASK_COLUMN, STARTS_FROM_SOURCE
+from pipeline_steps.generation.synthetic import (
+    MASK_COLUMN,
+    MASK_PIXELS,
+    PIXELS,
+    STARTS_FROM_SOURCE,
+    mask_of,
+    pixels_of,
+)
 from pipeline_steps.parameters.jobs import JobParams
 from pipeline_steps.parameters.population import Column, Group
-from pipeline_steps.pixels.images import with_text
+from pipeline_steps.pixels.images import digest, with_text
 from pipeline_steps.records.licences import licences_of, strictest
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import levels_name, targets
@@ -28,6 +35,7 @@ from pipeline_steps.stage import pictures
 from pipeline_steps.stage.named import named_function
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_params, read_tagged
+from pipeline_steps.stage.progress import Track
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_wiring, on_split
@@ -40,21 +48,26 @@ def generate(params: JobParams, inputs: Inputs, out: Path) -> GeneratedImages:
     mode = MODES[params.mode]
     made: GeneratedImages = named_function(mode.make)(params, inputs, jobs, train)
     with atomic_folder(out) as folder:
-        for job, file, prompt, origin in zip(jobs, made.files, made.prompts, made.origin, strict=True):
-            path = folder / job.file_name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(with_text(file, {**_text(job, prompt), **origin}))
+        digests = [_write(folder, jobs[i], made, i) for i in Track(range(len(jobs)), "images", len(jobs))]
         table = pd.DataFrame([j.shown() for j in jobs]).assign(is_synthetic=True)
         table.insert(len(table.columns) - 2, "prompt", list(made.prompts))
         table[STARTS_FROM_SOURCE] = mode.starts_from_source
-        table = table.assign(**_terms(params, inputs, jobs, train))
+        table = table.assign(**_terms(params, inputs, jobs, train), **{PIXELS: digests})
         if made.masks:
-            table[MASK_COLUMN] = _write_masks(folder, jobs, made.masks)
+            table[MASK_COLUMN], table[MASK_PIXELS] = _write_masks(folder, jobs, made.masks)
         table.to_csv(folder / "metadata.csv", index=False)
         card = images_card(made.maker, params.model_dump(exclude={"base"}), table)
         (folder / "README.md").write_text(str(card), "utf-8")
         _show(folder, jobs, out.name)
     return made
+
+
+def _write(folder: Path, job: Job, made: GeneratedImages, position: int) -> str:
+    """Write one image with its provenance; the digest of its pixels."""
+    path, file = folder / job.file_name, made.files[position]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(with_text(file, {**_text(job, made.prompts[position]), **made.origin[position]}))
+    return digest(pixels_of(file))
 
 
 def _terms(params: JobParams, inputs: Inputs, jobs: Sequence[Job], train: pd.DataFrame) -> dict[str, list[str]]:
@@ -70,12 +83,13 @@ def _terms(params: JobParams, inputs: Inputs, jobs: Sequence[Job], train: pd.Dat
     return terms
 
 
-def _write_masks(folder: Path, jobs: Sequence[Job], masks: Sequence[bytes]) -> list[str]:
-    """The lesions' masks beside their images; their names."""
-    names = [f"{j.file_name.removesuffix('.png')}-mask.png" for j in jobs]
+def _write_masks(folder: Path, jobs: Sequence[Job], masks: Sequence[bytes]) -> tuple[list[str], list[str]]:
+    """The lesions' masks beside their images; their names, and the digests of their pixels."""
+    names, digests = [f"{j.file_name.removesuffix('.png')}-mask.png" for j in jobs], []
     for name, file in zip(names, masks, strict=True):
         (folder / name).write_bytes(file)
-    return names
+        digests.append(digest(mask_of(file)))
+    return names, digests
 
 
 def _show(folder: Path, jobs: Sequence[Job], cell: str, most: int = 8) -> None:

@@ -1,25 +1,28 @@
-"""Turn a data set into one manifest and one block of decoded pixels.
+"""Turn a data set into one manifest, and files of decoded pixels by their content.
 
-Reads: what ``ingest.adapter`` names. Writes: ``data/dataset`` (manifest, pixels, masks), ``metrics/ingest.json``.
+Reads: what ``ingest.adapter`` names. Writes: ``data/dataset`` (``manifest.parquet``, ``images``, ``masks`` of those
+that have one), ``metrics/ingest.json``.
 Missing images stay rows, so that selection works on metadata alone; unusable ones are quarantined with a reason.
 Both are counted by skin type; notes (colours that were converted, a profile or EXIF that can't be used) are counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline_steps.datasets.catalogue import DATA_SETS
 from pipeline_steps.datasets.data_set import KINDS, Decoding
+from pipeline_steps.datasets.decoded import load_once
 from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.datasets.source import OF_MASK, Loaded, Source
+from pipeline_steps.items.store import ItemStore, default_store
 from pipeline_steps.pixels.images import MACHINES, digest
 from pipeline_steps.pixels.mask_extent import INVERTED
+from pipeline_steps.records.image_files import IMAGES, MASKS, write_image
 from pipeline_steps.records.manifest import MISSING, PRESENT, QUARANTINED, by_skin_type
 from pipeline_steps.records.privacy import public_ids, without_places
 from pipeline_steps.records.schema import SCHEMA, validate
@@ -48,10 +51,23 @@ def read_source(params: IngestParams) -> Source:
     return source
 
 
-def _refuse_inverted(outcomes: list[Loaded | str]) -> None:
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a row: digests of its image's and its mask's pixels, and notes; or the ``reason`` of none.
+
+    The reason is empty where there is no file; ``mask`` where there is none.
+    """
+
+    image: str
+    mask: str
+    notes: tuple[str, ...]
+    reason: str = ""
+
+
+def _refuse_inverted(outcomes: Sequence[_Outcome]) -> None:
     """Masks of a set are of one kind: where most seem inverted, so are those that touch their images' edges."""
-    inverted = sum(outcome == f"{OF_MASK}{INVERTED}" for outcome in outcomes)
-    read = sum(not isinstance(outcome, str) and outcome.mask is not None for outcome in outcomes)
+    inverted = sum(outcome.reason == f"{OF_MASK}{INVERTED}" for outcome in outcomes)
+    read = sum(bool(outcome.mask) for outcome in outcomes)
     if inverted > read + 1:
         raise DataError(
             f"{inverted} of {inverted + read} masks are marked along their whole edge and not within: they seem to be "
@@ -63,22 +79,31 @@ def _no_image(_position: int) -> Loaded:
     raise FileNotFoundError
 
 
-def ingest(source: Source, size: int, out: Path) -> dict[str, object]:
-    """Decode every image once into ``out``; returns the counts that go into the metrics."""
+def ingest(source: Source, out: Path, store: ItemStore) -> dict[str, object]:
+    """Decode every image once into ``out``; returns the counts that go into the metrics.
+
+    What was decoded before, with the same parameters and code, comes from the ``store``.
+    """
     with ThreadPoolExecutor(source.threads) as pool:
-        jobs = pool.map(lambda i: _try(source, i), range(len(source.table)))
+        jobs = pool.map(lambda i: _written(source, i, out, store), range(len(source.table)))
         outcomes = list(Track(jobs, "ingest", len(source.table)))
     _refuse_inverted(outcomes)
-    loaded = [o for o in outcomes if not isinstance(o, str)]
-    pixels = np.lib.format.open_memmap(out / "pixels.npy", "w+", np.uint8, (len(loaded), size, size, 3))
-    masks = np.lib.format.open_memmap(out / "masks.npy", "w+", np.bool_, (len(loaded), size, size))
-    for row, (image, mask, _) in enumerate(loaded):
-        pixels[row], masks[row] = image, False if mask is None else mask
-    pixels.flush()
-    masks.flush()
     manifest = validate(_manifest(source.table, outcomes))
     manifest.to_parquet(out / "manifest.parquet", index=False)
     return {"table": source.report, **counts(manifest)}
+
+
+def _written(source: Source, position: int, out: Path, store: ItemStore) -> _Outcome:
+    """Write the image and the mask of a row; what became of them."""
+    loaded = _try(source, position, store)
+    if isinstance(loaded, str):
+        return _Outcome("", "", (), loaded)
+    pixels, mask, notes = loaded
+    image, marked = digest(pixels), "" if mask is None else digest(mask)
+    write_image(out, IMAGES, image, pixels)
+    if mask is not None:
+        write_image(out, MASKS, marked, mask)
+    return _Outcome(image, marked, notes)
 
 
 def counts(manifest: pd.DataFrame) -> dict[str, object]:
@@ -96,14 +121,14 @@ def counts(manifest: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _try(source: Source, position: int) -> Loaded | str:
+def _try(source: Source, position: int, store: ItemStore) -> Loaded | str:
     """The loaded image, or the reason why there is none (empty: no file): no image ends the stage for the others.
 
     Raises:
         DataError: the machine is at fault, so that other images would fare alike.
     """
     try:
-        return source.load(position)
+        return load_once(source, position, store)
     except FileNotFoundError:
         return ""
     except BadImageError as reason:
@@ -129,18 +154,15 @@ def _without_files(reason: BadImageError) -> str:
     return without_places(said)
 
 
-def _manifest(table: pd.DataFrame, outcomes: list[Loaded | str]) -> pd.DataFrame:
-    present = [not isinstance(o, str) for o in outcomes]
-    rows = np.where(present, np.cumsum(present) - 1, -1)
-    status = [PRESENT if p else MISSING if not o else QUARANTINED for p, o in zip(present, outcomes, strict=True)]
+def _manifest(table: pd.DataFrame, outcomes: Sequence[_Outcome]) -> pd.DataFrame:
     filled = table.reset_index(drop=True).assign(
-        image_status=status,
-        reason=[o if isinstance(o, str) else "" for o in outcomes],
-        notes=["" if isinstance(o, str) else "; ".join(o.notes) for o in outcomes],
+        image_status=[PRESENT if o.image else QUARANTINED if o.reason else MISSING for o in outcomes],
+        reason=[o.reason for o in outcomes],
+        notes=["; ".join(o.notes) for o in outcomes],
         is_synthetic=False,
-        sha256=["" if isinstance(o, str) else digest(o.pixels) for o in outcomes],
-        row=rows.astype("int64"),
-        has_mask=[not isinstance(o, str) and o.mask is not None for o in outcomes],
+        sha256=[o.image for o in outcomes],
+        has_mask=[bool(o.mask) for o in outcomes],
+        mask_sha256=[o.mask for o in outcomes],
     )
     return filled.assign(public_id=public_ids(filled))[list(SCHEMA.columns)]
 
@@ -171,7 +193,7 @@ def main() -> None:
     before = listing(args.reads)
     source = read_source(params)
     with atomic_folder(args.out) as out:
-        report = ingest(source, params.image_size, out)
+        report = ingest(source, out, default_store())
         if not params.without_images:
             _require_images(report)
         refuse_changed_files(before, args.reads)

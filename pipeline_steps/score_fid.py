@@ -12,7 +12,6 @@ distance of few images has, and not another training of the generator (``measure
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ import pandas as pd
 from pipeline_steps.features.extractors import cached_features
 from pipeline_steps.features.neighbours import majority_label, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
-from pipeline_steps.generation.synthetic import read_accepted, source_groups
+from pipeline_steps.generation.synthetic import images_of, read_accepted, source_groups
 from pipeline_steps.items.store import default_store
 from pipeline_steps.measures.images.intervals import Halves, distance_intervals
 from pipeline_steps.measures.images.sides import Features, Sides
@@ -160,17 +159,14 @@ def main() -> None:
     params = read_params(FidParams, "fid")
     e, dataset, store = read_extractor(), open_dataset(args.dataset), default_store()
 
-    def features(pixels: npt.NDArray[np.uint8]) -> Features:
-        return cached_features(e, pixels, store)[0] if len(pixels) else np.empty((0, 1), np.float32)
-
     def real(rows: pd.DataFrame) -> Images:
-        pixels = dataset.images(rows["image_id"]) if len(rows) else np.empty((0, 1, 1, 3), np.uint8)
-        return Images(rows, features(pixels))
+        return Images(rows, cached_features(e, dataset.images(rows["image_id"]), store)[0])
 
     reference, train = read_partition(args.split, "reference"), read_partition(args.split, "train")
-    table, pixels = read_accepted(Path(args.synthetic), args.screened)
+    table = read_accepted(args.synthetic, args.screened)
+    features, _ = cached_features(e, images_of(args.synthetic, table), store)
     majority = real(train[train["population"] == MAJORITY].reset_index(drop=True))
-    made = made_images(table, train, features(pixels), read_params(Column, "population.column").value)
+    made = made_images(table, train, features, read_params(Column, "population.column").value)
     scores = score(real(reference), made, majority, params)
     write_metrics(args.metrics, {"features": e.name, **scores})
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_steps.generation.synthetic import read_accepted, read_masks
+from pipeline_steps.generation.synthetic import images_of, masks_of, read_accepted
 from pipeline_steps.measures.segmenters.overlap import dice
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import read_params
@@ -37,14 +37,16 @@ def main() -> None:
     """Command line."""
     args = parser(__doc__, "--model", "--synthetic", "--screened", "--metrics").parse_args()
     use_threads(read_params(Threads, "scoring").threads)
-    table, images = read_accepted(args.synthetic, args.screened)
-    masks = read_masks(args.synthetic, table)
+    table = read_accepted(args.synthetic, args.screened)
+    masks = masks_of(args.synthetic, table)
     if masks is None or not len(table):
         write_metrics(args.metrics, {"unavailable": "no masks" if masks is None else "no accepted image"})
         return
     config = json.loads((args.model / "config.json").read_text())
-    found = segment(load_segmenter(args.model), images, config["input_size"], recorded_normalisation(config))
-    write_metrics(args.metrics, agreement(dice(found, masks), table["target_level"].to_numpy(str)))
+    images, norm = images_of(args.synthetic, table), recorded_normalisation(config)
+    parts = segment(load_segmenter(args.model), images, config["input_size"], norm)
+    overlap = np.concatenate([dice(found, masks[rows]) for rows, found in parts])
+    write_metrics(args.metrics, agreement(overlap, table["target_level"].to_numpy(str)))
 
 
 if __name__ == "__main__":

@@ -18,23 +18,29 @@ and small.
 """
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.ndimage import label
 
-from pipeline_steps.features.extractors import Extractor, cached_features
+from pipeline_steps.features.extractors import cached_features
 from pipeline_steps.features.memorisation import Limit, memorisation_limit
 from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
-from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, check_tones, measure, measured_where
-from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
-from pipeline_steps.items.store import default_store
+from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, check_tones, measured_where, skin_of
+from pipeline_steps.generation.synthetic import (
+    MASK_COLUMN,
+    STARTS_FROM_SOURCE,
+    images_of,
+    masks_of,
+    read_metadata,
+    source_groups,
+)
+from pipeline_steps.items.store import ItemStore, default_store
 from pipeline_steps.parameters.population import Check, Column
 from pipeline_steps.parameters.screen import REASONS, ScreenParams
+from pipeline_steps.pixels.appearance import Appearances, appearances
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.records.populations import SKIN_TYPE
@@ -48,47 +54,36 @@ from pipeline_steps.stage.threads import Threads, use_threads
 Features = npt.NDArray[np.float32]
 
 
-def implausible(masks: npt.NDArray[np.bool_], params: ScreenParams) -> npt.NDArray[np.bool_]:
-    """Which masks (N, H, W) are empty, full (their share of the image is out of range) or in fragments."""
-    share = masks.mean(axis=(1, 2))
+def implausible(looks: Appearances, params: ScreenParams) -> npt.NDArray[np.bool_]:
+    """Which masks are empty, full (their share of the image is out of range) or in fragments."""
     low, high = params.mask_area
-    whole = np.array([_largest_part(mask) for mask in masks])
-    return (share < low) | (share > high) | (whole < params.mask_largest_part)
-
-
-def _largest_part(mask: npt.NDArray[np.bool_]) -> float:
-    """The largest connected part's share of a mask."""
-    parts, _ = label(mask)
-    sizes = np.bincount(parts.ravel())[1:]
-    return float(sizes.max() / sizes.sum()) if len(sizes) else 0.0
-
-
-def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Standard deviation (N,) of each image's luma, of 255."""
-    luma = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return luma.reshape(len(images), -1).std(1)
+    return (looks.mask_area < low) | (looks.mask_area > high) | (looks.largest_part < params.mask_largest_part)
 
 
 def screen(
-    generated: tuple[pd.DataFrame, npt.NDArray[np.uint8], Features],
+    generated: tuple[pd.DataFrame, Appearances, Features],
     training: tuple[pd.DataFrame, Features],
     validation: tuple[pd.DataFrame, Features],
     params: ScreenParams,
-    *,
     tones: Tones,
-    masks: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[pd.DataFrame, Limit]:
     """Verdicts on all images, and the distance below which an image counts as memorised.
 
-    ``generated``: metadata, pixels and features; the others: rows of the split and features. ``tones`` of the generated
-    images; ``masks`` as ``generate`` made them, if it did. Images are named by public ids.
+    ``generated``: metadata, looks and features; the others: rows of the split and features. ``tones`` of the generated
+    images. Images are named by public ids.
     """
-    (table, images, made), (rows, train) = generated, training
+    (table, looks, made), (rows, train) = generated, training
     similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
     index, distance = nearest(similarity)
     held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
     limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
-    why = _reasons({"memorised": distance < limit.distance, "skin_tone": tones.wrong}, images, masks, params)
+    found = {
+        "memorised": distance < limit.distance,
+        "skin_tone": tones.wrong,
+        "blank": looks.contrast < params.blank_contrast,
+        "mask": implausible(looks, params) if MASK_COLUMN in table else np.zeros(len(table), bool),
+    }
+    why = [" ".join(r for r in params.reject if found[r][i]) for i in range(len(table))]
     names = public_ids(rows)
     out = pd.DataFrame(
         {
@@ -131,20 +126,6 @@ def _source_distance(sources: pd.Series, made: Features, training: tuple[pd.Data
     return np.where(own >= 0, 1 - similarity, np.nan).astype(np.float32)
 
 
-def _reasons(
-    found: dict[str, npt.NDArray[np.bool_]],
-    images: npt.NDArray[np.uint8],
-    masks: npt.NDArray[np.bool_] | None,
-    params: ScreenParams,
-) -> list[str]:
-    """Why each image is rejected, empty where it is not: by what was ``found``, and by its pixels and mask alone."""
-    found = found | {
-        "blank": contrast(images) < params.blank_contrast,
-        "mask": np.zeros(len(images), bool) if masks is None else implausible(masks, params),
-    }
-    return [" ".join(r for r in params.reject if found[r][i]) for i in range(len(images))]
-
-
 def consistency(table: pd.DataFrame, predicted: npt.NDArray[np.str_], by: str) -> dict[str, dict[str, float]]:
     """Share of images whose predicted condition is their own, and how many there are, by the level in ``by``."""
     hit = pd.Series(predicted == table["condition"].to_numpy(str))
@@ -181,22 +162,23 @@ def summary(verdicts: pd.DataFrame, limit: Limit, tones: Tones) -> dict[str, obj
 
 
 def tones_of(
-    generated: tuple[pd.DataFrame, npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None],
-    known: pd.DataFrame,
-    dataset: Dataset,
-    params: ScreenParams,
+    table: pd.DataFrame, looks: Appearances, known: tuple[pd.DataFrame, Appearances], params: ScreenParams
 ) -> Tones:
-    """The skin of ``generated`` images (metadata, pixels, masks), checked by a measure that is tried on ``known`` rows.
-
-    Those are measured in the same way: their lesions' masks are left out where the generated images have masks, too.
-    """
-    table, images, masks = generated
-    drawn = None if masks is None else dataset.known_masks(known["image_id"])
-    real = measure(dataset.images(known["image_id"]), drawn)
+    """The skin of generated images, checked by a measure that is tried on rows of ``known`` level and their looks."""
+    rows, real = known
     rule = ToneRule(params.tone_tolerance, params.tone_largest_error)
-    tones = check_tones(table["target_level"].to_numpy().astype(np.int64), measure(images, masks), known, real, rule)
-    where = {"generated": measured_where(len(images), masks), "real": measured_where(len(known), drawn)}
+    wanted = table["target_level"].to_numpy().astype(np.int64)
+    tones = check_tones(wanted, skin_of(looks.ita), rows, skin_of(real.ita), rule)
+    where = {"generated": measured_where(looks.mask_area), "real": measured_where(real.mask_area)}
     return replace(tones, report={"measured": where, **tones.report})
+
+
+def looks_of_real(dataset: Dataset, rows: pd.DataFrame, store: ItemStore, *, masked: bool) -> Appearances:
+    """How real images look; without their lesions' skin if ``masked``, where they have a mask."""
+    has = dataset.with_mask(rows["image_id"]) if masked else np.zeros(len(rows), bool)
+    row_of_mask = np.where(has, np.cumsum(has) - 1, -1)
+    drawn = dataset.masks_of(rows["image_id"][has])
+    return appearances(dataset.images(rows["image_id"]), row_of_mask.tolist(), drawn, store)
 
 
 def unchecked(wanted: pd.Series, skin: Skin, report: dict[str, Any]) -> Tones:
@@ -205,30 +187,29 @@ def unchecked(wanted: pd.Series, skin: Skin, report: dict[str, Any]) -> Tones:
     return Tones(skin, np.zeros(len(wanted), bool), report | {"rejects_nothing_because": why})
 
 
-def _features(e: Extractor, images: npt.NDArray[np.uint8]) -> Features:
-    return cached_features(e, images, default_store())[0]
-
-
 def main() -> None:
     """Command line."""
     args = parser(__doc__, "--dataset", "--split", "--synthetic", "--out", "--metrics").parse_args()
     use_threads(read_params(Threads, "scoring").threads)
     params = read_params(ScreenParams, "screen")
-    e, dataset = read_extractor(), open_dataset(args.dataset)
+    e, dataset, store = read_extractor(), open_dataset(args.dataset), default_store()
     train, validation = read_partition(args.split, "train"), read_partition(args.split, "validation")
-    table, images = read_synthetic(Path(args.synthetic))
-    masks = read_masks(args.synthetic, table)
-    known = read_partition(args.split, "train", "validation", "reference")
+    table = read_metadata(args.synthetic)
+    images, masks = images_of(args.synthetic, table), masks_of(args.synthetic, table)
+    looks = appearances(images, None if masks is None else range(len(masks)), masks, store)
     if read_params(Column, "population.column").value == SKIN_TYPE:
-        tones = tones_of((table, images, masks), known, dataset, params)
+        known = read_partition(args.split, "train", "validation", "reference")
+        # Measured in the same way: without lesions where the generated images have masks, too.
+        real = looks_of_real(dataset, known, store, masked=masks is not None)
+        tones = tones_of(table, looks, (known, real), params)
     else:  # what is measured of skin then says nothing of the level
-        tones = unchecked(table["target_level"], measure(images, masks), {})
+        tones = unchecked(table["target_level"], skin_of(looks.ita), {})
     if read_params(Check, "population.check").value is None:
         tones = unchecked(table["target_level"], tones.skin, tones.report)
-    training = train, _features(e, dataset.images(train["image_id"]))
-    held_out = validation, _features(e, dataset.images(validation["image_id"])) if len(validation) else training[1][:0]
-    generated = table, images, _features(e, images)
-    verdicts, limit = screen(generated, training, held_out, params, tones=tones, masks=masks)
+    training = train, cached_features(e, dataset.images(train["image_id"]), store)[0]
+    held_out = validation, cached_features(e, dataset.images(validation["image_id"]), store)[0]
+    generated = table, looks, cached_features(e, images, store)[0]
+    verdicts, limit = screen(generated, training, held_out, params, tones)
     with atomic_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, limit, tones)

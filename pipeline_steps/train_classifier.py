@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
-from pipeline_steps.generation.synthetic import read_accepted
+from pipeline_steps.generation.synthetic import images_of, read_accepted
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.classifier import ClassifierParams
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.partitions import read_partition
 from pipeline_steps.stage.outputs import atomic_folder
@@ -33,7 +34,7 @@ from pipeline_steps.vision.networks import network_normalisation, new_network, p
 from pipeline_steps.vision.views import Labelled
 
 
-def _labelled(rows: pd.DataFrame, images: np.ndarray, classes: list[str]) -> Labelled:  # type: ignore[type-arg]
+def _labelled(rows: pd.DataFrame, images: ImageRows, classes: list[str]) -> Labelled:
     return Labelled(images, np.array([classes.index(c) for c in rows["condition"]], np.int64))
 
 
@@ -45,8 +46,10 @@ def load_arm(
     classes = sorted(set(train["condition"]))
     real = _labelled(train, dataset.images(train["image_id"]), classes)
     held = _labelled(validation, dataset.images(validation["image_id"]), classes)
-    made = None if arm.images == "real" else _labelled(*read_accepted(synthetic, screened, arm.copies), classes)
-    return mixture(arm.images, real, made), held, classes
+    if arm.images == "real":
+        return mixture(arm.images, real, None), held, classes
+    made = read_accepted(synthetic, screened, arm.copies)
+    return mixture(arm.images, real, _labelled(made, images_of(synthetic, made), classes)), held, classes
 
 
 def main() -> None:

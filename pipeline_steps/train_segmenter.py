@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from safetensors.torch import save_file
 
-from pipeline_steps.generation.synthetic import read_accepted, read_masks
+from pipeline_steps.generation.synthetic import images_of, masks_of, read_accepted
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.segmenter import SegmenterParams
@@ -60,11 +60,11 @@ def synthetic_pairs(synthetic: Path, screened: Path, copies: int) -> Labelled:
     Raises:
         DataError: the augmenter makes none.
     """
-    table, images = read_accepted(synthetic, screened, copies)
-    masks = read_masks(synthetic, table)
+    table = read_accepted(synthetic, screened, copies)
+    masks = masks_of(synthetic, table)
     if masks is None:
         raise DataError(f"{synthetic} holds no masks; train segmenters on skindualgen, sagers_inpaint or tone_transfer")
-    return Labelled(images, masks)
+    return Labelled(images_of(synthetic, table), masks)
 
 
 def main() -> None:
@@ -96,8 +96,7 @@ def main() -> None:
 
 def _checkpoint(args: Namespace, how: SegmenterParams, arm: ArmParams) -> Path:
     """Where an interrupted training of these parameters on these inputs goes on from."""
-    data = (args.dataset / "manifest.parquet", args.dataset / "masks.npy")  # the manifest knows pixels alone
-    inputs = (*data, args.split, args.synthetic, args.screened)
+    inputs = (args.dataset / "manifest.parquet", args.split, args.synthetic, args.screened)
     code = code_version("pipeline_steps.train_segmenter")
     return FOLDER / f"{run_key(code, how.model_dump_json(), arm.model_dump_json(), *inputs)}.pt"
 

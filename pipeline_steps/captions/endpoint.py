@@ -7,9 +7,10 @@ stored value.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import openai
@@ -23,7 +24,7 @@ from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.items.paid import Budget, Service, ServiceParams, connect
 from pipeline_steps.items.replies import Replies, ReplyKey, server_of
 from pipeline_steps.items.store import CacheStats, item_key
-from pipeline_steps.pixels.images import Pixels, digest, png_bytes
+from pipeline_steps.pixels.images import Pixels, png_bytes
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.progress import Track
@@ -35,10 +36,10 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 @dataclass(frozen=True)
 class _Question:
-    """What is sent for one image: an instruction, and the image's pixels."""
+    """What is sent for one image: an instruction, and the image, which is read then."""
 
     instruction: str
-    image: Pixels
+    image: Callable[[], Pixels]
 
 
 def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
@@ -49,8 +50,12 @@ def by_endpoint(params: EndpointParams, study: Study) -> Captioned:
     """
     instructions = [instruction(params.schema_name, c, params.reveal_condition) for c in study.rows["condition"]]
     images = open_dataset(study.dataset).images(study.rows["image_id"])
-    keys = [_key(params, text, image) for text, image in zip(instructions, images, strict=True)]
-    todo = {key: _Question(instructions[i], images[i]) for i, key in enumerate(keys) if study.paid.get(key) is None}
+    keys = [_key(params, text, image) for text, image in zip(instructions, images.digests, strict=True)]
+    todo = {
+        key: _Question(instructions[i], partial(images.__getitem__, i))
+        for i, key in enumerate(keys)
+        if study.paid.get(key) is None
+    }
     failures = _ask_all(params, study.paid, todo) if todo else {}
     read: dict[ReplyKey, Report] = {key: ({}, why) for key, why in failures.items()}
     read |= {key: read_report(params, stored) for key in {*keys} - {*failures} if (stored := study.paid.get(key))}
@@ -108,7 +113,7 @@ def _ask(params: EndpointParams, service: Service, paid: Replies, key: ReplyKey,
 
 
 def _messages(question: _Question) -> Any:
-    url = "data:image/png;base64," + base64.b64encode(png_bytes(question.image)).decode()
+    url = "data:image/png;base64," + base64.b64encode(png_bytes(question.image())).decode()
     content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": question.instruction}]
     return [{"role": "user", "content": content}]
 
@@ -128,8 +133,8 @@ def _price(budget: BudgetParams, usage: CompletionUsage | None) -> float:
     return (usage.prompt_tokens * budget.price_of_input + usage.completion_tokens * budget.price_of_output) / 1e6
 
 
-def _key(params: EndpointParams, instruction: str, image: Pixels) -> ReplyKey:
-    """Pixels, not the bytes that are sent: another version of the encoder would buy every reply again."""
+def _key(params: EndpointParams, instruction: str, image: str) -> ReplyKey:
+    """``image`` is a digest of pixels, not of the bytes that are sent: another encoder would buy every reply again."""
     request = item_key(
         "report",
         _CODE,
@@ -142,4 +147,4 @@ def _key(params: EndpointParams, instruction: str, image: Pixels) -> ReplyKey:
         seed=params.seed,
         extra=params.extra_body,
     )
-    return ReplyKey(digest(image), request)
+    return ReplyKey(image, request)

@@ -19,7 +19,6 @@ from pipeline_steps.checkpoints.locations import commit_of
 from pipeline_steps.checkpoints.provenance import weights_digest
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import item_key
-from pipeline_steps.pixels.images import digest
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
@@ -38,8 +37,8 @@ def by_local_model(params: LocalParams, study: Study) -> Captioned:
     model = f"{params.location}@{commit}" if commit else _contents(Path(params.location))
     code = code_version(__name__)
     keys = [
-        item_key("local report", code, image=digest(image), instruction=text, model=model, **settings)
-        for image, text in zip(images, instructions, strict=True)
+        item_key("local report", code, image=image, instruction=text, model=model, **settings)
+        for image, text in zip(images.digests, instructions, strict=True)
     ]
     reply: list[Callable[..., list[bytes]]] = []  # loaded when the first absent reply wants it
 

@@ -9,20 +9,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
 from pipeline_steps.checking.found import Findings
 from pipeline_steps.datasets.source import OF_MASK, Loaded, Source
 from pipeline_steps.pixels.images import Pixels, digest
-from pipeline_steps.records.manifest import PRESENT, Dataset
+from pipeline_steps.pixels.quality import image_quality
+from pipeline_steps.records.manifest import PRESENT
 from pipeline_steps.stage.errors import BadImageError
 from pipeline_steps.stage.progress import Track
 
 _CHUNK = 128  # images in memory at once
 _WORST = 12  # pictures of a kind on the page
 _NOT_STUDIED = "unreadable"
-Quality = Callable[[Dataset], pd.DataFrame]  # sharpness, lightness and flags, a row an image
+# Of rows and their quality (N, 3): sharpness, lightness and flags, a row an image.
+Quality = Callable[[pd.DataFrame, npt.NDArray[np.float64]], pd.DataFrame]
 
 
 class Seen(NamedTuple):
@@ -112,8 +115,8 @@ def _look_at(
     rows = table.iloc[[position for position, _ in loaded]].reset_index(drop=True)
     images = np.stack([one.pixels for _, one in loaded])
     sums = [digest(pixels) for pixels in images]
-    rows = rows.assign(image_status=PRESENT, has_mask=False, sha256=sums, row=range(len(rows)))
-    measured = quality(Dataset(rows, images, np.zeros(images.shape[:3], np.bool_)))
+    rows = rows.assign(image_status=PRESENT, has_mask=False, sha256=sums)
+    measured = quality(rows, np.array([image_quality(image) for image in images]))
     ranks = {"blurred": measured["sharpness"], "dark": measured["lightness"], "bright": -measured["lightness"]}
     for i, image_id in enumerate(map(str, rows["image_id"])):
         for flag in str(measured["flags"].iloc[i]).split():

@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.checking.found import Findings
 from pipeline_steps.datasets.source import Source
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.levels import levels
-from pipeline_steps.records.manifest import MISSING, PRESENT, UNLABELLED, Dataset
+from pipeline_steps.records.manifest import MISSING, PRESENT, UNLABELLED
 from pipeline_steps.records.populations import level_name, noun
 
 _FACTS = 3  # that are named
@@ -24,15 +23,8 @@ def manifest_of(source: Source, there: list[bool], masks: list[bool]) -> pd.Data
         reason="",
         notes="",
         sha256="",
-        row=-1,
         has_mask=masks,
     )
-
-
-def without_pixels(manifest: pd.DataFrame) -> Dataset:
-    """A data set of rows alone."""
-    pixels: npt.NDArray[np.uint8] = np.empty((0, 1, 1, 3), np.uint8)
-    return Dataset(manifest, pixels, np.empty((0, 1, 1), np.bool_))
 
 
 def describe(manifest: pd.DataFrame, report: dict[str, int], population: Groups, found: Findings) -> None:

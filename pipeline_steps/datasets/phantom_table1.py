@@ -8,6 +8,8 @@ import pandas as pd
 from pipeline_steps.datasets.phantom.conditions import CONDITIONS
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import item_key
 from pipeline_steps.records.licences import Licence
 from pipeline_steps.records.skin_scales import FITZPATRICK6, RENDERED, SkinRecord, skin_columns
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
@@ -47,13 +49,17 @@ def read(seed: int, scale: float, minimum: int, holdout_per_cell: int, size: int
         drawn = render_condition(condition, skin_type, int(seeds[position]), size)
         return Loaded(drawn.image, np.asarray(drawn.mask), ())
 
+    def key(position: int) -> str:
+        drawn = {name: str(table[name].iloc[position]) for name in ("condition", "fitzpatrick_scale")}
+        return item_key("rendered", code_version(__name__), seed=int(seeds[position]), size=size, **drawn)
+
     table["attributes"] = [
         json.dumps(render_condition(c, int(t), int(s), 16).attributes, sort_keys=True)
         for c, t, s in zip(table["condition"], table["fitzpatrick_scale"], seeds, strict=True)
     ]
     skin = skin_columns(SkinRecord(FITZPATRICK6, str(t), RENDERED, str(t)) for t in table["fitzpatrick_scale"])
     table = table.assign(**skin, other_skin="{}")
-    return Source(table[list(COLUMNS)], load, {"rows": len(table)}, threads=1)
+    return Source(table[list(COLUMNS)], load, {"rows": len(table)}, threads=1, key=key)
 
 
 def _row(condition: str, skin_type: int, number: int, i: int, seed: int, role: str) -> dict[str, str | int]:

@@ -46,6 +46,9 @@ class Source:
     """``table`` has ``COLUMNS``; ``load(position)`` gives an image and its mask.
 
     ``load`` raises FileNotFoundError where there is no file and BadImageError where it can't be used.
+    ``key(position)`` names all that the image depends on (its files' content, how it is decoded, the code), or is empty
+    where that is not known, as where there is no file.
+
     ``report`` counts what the adapter noticed in the table. ``threads``: how many ``load`` at once; more than one slows
     what is computed in Python. ``lacking``: why none of the images is there, where that is so.
     """
@@ -55,3 +58,4 @@ class Source:
     report: dict[str, int]
     threads: int
     lacking: str = ""
+    key: Callable[[int], str] = lambda _: ""

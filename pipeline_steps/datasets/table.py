@@ -14,6 +14,8 @@ from pipeline_steps.datasets.data_set import Decoding, Mapped, Published, Row
 from pipeline_steps.datasets.files import Found, image_ids, look_anywhere, look_up, nothing_found, stem
 from pipeline_steps.datasets.folder import published_table
 from pipeline_steps.datasets.source import COLUMNS, OF_MASK, Loaded, Source
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import item_key
 from pipeline_steps.pixels.images import read_image, read_mask
 from pipeline_steps.records.manifest import UNLABELLED, inner_path, safe_path
 from pipeline_steps.records.skin_scales import SkinColumn, SkinRecord, parse_skin, skin_columns, unknown_skin
@@ -59,7 +61,7 @@ def read_published(published: Published, decoding: Decoding) -> Source:
     }
     lacking = "" if any(images.names) else nothing_found(m, list(table["file"]))
     load = Loader(m, rows, images.names, masks.names, decoding)
-    return Source(table, load, report, threads=2, lacking=lacking)
+    return Source(table, load, report, threads=2, lacking=lacking, key=load.key)
 
 
 def _require_columns(published: Published) -> None:
@@ -213,6 +215,20 @@ class Loader:
     files: tuple[str | None, ...]
     masks: tuple[str | None, ...]
     d: Decoding
+
+    def key(self, position: int) -> str:
+        """A key of what ``load`` makes of a row: of its files' content, what the table says of them, and the code."""
+        name, drawn = self.files[position], self.masks[position] if self.masks else None
+        if name is None:
+            return ""
+        row = self.rows[position]
+        try:
+            files = [_within(self.m.images, name), *([_within(self.m.masks, drawn)] if drawn else [])]
+            content = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        except (BadImageError, OSError):
+            return ""
+        said = {"unusable": row.unusable, "md5": row.md5, "same": len(files) > 1 and files[0].samefile(files[1])}
+        return item_key("decoded", code_version(__name__), content=content, decoding=asdict(self.d), said=said)
 
     def __call__(self, position: int) -> Loaded:
         """Pixels and mask of one row; FileNotFoundError or BadImageError say why not."""

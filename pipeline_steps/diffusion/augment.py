@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.denoising import ImageToImageParams, TextToImageParams
 from pipeline_steps.items.closure import code_version
-from pipeline_steps.items.store import default_store, item_key
+from pipeline_steps.items.store import CacheStats, ItemStore, StoredItems, default_store, item_key
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.learned import LearnedParams
 from pipeline_steps.parameters.sampler import Sampler
@@ -37,22 +38,16 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Model:
-    """A base model with what was learned on it, and the images to start from."""
+    """A base model with what was learned on it, and the images to start from.
+
+    ``origin``: digests of everything learned that an image comes from.
+    """
 
     f: Family
     c: Components
     tokens: Tokens
-    weights: Path | None
+    origin: Mapping[str, str]
     dataset: Dataset
-
-    @property
-    def origin(self) -> dict[str, str]:
-        """Digests of everything learned that an image comes from."""
-        return {
-            "base": self.c.digest,
-            "adapter": adapters.digest(self.weights) if self.weights else "",
-            "tokens": _token_digest(self.tokens),
-        }
 
 
 @dataclass(frozen=True)
@@ -86,14 +81,26 @@ def image_to_image(
 
 
 def _from_noise(m: Model, params: TextToImageParams, jobs: Sequence[Job]) -> SamplingPlan:
-    channels, height, width = m.f.encode(m.c, m.dataset.images([jobs[0].source_id]))[0].shape[1:]
-    return _plan(m, params, jobs, 1.0, lambda _: (channels, height, width))
+    shape = latent_shape(m)
+    return _plan(m, params, jobs, 1.0, lambda _: shape)
 
 
 def _from_source(m: Model, params: ImageToImageParams, jobs: Sequence[Job]) -> SamplingPlan:
-    latents, _ = encode_images(m.f, m.c, m.dataset.images([j.source_id for j in jobs]), default_store())
-    sources = m.f.scale(m.c, latents.mean)
-    return _plan(m, params, jobs, params.strength, lambda batch: sources[batch])
+    ids = list(dict.fromkeys(j.source_id for j in jobs))
+    latents, _ = encode_images(m.f, m.c, m.dataset.images(ids), default_store())
+    place = {image_id: row for row, image_id in enumerate(ids)}
+
+    def start(batch: list[int]) -> Tensor:
+        return m.f.scale(m.c, latents.mean(torch.tensor([place[jobs[i].source_id] for i in batch])))
+
+    return _plan(m, params, jobs, params.strength, start)
+
+
+def latent_shape(m: Model) -> Shape:
+    """(C, h, w) of one image's latents at the data set's size: of a black one, for no source is looked at."""
+    black = np.zeros((1, m.dataset.side, m.dataset.side, 3), np.uint8)
+    channels, height, width = m.f.encode(m.c, black)[0].shape[1:]
+    return channels, height, width
 
 
 def _plan(
@@ -125,19 +132,21 @@ def generate_images(
     tokens, captions, dataset = load_tokens(inputs.tokens), read_captions(inputs.captions), open_dataset(inputs.dataset)
     add_tokens(c, tokens)
     prompts = [captions.prompt(j.source_id, tokens.name(j.condition), j.target_level) for j in jobs]
-    files, origin, reused = [b""] * len(jobs), [dict[str, str]()] * len(jobs), 0
+    keys, origin, reused, store = [""] * len(jobs), [dict[str, str]()] * len(jobs), 0, default_store()
     for weights, mine in _by_adapter(inputs.adapter, jobs):
         adapters.detach(c.denoiser)
         if weights:
             adapters.load(c, weights)
-        m = Model(f, c, tokens, weights, dataset)
+        learned = adapters.digest(weights) if weights else ""
+        m = Model(f, c, tokens, {"base": c.digest, "adapter": learned, "tokens": _token_digest(tokens)}, dataset)
         chosen = [jobs[i] for i in mine]
         plan = prepare(m, params, chosen)
         with merged(c.denoiser):
-            done, known = _through_store(m, params, chosen, [prompts[i] for i in mine], plan)
-        reused += known
-        for i, file in zip(mine, done, strict=True):
-            files[i], origin[i] = file, {**m.origin, **_short_prompt(c, prompts[i])}
+            done, use = _through_store(m, params, chosen, ([prompts[i] for i in mine], store), plan)
+        reused += use.reused
+        for i, key in zip(mine, done.keys, strict=True):
+            keys[i], origin[i] = key, {**m.origin, **_short_prompt(c, prompts[i])}
+    files = StoredItems(store, keys)
     return GeneratedImages(files, [p.text for p in prompts], origin, _maker(base, c), reused, len(jobs) - reused)
 
 
@@ -167,11 +176,14 @@ def _by_adapter(adapter: Path, jobs: Sequence[Job]) -> list[tuple[Path | None, l
 
 
 def _through_store(
-    m: Model, params: LearnedParams, jobs: Sequence[Job], prompts: Sequence[Prompt], plan: SamplingPlan
-) -> tuple[list[bytes], int]:
-    """PNG files of ``jobs``, and how many of them were known."""
-    store = default_store()
-    empty = Prompt("", "")
+    m: Model,
+    params: LearnedParams,
+    jobs: Sequence[Job],
+    told: tuple[Sequence[Prompt], ItemStore],
+    plan: SamplingPlan,
+) -> tuple[StoredItems, CacheStats]:
+    """PNG files of ``jobs`` under the prompts that each is ``told``, in the store, and how many of them were known."""
+    (prompts, store), empty = told, Prompt("", "")
     embeds = embed_prompts(m.f, m.c, m.tokens, [empty, *prompts], store)
     pixels = m.dataset.manifest.set_index("image_id")["sha256"]
     sampler = {name: getattr(params, name) for name in Sampler.model_fields}
@@ -187,8 +199,7 @@ def _through_store(
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
         return plan.make(batch, (prompt, embeds[empty].expand_as(prompt)))
 
-    values, use = store.get_or_compute(keys, compute, params.batch_size, "generate")
-    return values, use.reused
+    return store.get_or_compute(keys, compute, params.batch_size, "generate")
 
 
 def _token_digest(tokens: Tokens) -> str:

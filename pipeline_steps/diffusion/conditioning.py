@@ -1,20 +1,18 @@
 """Prompts as embeddings: learned tokens in the tokenizer and text encoder, prompts through the item store."""
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.stored import Embeddings, tensor_bytes
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
 from pipeline_steps.pixels.images import digest
@@ -119,7 +117,7 @@ def ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
 
 def embed_prompts(
     f: Family, c: Components, tokens: Tokens, prompts: Sequence[Words], store: ItemStore
-) -> dict[Words, Tensor]:
+) -> Embeddings[Words]:
     """Embeddings (L', D) of the distinct ``prompts``, each computed once for these weights and tokens."""
     distinct = sorted(set(prompts))
     learned = [digest(v.numpy()) for _, v in tokens.vectors.values()]
@@ -130,14 +128,7 @@ def embed_prompts(
     def compute(batch: list[int]) -> list[bytes]:
         with torch.no_grad():
             embeds = f.embed(c, prompt_ids(c, [distinct[i] for i in batch]))
-        return [array_bytes(row.float().cpu().numpy()) for row in embeds]
+        return [tensor_bytes(row) for row in embeds]
 
     values, _ = store.get_or_compute(keys, compute, _BATCH, "prompts")
-    return {p: torch.from_numpy(np.load(io.BytesIO(v))) for p, v in zip(distinct, values, strict=True)}
-
-
-def array_bytes(array: npt.NDArray[np.float32]) -> bytes:
-    """An array in numpy's file format, as a value of the item store."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+    return Embeddings(values, {prompt: i for i, prompt in enumerate(distinct)})

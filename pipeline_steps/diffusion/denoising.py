@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -12,8 +14,10 @@ from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.latents import LatentSet
 from pipeline_steps.diffusion.mask_channels import mask_loss, normalised
 from pipeline_steps.diffusion.objectives import Objective, min_snr_weights, noisy, target
+from pipeline_steps.diffusion.stored import Embeddings, TensorRows
 from pipeline_steps.parameters.mask_terms import MaskTerms
 from pipeline_steps.records.captioned import Words
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.training.batches import Batch, BatchLoss, step_generator
 
 
@@ -21,7 +25,7 @@ from pipeline_steps.training.batches import Batch, BatchLoss, step_generator
 class DenoisingTask:
     """A base model and the latents that it learns to denoise. ``snr_gamma`` 0 means the plain loss.
 
-    ``masks`` (N, H, W) of 0 and 1 are needed where ``lesion_weight`` is not 1 (how much the error within a lesion
+    ``masks`` (N, H, W) are needed where ``lesion_weight`` is not 1 (how much the error within a lesion
     counts) and with ``mask_terms`` (then the latents' second half is the masks'). ``conditioning_latents``
     (N, V, K, h, w): what an inpainting denoiser sees with each image, one of V regions at a time.
     """
@@ -31,10 +35,20 @@ class DenoisingTask:
     latents: LatentSet
     batch_size: int
     snr_gamma: float
-    masks: Tensor | None = None
+    masks: ImageRows | None = None
     lesion_weight: float = 1.0
     mask_terms: MaskTerms | None = None
-    conditioning_latents: Tensor | None = None
+    conditioning_latents: TensorRows | None = None
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What is trained on these latents; the noise levels depend on their size (Flux)."""
+        return self.f.objective(self.c, torch.empty((1, *self.latents.shape), device="meta"))
+
+    def masks_at(self, rows: Tensor) -> Tensor:
+        """Masks of 0 and 1 at ``rows``, (B, H, W)."""
+        assert self.masks is not None
+        return torch.from_numpy(self.masks[rows.numpy()].astype(np.float32))
 
 
 def draw_noised(task: DenoisingTask, rows: Tensor, rng: torch.Generator) -> Batch:
@@ -44,21 +58,16 @@ def draw_noised(task: DenoisingTask, rows: Tensor, rng: torch.Generator) -> Batc
         image_half, mask_half = x0.chunk(2, dim=1)
         x0 = torch.cat([image_half, normalised(task.c.denoiser, mask_half)], dim=1)
     noise = torch.randn(x0.shape, generator=rng)
-    timesteps = torch.randint(len(objective_of(task).alpha), (len(rows),), generator=rng)
+    timesteps = torch.randint(len(task.objective.alpha), (len(rows),), generator=rng)
     batch = {"rows": rows, "x0": x0, "noise": noise, "timesteps": timesteps}
     if task.conditioning_latents is not None:
         batch["conditioning"] = _one_region(task.conditioning_latents, rows, rng)
     return batch
 
 
-def objective_of(task: DenoisingTask) -> Objective:
-    """What is trained on these latents; the noise levels depend on their size (Flux)."""
-    return task.f.objective(task.c, task.latents.mean)
-
-
 def denoising_loss(task: DenoisingTask, batch: Batch, embeds: Tensor) -> Tensor:
     """Mean loss of predicting the objective's target for what was drawn, under embeddings (B, L, D)."""
-    c, o = task.c, objective_of(task)
+    c, o = task.c, task.objective
     x0, noise, timesteps = (batch[name].to(c.device) for name in ("x0", "noise", "timesteps"))
     x_t = noisy(o, x0, noise, timesteps)
     taken = torch.cat([x_t, batch["conditioning"].to(x_t)], dim=1) if "conditioning" in batch else x_t
@@ -69,7 +78,7 @@ def denoising_loss(task: DenoisingTask, batch: Batch, embeds: Tensor) -> Tensor:
     per_image = _weighted(image[0].square(), task, batch["rows"])
     if task.mask_terms is not None and task.masks is not None:
         noisy_mask, predicted_mask, wanted_mask = (v[1] for v in mask)
-        truth = task.masks[batch["rows"]].to(c.device)
+        truth = task.masks_at(batch["rows"]).to(c.device)
         parts = (noisy_mask, predicted_mask, wanted_mask, timesteps)
         per_image = per_image + mask_loss(task.mask_terms, (task.f, c), truth, parts)
     if task.snr_gamma > 0:
@@ -77,16 +86,17 @@ def denoising_loss(task: DenoisingTask, batch: Batch, embeds: Tensor) -> Tensor:
     return per_image.mean()
 
 
-def _one_region(conditioning_latents: Tensor, rows: Tensor, rng: torch.Generator) -> Tensor:
+def _one_region(conditioning_latents: TensorRows, rows: Tensor, rng: torch.Generator) -> Tensor:
     """One of the regions of each image, (B, K, h, w)."""
-    return conditioning_latents[rows, torch.randint(conditioning_latents.shape[1], (len(rows),), generator=rng)]
+    regions = conditioning_latents[rows]  # (B, V, K, h, w)
+    return regions[torch.arange(len(rows)), torch.randint(regions.shape[1], (len(rows),), generator=rng)]
 
 
 def _weighted(error: Tensor, task: DenoisingTask, rows: Tensor) -> Tensor:
     """Mean (B,) of squared errors (B, C, h, w), those within lesions counted ``lesion_weight`` times."""
     if task.lesion_weight == 1 or task.masks is None:
         return error.mean(dim=(1, 2, 3))
-    inside = F.interpolate(task.masks[rows][:, None], error.shape[-2:], mode="area").to(error)
+    inside = F.interpolate(task.masks_at(rows)[:, None], error.shape[-2:], mode="area").to(error)
     weight = 1 + (task.lesion_weight - 1) * inside
     return (error.mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
 
@@ -101,7 +111,7 @@ class Prior:
 
 
 def adapter_loss(
-    task: DenoisingTask, captions: Sequence[Words], embeds: dict[Words, Tensor], prior: Prior | None = None
+    task: DenoisingTask, captions: Sequence[Words], embeds: Embeddings[Words], prior: Prior | None = None
 ) -> BatchLoss:
     """The loss of fine-tuning the denoiser: embeddings are fixed and were computed once."""
 
@@ -109,7 +119,7 @@ def adapter_loss(
         rows = torch.randint(len(captions), (task.batch_size,), generator=rng)
         batch = draw_noised(task, rows, rng)
         if prior is not None:
-            rows = torch.randint(len(prior.task.latents.mean), (task.batch_size,), generator=rng)
+            rows = torch.randint(len(prior.task.latents), (task.batch_size,), generator=rng)
             batch["prior"] = draw_noised(prior.task, rows, rng)
         return batch
 
@@ -124,7 +134,7 @@ def adapter_loss(
 
 
 @torch.no_grad()
-def validation_loss(task: DenoisingTask, captions: Sequence[Words], embeds: dict[Words, Tensor], seed: int) -> float:
+def validation_loss(task: DenoisingTask, captions: Sequence[Words], embeds: Embeddings[Words], seed: int) -> float:
     """The same loss on all images with the same noise and timesteps every time it is asked."""
     losses, count = 0.0, len(captions)
     for start in range(0, count, task.batch_size):

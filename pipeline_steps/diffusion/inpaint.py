@@ -1,6 +1,7 @@
 """Inpainting around or within the pathology (Sagers et al. 2022 and 2023), with an inpainting Stable Diffusion."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,8 @@ from pipeline_steps.diffusion.regions import check_base, conditioning
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.inpaint import InpaintParams, paints_the_lesion
-from pipeline_steps.pixels.images import digest, mask_png, png_bytes
+from pipeline_steps.items.store import Derived
+from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.manifest import open_dataset
 
@@ -28,31 +30,26 @@ def inpaint(params: InpaintParams, inputs: Inputs, jobs: Sequence[Job], _train: 
     made = generate_images(_repaint, params, inputs, jobs)
     if _lesion_is_painted(params):
         return made
-    masks = _masks(inputs, jobs)
-    return GeneratedImages(made.files, made.prompts, made.origin, made.maker, made.reused, made.computed, masks)
+    masks = open_dataset(inputs.dataset).masks_of([j.source_id for j in jobs])
+    return replace(made, masks=Derived(len(jobs), lambda i: mask_png(masks[i])))
 
 
 def _lesion_is_painted(params: InpaintParams) -> bool:
     return paints_the_lesion([p.region for p in params.passes])
 
 
-def _masks(inputs: Inputs, jobs: Sequence[Job]) -> list[bytes]:
-    return [mask_png(m) for m in open_dataset(inputs.dataset).masks_of([j.source_id for j in jobs])]
-
-
 def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> SamplingPlan:
     check_base(m.c)
     ids = [j.source_id for j in jobs]
     sources, masks = m.dataset.images(ids), m.dataset.masks_of(ids)
-    lesions = np.stack([dilate(mask, params.grow) for mask in masks])
     edge: Literal["inside", "outside"] = "outside" if _lesion_is_painted(params) else "inside"
     passes = [p.model_dump() for p in params.passes]
     how = {"passes": passes, "grow": params.grow, "feather": params.feather, "edge": edge}
 
     def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
-        images = sources[batch]
+        images, lesions = sources[batch], np.stack([dilate(masks[i], params.grow) for i in batch])
         for number, each in enumerate(params.passes):
-            regions = lesions[batch] if each.region == "lesion" else ~lesions[batch]
+            regions = lesions if each.region == "lesion" else ~lesions
             seeds = [(jobs[i].seed + number) % 2**63 for i in batch]
             latents = m.f.scale(m.c, m.f.encode(m.c, images)[0])
             conditioning_latents = conditioning(m.f, m.c, images, regions)
@@ -68,4 +65,4 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> SamplingPl
             images = paste(images, m.f.decode(m.c, x), regions, params.feather, edge)
         return [png_bytes(image) for image in images]
 
-    return SamplingPlan(__name__, [{**how, "mask": digest(mask)} for mask in masks], make)
+    return SamplingPlan(__name__, [{**how, "mask": mask} for mask in masks.digests], make)

@@ -7,11 +7,12 @@ latents must be that are mixed with noise of unit variance.
 """
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.objectives import clean_from_prediction
 from pipeline_steps.parameters.mask_terms import MaskTerms
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.training.losses import soft_dice_loss
 
@@ -29,9 +31,19 @@ CONVOLUTIONS = "convolutions.safetensors"
 _LOGIT_OF_WHITE = math.log(99)
 
 
-def as_images(masks: npt.NDArray[np.bool_]) -> Images:
-    """Masks (N, H, W) as grey images (N, H, W, 3)."""
-    return np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=-1)
+@dataclass(frozen=True)
+class MaskImages:
+    """``masks`` (N, H, W) as grey images (N, H, W, 3)."""
+
+    masks: ImageRows
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.masks)
+
+    def __getitem__(self, rows: Any) -> Images:
+        """Those at ``rows``."""
+        return np.repeat(self.masks[rows][..., None].astype(np.uint8) * 255, 3, axis=-1)
 
 
 def makes_masks(denoiser: Any) -> bool:
@@ -70,10 +82,20 @@ def wider(old: nn.Conv2d, in_channels: int | None = None, out_channels: int | No
     return new.requires_grad_(requires_grad=False)
 
 
-def learn_scale(denoiser: Any, latents: Tensor) -> None:
-    """Have the mask half normalised by what masks' scaled ``latents`` (N, C, h, w) have as mean and deviation."""
-    mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
-    denoiser.mask_scale = (mean.view(-1, 1, 1), std.clamp_min(1e-3).view(-1, 1, 1))
+def learn_scale(denoiser: Any, latents: Iterable[Tensor]) -> None:
+    """Have the mask half normalised by mean and deviation of masks' scaled latents, given in parts (B, C, h, w).
+
+    Counts, means and squares about them are merged part by part (Chan, Golub and LeVeque 1983, eq. 2.1), in 64 bits.
+    """
+    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    for part in latents:
+        values = part.double().transpose(0, 1).flatten(1)  # (C, B h w)
+        own, n = values.mean(dim=1), values.shape[1]
+        apart = own - mean
+        squares = squares + (values - own[:, None]).square().sum(dim=1) + apart.square() * (count * n / (count + n))
+        mean, count = mean + apart * (n / (count + n)), count + n
+    std = (squares / (count - 1)).sqrt()
+    denoiser.mask_scale = (mean.float().view(-1, 1, 1), std.float().clamp_min(1e-3).view(-1, 1, 1))
 
 
 def normalised(denoiser: Any, latents: Tensor) -> Tensor:

@@ -10,12 +10,13 @@ import pandas as pd
 from PIL import Image
 from torch import Tensor
 
-from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images
+from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images, latent_shape
 from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.mask_channels import denormalise, makes_masks
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.image_and_mask import ImageAndMaskParams
+from pipeline_steps.items.store import Derived
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.stage.errors import DataError
 
@@ -29,14 +30,17 @@ def image_and_mask(
         DataError: the augmenter's adapter was not trained on images with masks.
     """
     made = generate_images(_pair, params, inputs, jobs)
-    split = [_split(file) for file in made.files]
-    return replace(made, files=[png_bytes(image) for image, _ in split], masks=[mask_png(mask) for _, mask in split])
+    return replace(
+        made,
+        files=Derived(len(jobs), lambda i: png_bytes(_split(made.files[i])[0])),
+        masks=Derived(len(jobs), lambda i: mask_png(_split(made.files[i])[1])),
+    )
 
 
 def _pair(m: Model, params: ImageAndMaskParams, jobs: Sequence[Job]) -> SamplingPlan:
     if not makes_masks(m.c.denoiser):
         raise DataError("mode image_and_mask needs an adapter that was trained with task image_and_mask; name one")
-    channels, *side = m.f.encode(m.c, m.dataset.images([jobs[0].source_id]))[0].shape[1:]
+    channels, *side = latent_shape(m)
 
     def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
         shape = (2 * channels, side[0], side[1])

@@ -14,9 +14,11 @@ from torch.nn import functional as F  # noqa: N812
 from pipeline_steps.diffusion.families import Family, Images
 from pipeline_steps.diffusion.hub import Components
 from pipeline_steps.diffusion.mask_channels import wider
+from pipeline_steps.diffusion.stored import StoredTensors, TensorRows, tensor_bytes
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
-from pipeline_steps.pixels.images import digest
+from pipeline_steps.pixels.images import digests_of
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.stage.errors import DataError
 
 _GREY = 127  # of what is to be painted: 0 in [-1, 1]
@@ -61,27 +63,22 @@ def _small(regions: npt.NDArray[np.bool_], like: Tensor) -> Tensor:
 
 
 def training_conditions(
-    f: Family, c: Components, images: Images, lesions: npt.NDArray[np.bool_], store: ItemStore
-) -> Tensor:
+    f: Family, c: Components, images: ImageRows, lesions: ImageRows, store: ItemStore
+) -> TensorRows:
     """What an inpainting denoiser sees beside each image in training: (N, 2, 1 + C, h, w).
 
     Two regions an image, the lesion and its surroundings, each encoded once.
     """
-    code, both = code_version(__name__), np.stack([lesions, ~lesions], axis=1)
+    code = code_version(__name__)
     keys = [
-        item_key("masked latents", code, image=digest(i), regions=digest(r), base=c.digest, dtype=str(c.dtype))
-        for i, r in zip(images, both, strict=True)
+        item_key("masked latents", code, image=image, lesion=lesion, base=c.digest, dtype=str(c.dtype))
+        for image, lesion in zip(digests_of(images), digests_of(lesions), strict=True)
     ]
 
     def compute(batch: list[int]) -> list[bytes]:
-        made = [conditioning(f, c, images[batch], both[batch, side]) for side in (0, 1)]
-        return [row.float().cpu().numpy().astype("<f4").tobytes() for row in torch.stack(made, dim=1)]
+        pixels, within = images[batch], lesions[batch]
+        made = [conditioning(f, c, pixels, region) for region in (within, ~within)]
+        return [tensor_bytes(both) for both in torch.stack(made, dim=1)]
 
     values, _ = store.get_or_compute(keys, compute, _BATCH, "masked latents")
-    shape = (2, 1 + c.denoiser.config.out_channels, *_latent_size(f, c, images))
-    return torch.from_numpy(np.stack([np.frombuffer(v, "<f4").reshape(shape) for v in values]))
-
-
-def _latent_size(f: Family, c: Components, images: Images) -> tuple[int, int]:
-    height, width = f.encode(c, images[:1])[0].shape[-2:]
-    return height, width
+    return StoredTensors(values)

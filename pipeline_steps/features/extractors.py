@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import CacheStats, ItemStore, item_key
-from pipeline_steps.pixels.images import digest
+from pipeline_steps.pixels.images import digests_of
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
 
@@ -158,16 +159,21 @@ def _clip(folder: Path) -> Extractor:
 _EXTRACTORS: dict[str, Callable[[Path], Extractor]] = {"shipped": _shipped, "inception": _inception, "clip": _clip}
 
 
-def cached_features(e: Extractor, images: Images, store: ItemStore) -> tuple[Features, CacheStats]:
+def cached_features(e: Extractor, images: ImageRows, store: ItemStore) -> tuple[Features, CacheStats]:
     """Features (N, D) of images (N, H, W, 3), computed once for each distinct image."""
     code = code_version("pipeline_steps.features.extractors")
-    keys = [item_key("features", code, extractor=e.name, weights=e.weights, image=digest(i)) for i in images]
+    keys = [item_key("features", code, extractor=e.name, weights=e.weights, image=d) for d in digests_of(images)]
 
     def compute(batch: list[int]) -> list[bytes]:
         return [row.astype("<f4").tobytes() for row in e.extract(images[batch])]
 
     values, use = store.get_or_compute(keys, compute, BATCH, f"{e.name} features")
-    return np.stack([np.frombuffer(v, "<f4") for v in values]), use
+    if not keys:
+        return np.empty((0, 1), np.float32), use
+    features = np.empty((len(keys), len(values[0]) // 4), np.float32)
+    for row, value in enumerate(values):
+        features[row] = np.frombuffer(value, "<f4")
+    return features, use
 
 
 def _pixels(images: Images) -> Tensor:

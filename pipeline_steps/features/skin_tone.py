@@ -4,7 +4,7 @@ The tone of skin in a photograph depends on light and camera, and Fitzpatrick's 
 measure is tried on real images whose type is known, and rejects only where it seldom misjudges those.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.features.tone_agreement import Agreement, Sides, agreement
-from pipeline_steps.pixels.ita import UNMEASURED, Types, skin_itas, types_from_itas
+from pipeline_steps.pixels.ita import UNMEASURED, Types, types_from_itas
 from pipeline_steps.records.populations import MAJORITY, MINORITY
 from pipeline_steps.records.skin_types import types_of
 
-Images = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 ALL = "all"
 
@@ -51,16 +50,16 @@ class Tones:
     report: dict[str, Any]
 
 
-def measure(images: Images, masks: Sequence[Bools | None] | Bools | None) -> Skin:
-    """The skin of images (N, S, S, 3), outside of their lesions' masks where there are masks."""
-    ita = skin_itas(images, masks)
-    return Skin(ita, types_from_itas(ita))
+def skin_of(ita: npt.NDArray[np.floating[Any]]) -> Skin:
+    """Skin whose angles (N,) in degrees were measured."""
+    angles = ita.astype(np.float32)
+    return Skin(angles, types_from_itas(angles))
 
 
-def measured_where(images: int, masks: Sequence[Bools | None] | Bools | None) -> dict[str, int]:
+def measured_where(mask_area: npt.NDArray[np.float64]) -> dict[str, int]:
     """How many images were measured where: not all have a mask, and an empty one leaves nothing out."""
-    marked = 0 if masks is None else sum(mask is not None and bool(mask.any()) for mask in masks)
-    return {"outside_of_lesion_masks": marked, "border": images - marked}
+    marked = int((mask_area > 0).sum())
+    return {"outside_of_lesion_masks": marked, "border": len(mask_area) - marked}
 
 
 def check_tones(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneRule) -> Tones:

@@ -62,6 +62,8 @@ class Job:
 class GeneratedImages:
     """PNG ``files`` and ``prompts`` (empty where nothing is prompted) in the order of their jobs.
 
+    Files and masks may be read or made when they are asked for, so that they are not all in memory at once.
+
     ``origin`` holds what else each file says of itself: the digests of the models behind it, and ``short_prompt`` where
     a second text encoder had a shorter one; ``maker``: the models in words. ``masks``: grey PNG files of the lesions,
     of modes that know where those are; else none.

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
+from pipeline_steps.items.store import Derived
 from pipeline_steps.pixels.color import lab_from_srgb, linear_from_lab, srgb_from_linear
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.pixels.ita import border_lab
@@ -48,15 +49,15 @@ def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _tr
     dataset = open_dataset(inputs.dataset)
     ids = [j.source_id for j in jobs]
     images = dataset.images(ids)
-    masks: Sequence[bytes] = ()
-    if params.region == "outside_mask":
-        lesions = dataset.masks_of(ids)
-        kept, masks = [feather(mask, params.feather) for mask in lesions], [mask_png(mask) for mask in lesions]
-    else:
-        kept = [np.zeros(images.shape[1:3], np.float32)] * len(jobs)
-    files = []
-    for job, image, keep in zip(jobs, images, kept, strict=True):
-        ita = float(np.random.default_rng(job.seed).uniform(*params.ita[job.target_level]))
-        files.append(png_bytes(with_ita(image, keep, ita)))
+    lesions = dataset.masks_of(ids) if params.region == "outside_mask" else None
+
+    def made(i: int) -> bytes:
+        image = images[i]
+        kept = np.zeros(image.shape[:2], np.float32) if lesions is None else feather(lesions[i], params.feather)
+        ita = float(np.random.default_rng(jobs[i].seed).uniform(*params.ita[jobs[i].target_level]))
+        return png_bytes(with_ita(image, kept, ita))
+
+    masks = () if lesions is None else Derived(len(jobs), lambda i: mask_png(lesions[i]))
     maker = "colour-only skin-tone transfer, no model"
+    files = Derived(len(jobs), made)
     return GeneratedImages(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs), masks)

@@ -9,9 +9,10 @@ import base64
 import binascii
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.remote_edit import RemoteEditParams
 from pipeline_steps.items.paid import Budget, Service, ServiceParams, connect
 from pipeline_steps.items.replies import Replies, ReplyKey, default_replies, server_of
-from pipeline_steps.items.store import item_key
+from pipeline_steps.items.store import Derived, item_key
 from pipeline_steps.pixels.images import Photograph, digest, mask_png, png_bytes, read_image
 from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.captioned import read_captions
@@ -44,28 +45,35 @@ def remote_edit(params: RemoteEditParams, inputs: Inputs, jobs: Sequence[Job], _
     dataset, captions, paid = open_dataset(inputs.dataset), read_captions(inputs.captions), default_replies()
     ids = [j.source_id for j in jobs]
     images, masks = dataset.images(ids), dataset.masks_of(ids)
-    lesions = np.stack([dilate(mask, params.grow) for mask in masks])
-    regions = lesions if params.region == "lesion" else ~lesions
+
+    def region(i: int) -> npt.NDArray[np.bool_]:
+        lesion = dilate(masks[i], params.grow)
+        return lesion if params.region == "lesion" else ~lesion
+
     prompts = [captions.prompt(j.source_id, j.condition, j.target_level).text for j in jobs]
-    keys = [_key(params, *what) for what in zip(images, regions, prompts, jobs, strict=True)]
+    keys = [_key(params, images.digests[i], region(i), prompts[i], job) for i, job in enumerate(jobs)]
     todo = {key: i for i, key in enumerate(keys) if paid.get(key) is None}
     if todo:
         _check_cost(params, len(todo))
-        _ask_all(params, paid, {key: _Request(images[i], regions[i], prompts[i]) for key, i in todo.items()})
-    read = [_read(paid, key, images.shape[1]) for key in keys]
-    for note, n in Counter(note for photograph in read for note in photograph.notes).items():
-        print(f"{n} of the service's {len(read)} images: {note}", flush=True)
-    made = np.stack([photograph.pixels for photograph in read])
-    files = [png_bytes(image) for image in paste(images, made, regions, params.feather)]
+        _ask_all(params, paid, todo, lambda i: _Request(images[i], region(i), prompts[i]))
+    side, notes = dataset.side, Counter[str]()
+    for key in keys:  # before anything is written, whether all can be read
+        notes.update(_read(paid, key, side).notes)
+    for note, n in notes.items():
+        print(f"{n} of the service's {len(keys)} images: {note}", flush=True)
+
+    def made(i: int) -> bytes:
+        answered = _read(paid, keys[i], side).pixels
+        return png_bytes(paste(images[[i]], answered[None], region(i)[None], params.feather)[0])
+
     maker = f"`{params.model}` behind an image-edit endpoint"
-    kept = [mask_png(mask) for mask in masks] if params.region == "surroundings" else []
-    origin = [{"model": params.model}] * len(jobs)
-    return GeneratedImages(files, prompts, origin, maker, len(keys) - len(todo), len(todo), kept)
+    kept = Derived(len(jobs), lambda i: mask_png(masks[i])) if params.region == "surroundings" else ()
+    origin, counts = [{"model": params.model}] * len(jobs), (len(keys) - len(todo), len(todo))
+    return GeneratedImages(Derived(len(jobs), made), prompts, origin, maker, *counts, kept)
 
 
-def _key(
-    params: RemoteEditParams, image: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_], prompt: str, job: Job
-) -> ReplyKey:
+def _key(params: RemoteEditParams, image: str, region: npt.NDArray[np.bool_], prompt: str, job: Job) -> ReplyKey:
+    """``image``: the digest of its pixels."""
     request = item_key(
         "remote edit",
         _CODE,
@@ -77,7 +85,7 @@ def _key(
         model=params.model,
         size=params.size,
     )
-    return ReplyKey(digest(image), request)
+    return ReplyKey(image, request)
 
 
 def _check_cost(params: RemoteEditParams, images: int) -> None:
@@ -104,8 +112,10 @@ class _Request:
     prompt: str
 
 
-def _ask_all(params: RemoteEditParams, paid: Replies, requests: Mapping[ReplyKey, _Request]) -> None:
-    """Ask for all images and store what comes.
+def _ask_all(
+    params: RemoteEditParams, paid: Replies, todo: Mapping[ReplyKey, int], request_of: Callable[[int], _Request]
+) -> None:
+    """Ask for all images at the positions ``todo`` and store what comes.
 
     Raises:
         DataError: the service refuses, the budget is used up, or some images got no answer.
@@ -113,15 +123,15 @@ def _ask_all(params: RemoteEditParams, paid: Replies, requests: Mapping[ReplyKey
     named = {name: getattr(params, name) for name in ServiceParams.model_fields}
     service = connect(ServiceParams(**named), Budget(params.budget.requests, params.budget.cost))
     with ThreadPoolExecutor(params.concurrency) as pool:
-        running = [pool.submit(_ask, params, service, paid, key, request) for key, request in requests.items()]
+        ask = partial(_ask, params, service, paid)
+        running = [pool.submit(lambda key, i: ask(key, request_of(i)), key, i) for key, i in todo.items()]
         try:
             failed = [why for job in Track(as_completed(running), "edits", len(running)) if (why := job.result())]
         finally:
             pool.shutdown(cancel_futures=True)
     if failed:
         raise DataError(
-            f"{len(failed)} of {len(requests)} images got no answer ({failed[0]}); what came is kept: run again to go "
-            "on"
+            f"{len(failed)} of {len(todo)} images got no answer ({failed[0]}); what came is kept: run again to go on"
         )
 
 

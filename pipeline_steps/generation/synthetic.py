@@ -8,11 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from pipeline_steps.records.image_files import ImageFiles
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.text_tables import read_text_table
 
 METADATA = "metadata.csv"
 _NUMBERS = ("copy", "seed")
+PIXELS, MASK_PIXELS = "sha256", "mask_sha256"  # digests of an image's pixels, and of its mask's
 MASK_COLUMN = "mask_file_name"  # the name by which datasets' imagefolder loads it as an image, too
 STARTS_FROM_SOURCE = "starts_from_source"  # whether an image began as its source's pixels, or has its caption alone
 
@@ -20,6 +22,11 @@ STARTS_FROM_SOURCE = "starts_from_source"  # whether an image began as its sourc
 def pixels_of(file: bytes) -> npt.NDArray[np.uint8]:
     """An image file's pixels (H, W, 3)."""
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+
+
+def mask_of(file: bytes) -> npt.NDArray[np.bool_]:
+    """A mask file's mask (H, W)."""
+    return np.asarray(Image.open(io.BytesIO(file)).convert("L")) > 127
 
 
 def read_metadata(folder: Path) -> pd.DataFrame:
@@ -30,28 +37,25 @@ def read_metadata(folder: Path) -> pd.DataFrame:
     return table.assign(**numbers, **truths)
 
 
-def read_synthetic(folder: Path) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
-    """Metadata and pixels (N, H, W, 3) of all generated images, in the same order."""
-    table = read_metadata(folder)
-    images = [pixels_of((folder / name).read_bytes()) for name in table["file_name"]]
-    return table, np.stack(images)
+def images_of(folder: Path, table: pd.DataFrame) -> ImageFiles:
+    """The generated images in ``table``, (H, W, 3) uint8 each."""
+    return ImageFiles([folder / name for name in table["file_name"]], list(table[PIXELS]))
 
 
-def read_masks(folder: Path, table: pd.DataFrame) -> npt.NDArray[np.bool_] | None:
-    """Lesion masks (N, H, W) of the generated images in ``table``; None where they were made without."""
+def masks_of(folder: Path, table: pd.DataFrame) -> ImageFiles | None:
+    """Lesion masks (H, W) bool of the generated images in ``table``; None where they were made without."""
     if MASK_COLUMN not in table:
         return None
-    masks = [np.asarray(Image.open(folder / name).convert("L")) > 127 for name in table[MASK_COLUMN]]
-    return np.stack(masks)
+    return ImageFiles([folder / name for name in table[MASK_COLUMN]], list(table[MASK_PIXELS]), are_masks=True)
 
 
-def read_accepted(folder: Path, screened: Path, copies: int = 0) -> tuple[pd.DataFrame, npt.NDArray[np.uint8]]:
-    """Metadata and pixels of the images that ``screen`` accepted; of the first ``copies`` of each source, or of all."""
-    table, images = read_synthetic(folder)
+def read_accepted(folder: Path, screened: Path, copies: int = 0) -> pd.DataFrame:
+    """Metadata of the images that ``screen`` accepted; of the first ``copies`` of each source, or of all."""
+    table = read_metadata(folder)
     verdict = pd.read_parquet(screened).set_index("file_name").loc[list(table["file_name"]), "accepted"].to_numpy()
     if copies > 0:
         verdict = verdict & (table["copy"] < copies).to_numpy()
-    return table[verdict].reset_index(drop=True), images[verdict]
+    return table[verdict].reset_index(drop=True)
 
 
 def source_groups(sources: pd.Series, partition: pd.DataFrame) -> list[str]:

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline_steps.pixels.icc import Declared, declared, to_srgb
 from pipeline_steps.pixels.mask_extent import extent_notes
 from pipeline_steps.pixels.mask_fit import Frame, Turn, turn_of_mask
 from pipeline_steps.pixels.mask_levels import black_and_white
+from pipeline_steps.records.image_files import ImageFiles, ImageRows
 from pipeline_steps.stage.errors import BadImageError
 
 # Pillow's own limit would be reported as the user's, and in a process with threads it can't be set for one image.
@@ -232,3 +233,10 @@ def digest(pixels: npt.NDArray[np.generic]) -> str:
     """SHA-256 of an array's shape, type and bytes."""
     head = f"{pixels.shape}{pixels.dtype}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def digests_of(images: ImageRows) -> Sequence[str]:
+    """The digest of each image; what lies in files is not opened."""
+    if isinstance(images, ImageFiles):
+        return images.digests
+    return [digest(images[i]) for i in range(len(images))]

@@ -1,15 +1,19 @@
-"""The manifest: one row an image, present or not, and the pixels that go with it.
+"""The manifest: one row an image, present or not, and the files of pixels that go with it.
 
 ``reason`` says why an image is quarantined; ``notes`` (several joined by "; ") how a present one could be read.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
+from pipeline_steps.records.image_files import IMAGES, MASKS, ImageFiles, file_of
 from pipeline_steps.records.skin_scales import ITA, RENDERED, ita_class
 from pipeline_steps.stage.errors import DataError
 
@@ -19,63 +23,68 @@ UNLABELLED = "unlabelled"  # the condition of an image without a label
 
 @dataclass(frozen=True)
 class Dataset:
-    """An ingested data set: its manifest; pixels (N, S, S, 3) uint8 and masks (N, S, S) by ``row``."""
+    """An ingested data set: its manifest, and the folder in which its images and masks lie as files by content."""
 
     manifest: pd.DataFrame
-    pixels: npt.NDArray[np.uint8]
-    masks: npt.NDArray[np.bool_]
+    folder: Path
 
-    def images(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.uint8]:
-        """Pixels (len(image_ids), S, S, 3) of the named images.
+    @cached_property
+    def _by_id(self) -> pd.DataFrame:
+        return self.manifest.set_index("image_id")
+
+    def _of(self, image_ids: pd.Series | list[str], column: str) -> list[Any]:
+        return self._by_id[column].loc[list(image_ids)].to_list()
+
+    def images(self, image_ids: pd.Series | list[str]) -> ImageFiles:
+        """The named images, (S, S, 3) uint8 each.
 
         Raises:
             DataError: one of them has no pixels (missing or quarantined).
         """
-        rows = self._rows(image_ids)
-        if (rows < 0).any():
-            absent = [i for i, r in zip(image_ids, rows, strict=True) if r < 0]
+        digests = self._of(image_ids, "sha256")
+        if absent := [i for i, digest in zip(image_ids, digests, strict=True) if not digest]:
             raise DataError(
-                f"{len(absent)} of {len(rows)} images have no pixels (first: {absent[0]}); "
+                f"{len(absent)} of {len(digests)} images have no pixels (first: {absent[0]}); "
                 "put the image files into the data set's image folder and run ingest again"
             )
-        return np.ascontiguousarray(self.pixels[rows])
+        return ImageFiles([file_of(self.folder, IMAGES, d) for d in digests], digests)
 
     def with_mask(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.bool_]:
         """Which of the named images have a lesion mask."""
-        known: npt.NDArray[np.bool_] = self.manifest.set_index("image_id").loc[list(image_ids), "has_mask"].to_numpy()
-        return known
+        return np.array(self._of(image_ids, "has_mask"), bool)
 
-    def masks_of(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.bool_]:
-        """Lesion masks (len(image_ids), S, S) of the named images.
+    def masks_of(self, image_ids: pd.Series | list[str]) -> ImageFiles:
+        """Lesion masks of the named images, (S, S) bool each.
 
         Raises:
             DataError: one of them has no mask.
         """
-        known = self.with_mask(image_ids)
-        if not known.all():
-            absent = [i for i, k in zip(image_ids, known, strict=True) if not k]
+        digests = self._of(image_ids, "mask_sha256")
+        if absent := [i for i, digest in zip(image_ids, digests, strict=True) if not digest]:
             raise DataError(
-                f"{len(absent)} of {len(known)} images have no lesion mask (first: {absent[0]}); "
+                f"{len(absent)} of {len(digests)} images have no lesion mask (first: {absent[0]}); "
                 "choose an augmenter or a region that needs none, or add masks to the data set and run ingest again"
             )
-        return np.ascontiguousarray(self.masks[self._rows(image_ids)])
+        return ImageFiles([file_of(self.folder, MASKS, d) for d in digests], digests, are_masks=True)
 
-    def known_masks(self, image_ids: pd.Series | list[str]) -> list[npt.NDArray[np.bool_] | None]:
-        """Lesion masks (S, S) of the named images, None of those without."""
-        rows = self._rows(image_ids)
-        return [self.masks[row] if known else None for row, known in zip(rows, self.with_mask(image_ids), strict=True)]
+    def known_mask(self, image_id: str) -> npt.NDArray[np.bool_] | None:
+        """The lesion mask (S, S) of an image, None of one without."""
+        return self.masks_of([image_id])[0] if self._by_id["has_mask"].loc[image_id] else None
 
-    def _rows(self, image_ids: pd.Series | list[str]) -> npt.NDArray[np.int64]:
-        rows: npt.NDArray[np.int64] = self.manifest.set_index("image_id").loc[list(image_ids), "row"].to_numpy()
-        return rows
+    @property
+    def side(self) -> int:
+        """Height and width of its images in pixels; 0 where there is none."""
+        digests = self.manifest["sha256"]
+        there = digests[digests != ""]
+        if not len(there):
+            return 0
+        with Image.open(file_of(self.folder, IMAGES, there.iloc[0])) as image:
+            return int(image.width)
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open what ``ingest`` wrote; pixels stay on disk until they are indexed."""
-    manifest = pd.read_parquet(folder / "manifest.parquet")
-    return Dataset(
-        manifest, np.load(folder / "pixels.npy", mmap_mode="r"), np.load(folder / "masks.npy", mmap_mode="r")
-    )
+    """Open what ``ingest`` wrote; images stay on disk until they are indexed."""
+    return Dataset(pd.read_parquet(folder / "manifest.parquet"), folder)
 
 
 def is_rendered(manifest: pd.DataFrame) -> bool:

@@ -47,7 +47,7 @@ def sheet(
     conditions = ", ".join(sorted(set(made["condition"])))
     words = f"Rows: {conditions}. Pairs of source and result, for {_in_turn(column, types)}."
     verdicts = "A red corner marks a reject." if screened else "Not screened."
-    return Sheet(key, f"{words} {verdicts}", montage(rows, 1 if dataset.pixels.shape[1] > 100 else 2))
+    return Sheet(key, f"{words} {verdicts}", montage(rows, 1 if dataset.side > 100 else 2))
 
 
 def rejects(key: str, folder: Path, screened: Path, most: int = 16) -> Sheet | None:

@@ -2,9 +2,8 @@
 
 import hashlib
 
-import numpy as np
-
 from pipeline_steps.parameters.arms import ArmParams, Mixture
+from pipeline_steps.records.image_files import joined
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.vision.views import Labelled
 
@@ -21,7 +20,7 @@ def mixture(images: Mixture, real: Labelled, synthetic: Labelled | None) -> Labe
         raise DataError(f"there is no synthetic image for {images!r}: screen rejected all; see metrics/screen")
     if images == "syn":
         return synthetic
-    return Labelled(np.concatenate([real.images, synthetic.images]), np.concatenate([real.labels, synthetic.labels]))
+    return Labelled(joined(real.images, synthetic.images), joined(real.labels, synthetic.labels))
 
 
 def cell_seed(seed: int, arm: ArmParams, *names: str) -> int:

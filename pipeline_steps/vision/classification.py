@@ -10,10 +10,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.parameters.arms import Classic
 from pipeline_steps.parameters.supervision import Supervision
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.training.batches import Batch
 from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
 from pipeline_steps.vision.classic import mixed_batch, under_policy
-from pipeline_steps.vision.views import Images, Labelled, Normalisation, augment, outputs, pixels
+from pipeline_steps.vision.views import Labelled, Normalisation, augment, outputs, pixels
 
 
 def fit_classifier(
@@ -31,7 +32,9 @@ def fit_classifier(
 
     What ``classic`` draws is drawn apart, so that it changes no crop or flip. ``checkpoint`` as for ``fit``.
     """
-    pools = [np.flatnonzero(train.labels == k) for k in np.unique(train.labels)]
+    held = np.asarray(validation.labels)
+    classes = np.asarray(train.labels)
+    pools = [np.flatnonzero(classes == k) for k in np.unique(classes)]
 
     def draw(seed: list[int]) -> Batch:
         rng = np.random.default_rng(seed)
@@ -39,7 +42,7 @@ def fit_classifier(
         policy_seed, mix_seed = (int(s) for s in np.random.default_rng([*seed, 1]).integers(2**62, size=2))
         device = next(network.parameters()).device
         x = augment(pixels(under_policy(train.images[rows], classic, policy_seed), device, norm), how, rng)
-        labels = torch.from_numpy(train.labels[rows]).to(device)
+        labels = torch.from_numpy(classes[rows]).to(device)
         x, labels = mixed_batch(x, labels, int(network.num_classes), classic, mix_seed)  # type: ignore[arg-type]
         return {"x": x, "labels": labels}
 
@@ -48,11 +51,11 @@ def fit_classifier(
 
     def accuracy() -> float:
         found = predict(network, validation.images, how.input_size, norm).argmax(1)
-        return float((found == validation.labels).mean())
+        return float((found == held).mean())
 
     return fit(network, SupervisedTask(draw, loss, accuracy, "accuracy"), how, what, checkpoint)
 
 
-def predict(network: nn.Module, images: Images, input_size: int, norm: Normalisation) -> npt.NDArray[np.float32]:
+def predict(network: nn.Module, images: ImageRows, input_size: int, norm: Normalisation) -> npt.NDArray[np.float32]:
     """Class probabilities (N, classes)."""
     return np.concatenate([o.softmax(1).cpu().numpy() for o in outputs(network, images, input_size, norm)])

@@ -1,6 +1,7 @@
 """Segmenters: segmentation-models-pytorch's U-Net, and its training on pairs."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.measures.segmenters.overlap import Masks, dice
 from pipeline_steps.parameters.supervision import Supervision
+from pipeline_steps.records.image_files import ImageRows, Picked
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.training.batches import Batch
 from pipeline_steps.training.losses import soft_dice_loss
 from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
-from pipeline_steps.vision.views import IMAGENET, Images, Labelled, Normalisation, augment, outputs, pixels
+from pipeline_steps.vision.views import IMAGENET, Labelled, Normalisation, augment, outputs, pixels
 
 _WEIGHTS = "imagenet"
 _LEAST_WIDTH = 16  # channels of the finest decoder level; each coarser one has twice as many
@@ -89,10 +91,12 @@ def fit_segmenter(
     Raises:
         DataError: no validation mask marks anything.
     """
-    marked: Masks = np.any(validation.labels, axis=(1, 2))
-    if not marked.any():
-        raise DataError(f"{what}: none of {len(marked)} validation masks marks anything; look at the data set's masks")
-    held, truth_of_held = validation.images[marked], validation.labels[marked]
+    marked = [i for i in range(len(validation.labels)) if validation.labels[i].any()]
+    if not marked:
+        raise DataError(
+            f"{what}: none of {len(validation.labels)} validation masks marks anything; look at the data set's masks"
+        )
+    held, truth_of_held = Picked(validation.images, marked), Picked(validation.labels, marked)
 
     def draw(seed: list[int]) -> Batch:
         rng = np.random.default_rng(seed)
@@ -106,7 +110,8 @@ def fit_segmenter(
         return soft_dice_loss(logits.sigmoid(), truth).mean() + F.binary_cross_entropy_with_logits(logits, truth)
 
     def score() -> float:
-        return float(dice(segment(network, held, how.input_size, norm), truth_of_held).mean())
+        pairs = segment(network, held, how.input_size, norm)
+        return float(np.concatenate([dice(found, truth_of_held[rows]) for rows, found in pairs]).mean())
 
     return fit(network, SupervisedTask(draw, loss, score, "dice"), how, what, checkpoint)
 
@@ -117,8 +122,12 @@ def _augmented(x: Tensor, masks: Masks, how: Supervision, rng: np.random.Generat
     return both[:, :3], (both[:, 3] > 0.5).float()
 
 
-def segment(network: nn.Module, images: Images, input_size: int, norm: Normalisation) -> Masks:
-    """Masks (N, H, W) at the images' own size."""
-    logits = outputs(network, images, input_size, norm)
-    found = [F.interpolate(o, images.shape[1:3], mode="bilinear", antialias=True)[:, 0] for o in logits]
-    return np.concatenate([(o > 0).cpu().numpy() for o in found])
+def segment(
+    network: nn.Module, images: ImageRows, input_size: int, norm: Normalisation
+) -> Iterator[tuple[slice, Masks]]:
+    """Masks (B, H, W) at the images' own size, batch by batch, with the rows that each batch holds."""
+    start, size = 0, images[0].shape[:2]
+    for logits in outputs(network, images, input_size, norm):
+        found = F.interpolate(logits, size, mode="bilinear", antialias=True)[:, 0]
+        yield slice(start, start + len(found)), (found > 0).cpu().numpy()
+        start += len(found)

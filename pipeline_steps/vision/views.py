@@ -11,16 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.parameters.supervision import Supervision
+from pipeline_steps.records.image_files import ImageRows
 
 Images = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images (N, H, W, 3) uint8 with class indices (N,), or for a segmenter with masks (N, H, W) bool."""
+    """Images (N, H, W, 3) uint8 with class indices (N,), or for a segmenter with masks (N, H, W) bool.
 
-    images: Images
-    labels: npt.NDArray[Any]
+    Images and masks may lie in files that are read when a batch asks for them.
+    """
+
+    images: ImageRows
+    labels: ImageRows | npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def resized(x: Tensor, size: int) -> Tensor:
 
 @torch.no_grad()
 def outputs(
-    network: nn.Module, images: Images, input_size: int, norm: Normalisation, batch_size: int = 64
+    network: nn.Module, images: ImageRows, input_size: int, norm: Normalisation, batch_size: int = 64
 ) -> Iterator[Tensor]:
     """What ``network`` gives for each batch of images; every batch has the same shape, so that no row depends on it."""
     device = next(network.parameters()).device

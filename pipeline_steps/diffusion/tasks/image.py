@@ -22,11 +22,8 @@ def _prior(m: TrainingContext, p: PriorParams, like: DenoisingTask) -> Prior:
     embeds = embed_prompts(m.f, m.c, m.tokens, [p.prompt, ""], default_store())
     size, how = like.batch_size, sampling(p.sampler, 1.0)
     both = (embeds[p.prompt].expand(size, -1, -1), embeds[""].expand(size, -1, -1))
-    channels, height, width = like.latents.mean.shape[1:]
-    made = [
-        sample(m.f, m.c, how, both, (channels, height, width), range(first, first + size))
-        for first in range(0, p.images, size)
-    ]
+    shape = like.latents.shape
+    made = [sample(m.f, m.c, how, both, shape, range(first, first + size)) for first in range(0, p.images, size)]
     latents, _ = encode_images(m.f, m.c, np.concatenate(made)[: p.images], default_store())
     return Prior(DenoisingTask(m.f, m.c, latents, size, like.snr_gamma), embeds[p.prompt], p.weight)
 

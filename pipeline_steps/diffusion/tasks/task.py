@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion.conditioning import Tokens
 from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
-from pipeline_steps.diffusion.families import Family, Images
+from pipeline_steps.diffusion.families import Family
 from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.stored import Embeddings
 from pipeline_steps.parameters.adapters import AdapterParams
 from pipeline_steps.records.captioned import Captions, Prompt
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.training.batches import BatchLoss
 
@@ -47,21 +46,16 @@ class Examples:
 
     denoising: DenoisingTask
     captions: list[Prompt]
-    embeds: dict[Prompt, Tensor]
+    embeds: Embeddings[Prompt]
 
 
 def plain_images(
-    m: TrainingContext, params: AdapterParams, rows: pd.DataFrame, _images: Images, plain: DenoisingTask
+    m: TrainingContext, params: AdapterParams, rows: pd.DataFrame, _images: ImageRows, plain: DenoisingTask
 ) -> DenoisingTask:
     """The images alone; with their lesions' masks where errors within them count more or less."""
     if params.lesion_weight == 1:
         return plain
-    return replace(plain, masks=as_weights(m.dataset.masks_of(rows["image_id"])))
-
-
-def as_weights(masks: npt.NDArray[np.bool_]) -> Tensor:
-    """Masks (N, H, W) as 0 and 1."""
-    return torch.from_numpy(masks.astype(np.float32))
+    return replace(plain, masks=m.dataset.masks_of(rows["image_id"]))
 
 
 def _no_layers(_denoising: DenoisingTask) -> list[Tensor]:
@@ -81,6 +75,6 @@ class TrainingTask(Generic[P]):
     the weights that are trained beside the adapter.
     """
 
-    data: Callable[[TrainingContext, P, pd.DataFrame, Images, DenoisingTask], DenoisingTask] = plain_images
+    data: Callable[[TrainingContext, P, pd.DataFrame, ImageRows, DenoisingTask], DenoisingTask] = plain_images
     loss: Callable[[TrainingContext, P, Examples], BatchLoss] = _denoising_alone
     extend: Callable[[DenoisingTask], list[Tensor]] = _no_layers

@@ -30,5 +30,5 @@ def _sheets(f: Findings) -> list[Sheet]:
         made.append(sheet(key, dataset, folder, screened, f.params.gallery_per_condition, f.study.column))
         rejected = rejects(key, folder, screened) if screened else None
         made += [rejected] if rejected else []
-    whole = wall([(k, SYNTHETIC / k) for k in f.cells["screen"]], dataset.pixels.shape[1], f.study.column)
+    whole = wall([(k, SYNTHETIC / k) for k in f.cells["screen"]], dataset.side, f.study.column)
     return [whole, *made] if whole else made
