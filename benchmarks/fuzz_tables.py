@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline_steps.datasets.data_set import Decoding, Mapped
 from pipeline_steps.datasets.table import read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.stage.errors import DataError
 
 _CELLS = (
@@ -66,7 +67,7 @@ def _tally(found: dict[str, Any], folder: Path, rng: random.Random) -> None:
     try:
         out = folder / "out"
         out.mkdir(exist_ok=True)
-        ingest(read_mapped(_mapping(folder, rng), Decoding(8, "squash", 10_000)), 8, out)
+        ingest(read_mapped(_mapping(folder, rng), Decoding(8, "squash", 10_000)), out, ItemStore(folder / "items"))
         found["read"] += 1
     except DataError as error:
         found["refused"][_kind(str(error).replace(str(folder), ""))] += 1

@@ -53,7 +53,9 @@ def our_training(
     """The loop of the ``finetune`` stage on latents (encoded once) and embeddings (L, D)."""
     side = size.side // 8
     mean = torch.randn(16, c.vae.config.latent_channels, side, side, generator=torch.Generator().manual_seed(0))
-    fit = DenoisingTask(FAMILIES[family], c, LatentSet(mean, torch.full_like(mean, 0.1)), batch, 0.0)
+    fit = DenoisingTask(
+        FAMILIES[family], c, LatentSet(torch.stack([mean, torch.full_like(mean, 0.1)], dim=1)), batch, 0.0
+    )
     loss = adapter_loss(fit, ["caption"] * 16, {"caption": embeds})
     optimise(trainable, loss, replace(HOW, steps=3), "warm-up")
     return measure(batch * size.steps, lambda: optimise(trainable, loss, replace(HOW, steps=size.steps), family))

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pipeline_steps.datasets.catalogue import DATA_SETS
 from pipeline_steps.datasets.data_set import KINDS, Decoding
-from pipeline_steps.datasets.decoded import load_once
+from pipeline_steps.datasets.decoded import keep_image, known_image
 from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.datasets.source import OF_MASK, Loaded, Source
 from pipeline_steps.items.store import ItemStore, default_store
@@ -95,9 +95,13 @@ def ingest(source: Source, out: Path, store: ItemStore) -> dict[str, object]:
 
 def _written(source: Source, position: int, out: Path, store: ItemStore) -> _Outcome:
     """Write the image and the mask of a row; what became of them."""
-    loaded = _try(source, position, store)
+    key = source.key(position)
+    known = known_image(key, store)
+    loaded = known or _try(source, position)
     if isinstance(loaded, str):
         return _Outcome("", "", (), loaded)
+    if known is None:
+        keep_image(key, loaded, store)
     pixels, mask, notes = loaded
     image, marked = digest(pixels), "" if mask is None else digest(mask)
     write_image(out, IMAGES, image, pixels)
@@ -121,14 +125,14 @@ def counts(manifest: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _try(source: Source, position: int, store: ItemStore) -> Loaded | str:
+def _try(source: Source, position: int) -> Loaded | str:
     """The loaded image, or the reason why there is none (empty: no file): no image ends the stage for the others.
 
     Raises:
         DataError: the machine is at fault, so that other images would fare alike.
     """
     try:
-        return load_once(source, position, store)
+        return source.load(position)
     except FileNotFoundError:
         return ""
     except BadImageError as reason:

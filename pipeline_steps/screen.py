@@ -77,12 +77,8 @@ def screen(
     index, distance = nearest(similarity)
     held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
     limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
-    found = {
-        "memorised": distance < limit.distance,
-        "skin_tone": tones.wrong,
-        "blank": looks.contrast < params.blank_contrast,
-        "mask": implausible(looks, params) if MASK_COLUMN in table else np.zeros(len(table), bool),
-    }
+    own = _reasons_of_looks(looks, params, masked=MASK_COLUMN in table)
+    found = own | {"memorised": distance < limit.distance, "skin_tone": tones.wrong}
     why = [" ".join(r for r in params.reject if found[r][i]) for i in range(len(table))]
     names = public_ids(rows)
     out = pd.DataFrame(
@@ -101,6 +97,12 @@ def screen(
         }
     )
     return out, limit
+
+
+def _reasons_of_looks(looks: Appearances, params: ScreenParams, *, masked: bool) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which images are rejected for their pixels, or the mask that was made with them, alone."""
+    masks = implausible(looks, params) if masked else np.zeros(len(looks), bool)
+    return {"blank": looks.contrast < params.blank_contrast, "mask": masks}
 
 
 def _by_design(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pandas as pd
 from conftest import ROOT
+from data_sets import write_data_set
 
 from pipeline_steps import caption as stage
 from pipeline_steps.captions.backends.endpoint import EndpointParams
@@ -91,12 +92,10 @@ def answer(content, finish="stop", **beside):
 
 def study_of(folder, n=6):
     rng = np.random.default_rng(0)
-    rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(n)], "row": range(n), "has_mask": False})
+    rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(n)]})
     rows["condition"] = ["psoriasis", "folliculitis"] * (n // 2)
-    rows.to_parquet(folder / "manifest.parquet")
     pixels = rng.integers(0, 255, (n, 16, 16, 3), dtype=np.uint8)
-    np.save(folder / "pixels.npy", pixels)
-    np.save(folder / "masks.npy", np.zeros((n, 16, 16), bool))
+    write_data_set(folder, rows, pixels)
     return Study(rows, folder, ItemStore(folder / "items"), Replies(folder / "paid")), pixels
 
 

@@ -6,11 +6,12 @@ import zlib
 
 import icc_profiles as icc
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
+from pipeline_steps.records.manifest import PRESENT, open_dataset
 
 SIDE = 16
 CONVERTED, UNUSABLE = "colours converted to sRGB", "colour profile unusable: read as sRGB"
@@ -43,11 +44,12 @@ def ingested(folder, files, masks=None):
     """Pixels by name (None: quarantined), the manifest by name, and the report, of files given as bytes."""
     source, out = source_of(folder, files, masks), folder / "out"
     out.mkdir()
-    report = ingest(source, SIDE, out)
-    manifest = pd.read_parquet(out / "manifest.parquet").set_index("file")
-    pixels, drawn = np.load(out / "pixels.npy"), np.load(out / "masks.npy")
-    read = {name: pixels[row] if row >= 0 else None for name, row in manifest["row"].items()}
-    return read, manifest.assign(mask=[drawn[row] if row >= 0 else None for row in manifest["row"]]), report
+    report = ingest(source, out, ItemStore(folder / "items"))
+    data = open_dataset(out)
+    ids = dict(zip(data.manifest["file"], data.manifest["image_id"], strict=True))
+    there = set(data.manifest.loc[data.manifest["image_status"] == PRESENT, "file"])
+    read = {name: data.images([one])[0] if name in there else None for name, one in ids.items()}
+    return read, data.manifest.set_index("file").assign(mask=list(map(data.known_mask, ids.values()))), report
 
 
 def encoded(image, kind="PNG", **options):

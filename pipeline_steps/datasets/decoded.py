@@ -4,23 +4,20 @@ import json
 
 import numpy as np
 
-from pipeline_steps.datasets.source import Loaded, Source
+from pipeline_steps.datasets.source import Loaded
 from pipeline_steps.items.store import ItemStore
 
 
-def load_once(source: Source, position: int, store: ItemStore) -> Loaded:
-    """``source.load``, or from the store where the same was loaded before.
+def known_image(key: str, store: ItemStore) -> Loaded | None:
+    """What was loaded before under ``key`` of a ``Source``, or None."""
+    stored = store.get(key) if key else None
+    return None if stored is None else _loaded(stored)
 
-    Raises:
-        FileNotFoundError, BadImageError: as ``source.load``, each time anew.
-    """
-    key = source.key(position)
-    if key and (known := store.get(key)) is not None:
-        return _loaded(known)
-    loaded = source.load(position)
+
+def keep_image(key: str, loaded: Loaded, store: ItemStore) -> None:
+    """Have ``known_image`` know it, if it has a key."""
     if key:
         store.keep({key: _bytes(loaded)})
-    return loaded
 
 
 def _bytes(loaded: Loaded) -> bytes:

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock
+
 FILE = "index.sqlite"
 _WAIT = 120  # seconds for another process to end its writing
 _DAY = 86_400
@@ -111,10 +113,12 @@ class Index:
 
 
 def _connected(file: Path) -> sqlite3.Connection:
+    """Open the file, and make it if it is new: one process at a time, for SQLite does not wait there."""
     database = sqlite3.connect(file, timeout=_WAIT)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
-    database.executescript(_SCHEMA)
+    with FileLock(file.with_name(f"{FILE}.lock"), timeout=_WAIT):
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(_SCHEMA)
     return database
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, whole
+from data_sets import write_data_set
 from PIL import Image
 
 from pipeline_steps import train_captioner
@@ -69,9 +70,8 @@ def _params(location, **changes):
 def _study(folder, count=3):
     rng = np.random.default_rng(0)
     ids = [f"i{k}" for k in range(count)]
-    pd.DataFrame({"image_id": ids, "row": range(count), "has_mask": False}).to_parquet(folder / "manifest.parquet")
-    np.save(folder / "pixels.npy", rng.integers(0, 255, size=(count, 32, 32, 3), dtype=np.uint8))
-    np.save(folder / "masks.npy", np.zeros((count, 32, 32), bool))
+    images = rng.integers(0, 255, size=(count, 32, 32, 3), dtype=np.uint8)
+    write_data_set(folder, pd.DataFrame({"image_id": ids}), images)
     rows = pd.DataFrame({"image_id": ids, "condition": ["psoriasis", "folliculitis", "psoriasis"][:count]})
     return Study(rows, folder, ItemStore(folder / "items"))
 

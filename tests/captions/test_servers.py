@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, whole
+from data_sets import write_data_set
 from language_model import REPORT, answer, caption, endpoint, serving, study_of
 from pydantic import ValidationError
 from server import until
@@ -124,11 +124,8 @@ _SAME = ("schema_name", "reveal_condition", "max_reply_tokens", "text", "plain",
 
 def _marks(folder):
     """A study of six images with marks, one on each skin type."""
-    rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(6)], "row": range(6), "has_mask": False})
-    rows["condition"] = "psoriasis"
-    rows.to_parquet(folder / "manifest.parquet")
-    np.save(folder / "pixels.npy", np.stack([render_marks(1 + k, 990_000 + k).image for k in range(6)]))
-    np.save(folder / "masks.npy", np.zeros((6, 64, 64), bool))
+    rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(6)], "condition": "psoriasis"})
+    write_data_set(folder, rows, [render_marks(1 + k, 990_000 + k).image for k in range(6)])
     return Study(rows, folder, ItemStore(folder / "items"), Replies(folder / "paid"))
 
 

@@ -16,19 +16,19 @@ import pandas as pd
 from torch import Tensor, nn
 
 from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
-from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.tasks.task import Examples, TrainingContext, TrainingTask
 from pipeline_steps.items.store import default_store
 from pipeline_steps.parameters.adapters import AdapterParams
+from pipeline_steps.records.image_files import ImageRows
 from pipeline_steps.training.batches import BatchLoss
 
 
 def _data(
-    m: TrainingContext, _params: AdapterParams, rows: pd.DataFrame, images: Images, plain: DenoisingTask
+    m: TrainingContext, _params: AdapterParams, rows: pd.DataFrame, images: ImageRows, plain: DenoisingTask
 ) -> DenoisingTask:
-    hidden = images.copy()
-    hidden[m.dataset.masks_of(rows["image_id"])] = 127
+    hidden = images[:]
+    hidden[m.dataset.masks_of(rows["image_id"])[:]] = 127
     return replace(plain, latents=encode_images(m.f, m.c, hidden, default_store())[0])
 
 

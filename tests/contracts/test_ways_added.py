@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import copy_tree, run
+from data_sets import write_data_set
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -120,15 +121,15 @@ def clone(tmp_path_factory):
     _add(made, "generation/modes/table.py", "TONE_TRANSFER", MODE)
     _add(made, "captions/backends/table.py", "ENDPOINT", BACKEND)
     _configure(made, PROFILE)
-    rows = pd.DataFrame({"image_id": list("abcd"), "row": range(4), "has_mask": False, "condition": "psoriasis"})
+    rows = pd.DataFrame({"image_id": list("abcd"), "condition": "psoriasis"})
     rows = rows.assign(level="1", population="majority", group=rows["image_id"], sha256=rows["image_id"])
     rows = rows.assign(partition="train", role="study", attributes="{}", image_status="present")
     rows = rows.assign(licence="CC0-1.0", redistribute="yes")
     for folder in ("dataset", "splits"):
         (made / "data" / folder).mkdir(parents=True, exist_ok=True)
-    for file in ("subset.parquet", "dataset/manifest.parquet", "splits/iii-0.parquet"):
+    for file in ("subset.parquet", "splits/iii-0.parquet"):
         rows.to_parquet(made / "data" / file)
-    np.save(made / "data/dataset/pixels.npy", np.zeros((4, 8, 8, 3), np.uint8))
+    write_data_set(made / "data/dataset", rows, np.zeros((4, 8, 8, 3), np.uint8))
     return made
 
 

@@ -13,6 +13,7 @@ from pipeline_steps.audit import AuditParams, audit
 from pipeline_steps.datasets.data_set import KINDS
 from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.ingest import ingest, read_source
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.licences import COLUMNS, licences_of, strictest
 from pipeline_steps.records.manifest import open_dataset
@@ -67,13 +68,18 @@ def test_no_group_of_an_official_download_crosses_a_split(name, tmp_path):
     assert set(params.reads()) == {*KINDS}
     out = tmp_path / "out"
     out.mkdir()
-    report = ingest(read_source(params), 16, out)
+    report = ingest(read_source(params), out, ItemStore(out.parent / "items"))
     data = open_dataset(out)
     assert report["images"] == {"present": len(data.manifest), "missing": 0, "quarantined": 0}
     assert report["table"]["files_without_row"] == 0
     assert tuple(data.manifest[["licence", "redistribute"]].drop_duplicates().iloc[0]) == SETS[name][-1]
 
-    groups = audit(data, [], read_params(AuditParams, "audit", ROOT / "params.yaml"))
+    groups = audit(
+        data.manifest,
+        [],
+        np.full((len(data.manifest), 3), np.nan),
+        read_params(AuditParams, "audit", ROOT / "params.yaml"),
+    )
     subset = SubsetParams.model_validate(base["subset"] | overlay["subset"])
     table, _ = select(data.manifest, groups, subset, Groups.model_validate({"bands": {}} | overlay["population"]))
     made = split_all(table, SplitParams.model_validate(base["split"] | overlay["split"]))["ii", 0]

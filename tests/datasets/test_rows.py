@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
-from pipeline_steps.records.manifest import safe_path
+from pipeline_steps.items.store import ItemStore
+from pipeline_steps.records.manifest import open_dataset, safe_path
 from pipeline_steps.stage.errors import DataError
 
 D = Decoding(16, "center_crop", 1_000_000)
@@ -106,11 +107,11 @@ def test_missing_and_damaged_images_stay_rows(tmp_path):
     text = "file,label,type,patient\ngood.png,x,1,p\nbad.png,x,6,q\ngone.png,x,,r\n"
     out = tmp_path / "out"
     out.mkdir()
-    report = ingest(read_mapped(_table(tmp_path, text), D), 16, out)
+    report = ingest(read_mapped(_table(tmp_path, text), D), out, ItemStore(tmp_path / "items"))
     manifest = pd.read_parquet(out / "manifest.parquet")
     assert report["images"] == {"present": 1, "missing": 1, "quarantined": 1}
     assert list(manifest["image_status"]) == ["present", "quarantined", "missing"]
     assert report["quarantine_reasons"] == {"not an image": 1}
     assert report.get("missing_by_skin_type") == {"unknown": 1}
     assert report.get("quarantined_by_skin_type") == {"not an image": {"6": 1}}
-    assert np.load(out / "pixels.npy").shape == (1, 16, 16, 3)
+    assert open_dataset(out).images(["good"])[:].shape == (1, 16, 16, 3)

@@ -155,7 +155,7 @@ def test_training_draws_the_noise_levels_of_sampling_at_the_same_size(model, tmp
     levels: list[float] = []
     _told(c, levels)
     mean = torch.randn(3, 4, side, side, generator=torch.Generator().manual_seed(0))
-    task = DenoisingTask(f, c, LatentSet(mean, torch.zeros_like(mean)), 8, 0.0)
+    task = DenoisingTask(f, c, LatentSet(torch.stack([mean, torch.zeros_like(mean)], dim=1)), 8, 0.0)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
     optimise(adapters.attach(c.denoiser, LORA, 0), adapter_loss(task, ["skin"] * 3, embeds), HOW, "lora")
     off = (torch.tensor(levels)[:, None] - sampled.sigmas[None]).abs()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, overlaid
+from data_sets import write_data_set
 from PIL import Image
 from scipy.stats import beta
 
@@ -14,10 +15,11 @@ from pipeline_steps import screen
 from pipeline_steps.datasets.data_set import Decoding
 from pipeline_steps.datasets.pad_ufes_20 import PAD_UFES_20, PadUfes20
 from pipeline_steps.datasets.phantom.render import render_condition
-from pipeline_steps.features.skin_tone import ToneRule, check_tones, measure, measured_where
+from pipeline_steps.features.skin_tone import ToneRule, check_tones, measured_where, skin_of
 from pipeline_steps.features.tone_agreement import Sides, agreement
-from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE
-from pipeline_steps.pixels.ita import border_ita, skin_ita, skin_pixels, types_from_itas
+from pipeline_steps.generation.synthetic import PIXELS, STARTS_FROM_SOURCE
+from pipeline_steps.pixels.images import digest
+from pipeline_steps.pixels.ita import border_ita, skin_ita, skin_itas, skin_pixels, types_from_itas
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.records.skin_types import FITZPATRICK_TYPES
 from pipeline_steps.statistics.cluster_intervals import largest_share
@@ -62,7 +64,7 @@ def test_an_image_without_skin_has_no_tone_and_no_verdict():
     assert np.isnan(skin_ita(blue[0], None))
     real = [d.image for d in _drawn(6, 12)]
     rows = _rows([6] * 12)
-    tones = check_tones(np.full(12, 6), measure(blue, None), rows, measure(np.stack(real), None), RULE)
+    tones = check_tones(np.full(12, 6), skin_of(skin_itas(blue)), rows, skin_of(skin_itas(np.stack(real))), RULE)
     assert not tones.wrong.any()
     assert tones.report["generated_unmeasured"] == {"6": 12}
 
@@ -80,7 +82,7 @@ def _judged(annotated, shown, wanted=6, made=1, group=str):
     real = np.stack([_drawn(t, 1, i)[0].image for i, t in enumerate(shown)])
     generated = np.stack([d.image for d in _drawn(made, 4)])
     rows = _rows(annotated, group)
-    return check_tones(np.full(4, wanted), measure(generated, None), rows, measure(real, None), RULE)
+    return check_tones(np.full(4, wanted), skin_of(skin_itas(generated)), rows, skin_of(skin_itas(real)), RULE)
 
 
 def test_a_wrong_tone_is_rejected_where_the_measure_is_right_on_real_images():
@@ -120,9 +122,8 @@ def test_a_group_counts_once_however_many_images_it_has():
 
 
 def test_where_images_were_measured_is_counted():
-    empty, full = np.zeros((4, 4), bool), np.ones((4, 4), bool)
-    assert measured_where(3, [None, empty, full]) == {"outside_of_lesion_masks": 1, "border": 2}
-    assert measured_where(3, None) == {"outside_of_lesion_masks": 0, "border": 3}
+    assert measured_where(np.array([0.0, 0.0, 0.3])) == {"outside_of_lesion_masks": 1, "border": 2}
+    assert measured_where(np.zeros(3)) == {"outside_of_lesion_masks": 0, "border": 3}
 
 
 def test_agreement_is_counted_by_type():
@@ -158,16 +159,14 @@ def _run_stage(folder, shown, monkeypatch):
     drawn = [_drawn(t, 1, i)[0] for i, t in enumerate([1] * n + shown)]
     rows = _rows([1] * n + [6] * n).assign(condition="psoriasis", partition=["train"] * n + ["reference"] * n)
     rows["image_id"] = rows["sha256"] = [f"i{i}" for i in range(2 * n)]
-    rows["row"], rows["has_mask"] = range(2 * n), False
-    (folder / "data").mkdir()
-    rows.to_parquet(folder / "data/manifest.parquet")
     rows.to_parquet(folder / "split.parquet")
-    np.save(folder / "data/pixels.npy", np.stack([d.image for d in drawn]))
-    np.save(folder / "data/masks.npy", np.stack([np.asarray(d.mask) for d in drawn]))
+    write_data_set(folder / "data", rows, [d.image for d in drawn])
     made = pd.DataFrame({"file_name": [f"{i}.png" for i in range(4)], "condition": "psoriasis", "target_level": "6"})
-    made.assign(source_id=public_ids(rows)[:4], **{STARTS_FROM_SOURCE: True}).to_csv(folder / "metadata.csv")
-    for i, one in enumerate(_drawn(1, 4, 500)):
-        Image.fromarray(one.image).save(folder / f"{i}.png")
+    results = [one.image for one in _drawn(1, 4, 500)]
+    made = made.assign(source_id=public_ids(rows)[:4], **{STARTS_FROM_SOURCE: True, PIXELS: list(map(digest, results))})
+    made.to_csv(folder / "metadata.csv")
+    for i, image in enumerate(results):
+        Image.fromarray(image).save(folder / f"{i}.png")
     command = "screen --dataset data --split split.parquet --synthetic . --out out.parquet --metrics out.json"
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", command.split())
@@ -184,8 +183,8 @@ def test_on_the_photographs_at_hand_nothing_would_be_rejected(real_data):
     loaded = [source.load(i) for i in rows.index]
     types = rows["fitzpatrick_scale"].to_numpy(np.int64)
     split = _rows(list(types), group=lambda i: rows["patient_id"].iloc[i])
-    real = measure(np.stack([one.pixels for one in loaded]), [one.mask for one in loaded])
-    dark = measure(np.stack([d.image for d in _drawn(6, 4)]), None)
+    real = skin_of(skin_itas(np.stack([one.pixels for one in loaded]), [one.mask for one in loaded]))
+    dark = skin_of(skin_itas(np.stack([d.image for d in _drawn(6, 4)])))
     tones = check_tones(np.array([1, 2, 3, 4]), dark, split, real, RULE)
     assert not tones.wrong.any()
     assert set(tones.report["rejects_nothing_because"]) == {"1", "2", "3", "4"}

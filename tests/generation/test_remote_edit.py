@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pandas as pd
 import pytest
+from data_sets import write_data_set
 from PIL import Image
 
 from pipeline_steps.generation.jobs import Inputs, plan_jobs
@@ -77,12 +78,10 @@ def study(tmp_path, monkeypatch):
     monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
     monkeypatch.setenv("EQUIDERM_PAID", str(tmp_path / "paid"))
     rng = np.random.default_rng(0)
-    manifest = pd.DataFrame({"image_id": [f"p{i}" for i in range(3)], "row": range(3), "has_mask": True})
-    manifest.to_parquet(tmp_path / "manifest.parquet")
+    manifest = pd.DataFrame({"image_id": [f"p{i}" for i in range(3)]})
     images = rng.integers(0, 200, size=(3, 32, 32, 3), dtype=np.uint8)
     masks = np.stack([ellipse(rng, 32, (0.2, 0.3)) for _ in range(3)])
-    np.save(tmp_path / "pixels.npy", images)
-    np.save(tmp_path / "masks.npy", masks)
+    write_data_set(tmp_path, manifest, images, masks)
     said = {"caption": "An image of {token} on {level} skin", "short_caption": "{token} on {level} skin"}
     captions = pd.DataFrame({"image_id": manifest["image_id"], **said})
     captions.to_parquet(tmp_path / "captions.parquet")
@@ -138,7 +137,7 @@ def test_the_surroundings_are_painted_the_lesion_stays_and_an_image_is_paid_once
     assert ((alpha == 0)[::2, ::2] == ~masks[0]).all(), "transparent is what the service may paint"
     assert len(service.forms) == 3
     again = _edit(study, _params(service.url))
-    assert (again.files, again.reused, len(service.forms)) == (made.files, 3, 3)
+    assert (list(again.files), again.reused, len(service.forms)) == (list(made.files), 3, 3)
 
 
 def test_the_cost_is_said_and_weighed_before_anything_is_sent(study, serve, capsys):
@@ -187,7 +186,7 @@ def test_no_trimming_buys_an_edit_again_and_all_of_an_image_lies_in_one_folder(s
     monkeypatch.setenv("EQUIDERM_ITEMS_GIB", "0")
     default_store()
     again = _edit(study, _params(service.url, images_per_source=2))
-    assert (again.files, len(service.forms)) == (made.files, 6)
+    assert (list(again.files), len(service.forms)) == (list(made.files), 6)
     folders = {tmp_path / "paid" / name[:2] / name for name in map(digest, study[0])}
     assert {f.parent for f in (tmp_path / "paid").glob("*/*/*")} == folders
 
@@ -200,5 +199,5 @@ def test_a_reply_that_is_no_image_is_said_with_its_place_and_can_be_bought_again
     with pytest.raises(DataError, match=rf"no image .*look at {kept}, and delete it to ask"):
         _edit(study, _params(service.url))
     kept.unlink()
-    assert _edit(study, _params(service.url)).files == made.files
+    assert list(_edit(study, _params(service.url)).files) == list(made.files)
     assert len(service.forms) == 4

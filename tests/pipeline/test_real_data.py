@@ -13,6 +13,7 @@ from pipeline_steps.datasets.fitzpatrick17k import FITZPATRICK17K, Fitzpatrick17
 from pipeline_steps.datasets.pad_ufes_20 import PAD_UFES_20, PadUfes20
 from pipeline_steps.datasets.phantom_table1 import TABLE_1
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.reporting.results import read_json
 from pipeline_steps.stage.params import read_params
 
@@ -71,7 +72,7 @@ def test_pad_ufes_photographs_and_masks(real_data, tmp_path):
     source = PAD_UFES_20.read(PadUfes20(folder=real_data / "pad_ufes_20", attributes=()), D)
     out = tmp_path / "out"
     out.mkdir()
-    report = ingest(source, 32, out)
+    report = ingest(source, out, ItemStore(tmp_path / "items"))
     assert report["images"] == {"present": 270, "missing": 0, "quarantined": 0}
     manifest = pd.read_parquet(out / "manifest.parquet")
     assert manifest["has_mask"].all()

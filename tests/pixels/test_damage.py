@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from photographs import P3, SIDE, encoded, exif_block, ingested, patches, source_of
+from photographs import P3, encoded, exif_block, ingested, patches, source_of
 from PIL import Image
 
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.pixels import images
 from pipeline_steps.stage.errors import BadImageError, DataError
 
@@ -47,7 +48,7 @@ def test_max_pixels_alone_says_how_large_a_photograph_may_be(tmp_path):
 
 
 def test_what_is_no_file_ends_no_stage(tmp_path, monkeypatch):
-    files = {"folder": b"", "shut": encoded(patches()), "good": encoded(patches())}
+    files = {"folder": b"", "shut": encoded(patches()[::-1]), "good": encoded(patches())}
     real = images._open
 
     def guarded(file, *rest, **options):
@@ -77,7 +78,7 @@ def test_one_link_out_of_the_folder_or_one_odd_error_is_one_images_fault(tmp_pat
         return source.load(position)
 
     (tmp_path / "out").mkdir()
-    report = ingest(replace(source, load=load), SIDE, tmp_path / "out")
+    report = ingest(replace(source, load=load, key=lambda _: ""), tmp_path / "out", ItemStore(tmp_path / "items"))
     assert report["images"] == {"present": 1, "missing": 0, "quarantined": 2}
     assert set(report["quarantine_reasons"]) == {
         "a link that leads out of its folder, or nowhere: copy the file instead",
@@ -94,4 +95,4 @@ def test_what_is_the_machines_fault_ends_ingest_with_the_remedy(tmp_path, error)
 
     (tmp_path / "out").mkdir()
     with pytest.raises(DataError, match=r"image a: .*this machine's fault.*run again"):
-        ingest(replace(source, load=load), SIDE, tmp_path / "out")
+        ingest(replace(source, load=load, key=lambda _: ""), tmp_path / "out", ItemStore(tmp_path / "items"))

@@ -17,6 +17,7 @@ from pipeline_steps.generation.cards import images_card
 from pipeline_steps.generation.jobs import Inputs
 from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.privacy import public_id, public_ids, shown_name, shown_value, without_places
 from pipeline_steps.reporting import gallery
@@ -64,7 +65,7 @@ def own_set(tmp_path):
     mapped = _mapped(folder)
     out = tmp_path / "dataset"
     out.mkdir()
-    return out, ingest(read_mapped(mapped, Decoding(64, "squash", 10**8)), 64, out)
+    return out, ingest(read_mapped(mapped, Decoding(64, "squash", 10**8)), out, ItemStore(out.parent / "items"))
 
 
 def _info(file):
@@ -117,7 +118,7 @@ def test_unreadable_files_are_counted_without_their_names(tmp_path, monkeypatch)
 
     monkeypatch.setattr(Image, "open", refuse)
     mapped = _mapped(folder)
-    report = ingest(read_mapped(mapped, Decoding(32, "squash", 10**8)), 32, tmp_path)
+    report = ingest(read_mapped(mapped, Decoding(32, "squash", 10**8)), tmp_path, ItemStore(tmp_path / "items"))
     assert "Permission denied" in str(report["quarantine_reasons"])
     assert SECRET not in str(report)
 

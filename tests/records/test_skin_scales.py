@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline_steps.datasets.source import COLUMNS
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.manifest import by_skin_type
 from pipeline_steps.records.skin_scales import (
     READERS,
@@ -172,7 +173,7 @@ def test_what_is_left_out_is_counted_on_the_images_own_scale(tmp_path, how, cell
     source = _read(tmp_path, f"file,label,skin\n{rows}", skin_scale=how)
     out = tmp_path / "out"
     out.mkdir()
-    report = ingest(source, 16, out)
+    report = ingest(source, out, ItemStore(tmp_path / "items"))
     assert report["missing_by_skin_type"] == counted
     manifest = pd.read_parquet(out / "manifest.parquet")
     assert by_skin_type(manifest) == counted

@@ -36,11 +36,11 @@ BATCH = 3
 def _latents(channels=4, n=6, seed=0):
     rng = torch.Generator().manual_seed(seed)
     mean = torch.randn(n, channels, 8, 8, generator=rng)
-    return LatentSet(mean, 0.1 * torch.rand(mean.shape, generator=rng))
+    return LatentSet(torch.stack([mean, 0.1 * torch.rand(mean.shape, generator=rng)], dim=1))
 
 
 def _masks(n=6):
-    return torch.from_numpy((np.random.default_rng(0).random((n, 16, 16)) < 0.4).astype(np.float32))
+    return np.random.default_rng(0).random((n, 16, 16)) < 0.4
 
 
 def _adapter(f, c, tmp_path, **changes):
@@ -60,7 +60,7 @@ def _inversion(f, c, tmp_path):
 
 def _pairs(f, c, tmp_path):
     widen(c.denoiser)
-    learn_scale(c.denoiser, _latents().mean)
+    learn_scale(c.denoiser, [_latents().mean(torch.arange(BATCH))])
     trainable, _ = _adapter(f, c, tmp_path)
     embeds = embed_prompts(f, c, Tokens({}), ["skin"], ItemStore(tmp_path / "items"))
     terms = TERMS.model_copy(update={"below_sigma": 1.0})
@@ -132,7 +132,7 @@ def test_slices_change_no_gradient_of_a_base_model(model, monkeypatch):
         pretrain, "_autocast", lambda: torch.autocast("cpu", enabled=False)
     )  # or rounding is all there is
     ids = c.tokenizer(["skin", "a dark photo of skin"] * 2, padding="max_length", return_tensors="pt").input_ids
-    data = pretrain.DenoiserData(_latents(n=4).mean, ids, torch.ones(4), ids[:1])
+    data = pretrain.DenoiserData(_latents(n=4).mean(torch.arange(4)), ids, torch.ones(4), ids[:1])
     parts = (c.text_encoder.requires_grad_(), c.denoiser.requires_grad_(), c.scheduler)
     named = {"batch_size": BATCH, "caption_dropout": 0.5, "save": None}
     _agree(*_captured(monkeypatch, pretrain, lambda: pretrain.train_denoiser(data, parts, HOW, **named)))
@@ -145,7 +145,7 @@ def test_slices_change_no_gradient_of_a_flow(tiny_flux, monkeypatch):
     t5 = T5EncoderModel.from_pretrained(tiny_flux / "text_encoder_2")
     rng = torch.Generator().manual_seed(0)
     ids, pooled = torch.randint(3, 60, (4, 24), generator=rng), torch.randn(4, 24, generator=rng)
-    data = pretrain_flux.FlowData(_latents(n=4).mean, pooled, ids, 0 * pooled[:1], 0 * ids[:1])
+    data = pretrain_flux.FlowData(_latents(n=4).mean(torch.arange(4)), pooled, ids, 0 * pooled[:1], 0 * ids[:1])
     monkeypatch.setattr(torch, "autocast", lambda *_: nullcontext())
     parts, named = (t5, transformer, rectified_flow_objective(1000)), {"batch_size": BATCH, "caption_dropout": 0.5}
     _agree(

@@ -12,6 +12,7 @@ from scipy.stats.contingency import association
 from pipeline_steps import audit
 from pipeline_steps.datasets.table import Decoding, Mapped, read_mapped
 from pipeline_steps.ingest import ingest
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 
 SETTINGS = {"folds": 5, "depth": 4, "permutations": 99, "significance": 0.05, "seed": 0}
@@ -45,7 +46,7 @@ def _stage(folder, monkeypatch, rows):
         skin_assigner="",
     )  # fmt: skip
     Path("data").mkdir()
-    ingest(read_mapped(mapped, Decoding(16, "squash", 10_000)), 16, Path("data"))
+    ingest(read_mapped(mapped, Decoding(16, "squash", 10_000)), Path("data"), ItemStore(Path("items")))
     Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     arguments = "--dataset data --out groups.parquet --metrics audit.json"
     monkeypatch.setattr("sys.argv", ["audit", *arguments.split()])

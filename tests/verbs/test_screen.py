@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.features.memorisation import memorisation_limit
-from pipeline_steps.features.skin_tone import ToneRule, check_tones, measure
+from pipeline_steps.features.skin_tone import ToneRule, check_tones, skin_of
+from pipeline_steps.pixels.appearance import Appearances, contrast
+from pipeline_steps.pixels.ita import skin_itas
 from pipeline_steps.records.privacy import public_ids
 from pipeline_steps.screen import ScreenParams, consistency, screen, summary
 
@@ -41,7 +43,12 @@ def _generated(features, sources, images=None, starts_from_source=True):
     table["starts_from_source"] = starts_from_source
     pixels = np.resize(DARK, (n, *DARK.shape[1:])) if images is None else images
     told = public_ids(pd.DataFrame({"image_id": sources, "sha256": sources}))
-    return pd.DataFrame({**table, "source_id": told}), pixels, features
+    return pd.DataFrame({**table, "source_id": told}), _looks(pixels), features
+
+
+def _looks(images):
+    unmasked = np.zeros(len(images))
+    return Appearances(np.array([contrast(image) for image in images]), skin_itas(images), unmasked, unmasked)
 
 
 def _told(image_id):
@@ -55,12 +62,12 @@ REAL = np.stack([render_condition("psoriasis", t, 50 + i).image for t in (1, 6) 
 
 def _screen(generated, training, validation):
     """Verdicts where the measure of tones is right on all real images, and trusted for it."""
-    table, images, _ = generated
+    table, looks, _ = generated
     rows = KNOWN.assign(group=[str(i) for i in range(8)])
     rule = ToneRule(PARAMS.tone_tolerance, largest_error=0.6)
     wanted = np.array(table["target_level"], np.int64)
-    tones = check_tones(wanted, measure(images, None), rows, measure(REAL, None), rule)
-    return *screen(generated, training, validation, PARAMS, tones=tones), tones
+    tones = check_tones(wanted, skin_of(looks.ita), rows, skin_of(skin_itas(REAL)), rule)
+    return *screen(generated, training, validation, PARAMS, tones), tones
 
 
 VALIDATION = _rows(30, name="v"), _features(30, 2)

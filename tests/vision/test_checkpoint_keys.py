@@ -3,6 +3,8 @@
 from argparse import Namespace
 
 import numpy as np
+import pandas as pd
+from data_sets import write_data_set
 
 from pipeline_steps import train_segmenter
 from pipeline_steps.parameters.arms import ArmParams
@@ -13,12 +15,13 @@ ARM = ArmParams(images="real", copies=1, seed=0, policy="none", mix="none", mix_
 
 
 def test_a_segmenter_does_not_go_on_from_one_of_other_masks(tmp_path):
-    for name in ("manifest.parquet", "split.parquet", "synthetic", "screened"):
+    for name in ("split.parquet", "synthetic", "screened"):
         (tmp_path / name).write_bytes(b"the same")
     args = Namespace(dataset=tmp_path, split=tmp_path / "split.parquet")
     args.synthetic, args.screened = tmp_path / "synthetic", tmp_path / "screened"
     places = []
     for marked in (False, True, True):
-        np.save(tmp_path / "masks.npy", np.full((2, 4, 4), marked))
+        masks = np.full((2, 4, 4), marked)
+        write_data_set(tmp_path, pd.DataFrame({"image_id": ["a", "b"]}), np.zeros((2, 4, 4, 3), np.uint8), masks)
         places.append(train_segmenter._checkpoint(args, read_params(SegmenterParams, "segmenter"), ARM))
     assert places[0] != places[1] == places[2]

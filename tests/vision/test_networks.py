@@ -9,12 +9,12 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from conftest import whole
+from data_sets import write_data_set
 from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
 
 from pipeline_steps import train_classifier, train_segmenter
 from pipeline_steps.evaluate import predictions
-from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.training.supervised import snapshot
 from pipeline_steps.vision.networks import SMALL, network_normalisation, new_network
@@ -100,9 +100,9 @@ def test_evaluation_normalises_as_the_trained_network_says(tmp_path):
     config = {"task": "classification", "architecture": "vgg_small", "classes": ["a", "b"], "input_size": 32}
     config |= {"mean": [0.5, 0.4, 0.3], "std": [0.5, 0.25, 0.2]}
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    manifest = pd.DataFrame({"image_id": ["x", "y", "z"], "row": [0, 1, 2]})
-    dataset = Dataset(manifest, images, np.zeros((3, 32, 32), bool))
-    found = predictions(dataset, manifest[["image_id"]], tmp_path, json.loads(json.dumps(config)))
+    rows = pd.DataFrame({"image_id": ["x", "y", "z"]})
+    dataset = write_data_set(tmp_path, rows, images)
+    found = predictions(dataset, rows, tmp_path, json.loads(json.dumps(config)))
     seen = (images / 255 - config["mean"]) / config["std"]
     with torch.no_grad():
         expected = network(torch.from_numpy(seen).permute(0, 3, 1, 2).float()).softmax(1)
@@ -138,11 +138,8 @@ def trained(tmp_path, monkeypatch):
         params[section] |= small
     YAML().dump(params, tmp_path / "params.yaml")
     rng, ids = np.random.default_rng(0), [f"i{n}" for n in range(12)]
-    (tmp_path / "dataset").mkdir()
-    manifest = pd.DataFrame({"image_id": ids, "row": range(12), "has_mask": True})
-    manifest.to_parquet(tmp_path / "dataset/manifest.parquet")
-    np.save(tmp_path / "dataset/pixels.npy", rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8))
-    np.save(tmp_path / "dataset/masks.npy", rng.random((12, 32, 32)) < 0.5)
+    images, masks = rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8), rng.random((12, 32, 32)) < 0.5
+    write_data_set(tmp_path / "dataset", pd.DataFrame({"image_id": ids}), images, masks)
     parts = ["train"] * 8 + ["validation"] * 4
     split = {"image_id": ids, "condition": list("ab") * 6, "level": "1", "partition": parts}
     pd.DataFrame(split).to_parquet(tmp_path / "iii-0.parquet")

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from data_sets import write_data_set
 
 from pipeline_steps.evaluate import EvaluationParams, overlaps, score_overlaps
+from pipeline_steps.items.store import ItemStore
 from pipeline_steps.measures.segmenters.overlap import dice, iou
 from pipeline_steps.parameters.supervision import Supervision
-from pipeline_steps.records.manifest import Dataset
+from pipeline_steps.pixels.appearance import appearances
 from pipeline_steps.score_masks import agreement
 from pipeline_steps.screen import ScreenParams, implausible
 from pipeline_steps.stage.errors import DataError
@@ -52,14 +54,22 @@ def test_a_segmenter_learns_and_repeats_its_bits():
         states.append(fitted.state)
         assert fitted.history[-1][2] > 0.8
         network.load_state_dict(fitted.state)
-        again = dice(segment(network, _pairs(16, 1).images, 32, IMAGENET), _pairs(16, 1).labels).mean()
+        again = dice(_segmented(network, _pairs(16, 1).images), _pairs(16, 1).labels).mean()
         assert again == pytest.approx(max(s for _, _, s in fitted.history))
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
 
 
-def test_masks_come_back_at_the_images_own_size():
+def _segmented(network, images):
+    return np.concatenate([found for _, found in segment(network, images, 32, IMAGENET)])
+
+
+def test_masks_come_back_at_the_images_own_size_with_their_rows():
     network = new_segmenter("resnet18", 3, pretrained=False, seed=5)
-    assert segment(network, np.zeros((3, 48, 40, 3), np.uint8), 32, IMAGENET).shape == (3, 48, 40)
+    parts = list(segment(network, np.zeros((67, 48, 40, 3), np.uint8), 32, IMAGENET))
+    assert [(rows, found.shape) for rows, found in parts] == [
+        (slice(0, 64), (64, 48, 40)),
+        (slice(64, 67), (3, 48, 40)),
+    ]
 
 
 def test_overlap_scores_agree_with_their_definitions():
@@ -114,11 +124,11 @@ def test_agreement_is_told_by_type():
     assert found["by_level"]["6"] == {"dice": pytest.approx(0.9), "images": 1, "nothing_marked": 1}
 
 
-def test_two_empty_masks_are_no_agreement(monkeypatch):
+def test_two_empty_masks_are_no_agreement(tmp_path):
     """A data set whose masks were all read as empty had a Dice of 1."""
     empty, tests = np.zeros((2, 8, 8), bool), pd.DataFrame({"image_id": ["a", "b"], "level": "5"})
-    manifest = pd.DataFrame({"image_id": ["a", "b"], "row": [0, 1], "has_mask": True})
-    table = overlaps(Dataset(manifest, np.zeros((2, 8, 8, 3), np.uint8), empty), tests, Path("none"), {})
+    data = write_data_set(tmp_path, pd.DataFrame({"image_id": ["a", "b"]}), np.zeros((2, 8, 8, 3), np.uint8), empty)
+    table = overlaps(data, tests, Path("none"), {})
     assert list(table["mask"]) == ["empty", "empty"]
     assert table["dice"].isna().all()
     pairs = Labelled(np.zeros((2, 8, 8, 3), np.uint8), empty)
@@ -126,7 +136,7 @@ def test_two_empty_masks_are_no_agreement(monkeypatch):
         fit_segmenter(None, pairs, pairs, None, "segmenter real", norm=IMAGENET)
 
 
-def test_masks_that_no_lesion_has_are_found():
+def test_masks_that_no_lesion_has_are_found(tmp_path):
     params = ScreenParams(
         reject=("mask",),
         memorisation_quantile=0.01,
@@ -141,7 +151,8 @@ def test_masks_that_no_lesion_has_are_found():
     fragments = np.zeros((32, 32), bool)
     fragments[::4, ::4] = True
     masks = np.stack([good, np.zeros_like(good), np.ones_like(good), fragments])
-    assert list(implausible(masks, params)) == [False, True, True, True]
+    looks = appearances(np.zeros((4, 32, 32, 3), np.uint8), range(4), masks, ItemStore(tmp_path))
+    assert list(implausible(looks, params)) == [False, True, True, True]
 
 
 def test_an_augmenter_without_masks_trains_no_segmenter(tmp_path):
