@@ -94,7 +94,7 @@ def features_loss(
         return total
 
     # Batch normalisation has the statistics of a whole batch.
-    return BatchLoss(draw, loss, divisible=False, randomness=lambda _seed, _step: stream)
+    return BatchLoss(draw, loss, divisible=False, randomness=lambda _seed, _step: stream, in_turn=True)
 
 
 @torch.no_grad()

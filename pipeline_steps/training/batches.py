@@ -29,7 +29,8 @@ class BatchLoss:
 
     ``draw`` makes everything that is random of a step's whole batch, from what ``randomness`` makes of seed and step.
     ``loss`` is the mean loss of a batch or of a slice of one; ``weight`` says how much a slice counts in the mean of
-    the whole. A loss that is no mean over images (it has statistics of the whole batch) is not ``divisible``.
+    the whole. A loss that is no mean over images (it has statistics of the whole batch) is not ``divisible``. Where all
+    batches come from one running stream, and not each from its seed and step, none can be drawn ahead: ``in_turn``.
     """
 
     draw: Callable[[Any], Batch]
@@ -37,6 +38,7 @@ class BatchLoss:
     weight: Callable[[Batch], float] = batch_size_of
     divisible: bool = True
     randomness: Callable[[int, int], Any] = step_generator
+    in_turn: bool = False
 
 
 def slices(batch: Batch, parts: int) -> list[Batch]:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.training.batches import BatchLoss, batch_size_of, slices
+from pipeline_steps.training.ahead import drawn_ahead
+from pipeline_steps.training.batches import Batch, BatchLoss, batch_size_of, slices
 from pipeline_steps.training.checkpoints import Checkpointing, Randomness, resume, save
 from pipeline_steps.training.optimisation import Optimisation, new_optimiser
 
@@ -56,22 +57,23 @@ def optimise(
     optimiser, scheduler = new_optimiser(trainable, how)
     changed = (weights, optimiser, scheduler, Randomness())
     losses = resume(checkpointing, changed) if checkpointing else []
-    parts, shown = 1, dict[str, float]()
-    steps = Track(range(len(losses), how.steps), what, how.steps, len(losses))
-    for step in steps:
-        loss, parts = _accumulate(batch_loss, how.seed, step, parts, optimiser)
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"{what}: the loss is {loss} at step {step + 1}; {_REMEDY}")
-        if how.max_grad_norm > 0:
-            torch.nn.utils.clip_grad_norm_(trainable, how.max_grad_norm)
-        optimiser.step()
-        scheduler.step()
-        weights.average(step)
-        losses.append(loss)
-        shown |= weights.seen_by(callbacks, step + 1, how.steps)
-        steps.tell(loss=fmean(losses[-50:]), **shown)
-        if checkpointing and (step + 1) % checkpointing.every == 0:
-            save(checkpointing, changed, losses)
+    parts, shown, todo = 1, dict[str, float](), range(len(losses), how.steps)
+    steps = Track(todo, what, how.steps, len(losses))
+    with drawn_ahead(batch_loss, how.seed, todo) as batches:
+        for step, batch in zip(steps, batches, strict=True):
+            loss, parts = _accumulate(batch_loss, batch, parts, optimiser)
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"{what}: the loss is {loss} at step {step + 1}; {_REMEDY}")
+            if how.max_grad_norm > 0:
+                torch.nn.utils.clip_grad_norm_(trainable, how.max_grad_norm)
+            optimiser.step()
+            scheduler.step()
+            weights.average(step)
+            losses.append(loss)
+            shown |= weights.seen_by(callbacks, step + 1, how.steps)
+            steps.tell(loss=fmean(losses[-50:]), **shown)
+            if checkpointing and (step + 1) % checkpointing.every == 0:
+                save(checkpointing, changed, losses)
     weights.end_as_average()
     return losses
 
@@ -132,11 +134,8 @@ def _copy(values: list[Tensor], into: list[Tensor]) -> None:
         tensor.copy_(value)
 
 
-def _accumulate(
-    batch_loss: BatchLoss, seed: int, step: int, parts: int, optimiser: torch.optim.Optimizer
-) -> tuple[float, int]:
+def _accumulate(batch_loss: BatchLoss, batch: Batch, parts: int, optimiser: torch.optim.Optimizer) -> tuple[float, int]:
     """Gradients of one whole batch in ``parts`` slices: its mean loss, and the parts that fitted."""
-    batch = batch_loss.draw(batch_loss.randomness(seed, step))
     size, whole = batch_size_of(batch), batch_loss.weight(batch)
     parts = min(parts, size)
     while True:

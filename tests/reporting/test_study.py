@@ -6,7 +6,6 @@ import json
 import re
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
@@ -76,10 +75,8 @@ def page(tmp_path, monkeypatch):
         scores = _scores(levels)
         write("metrics/classification/real-resnet18-i-0.json", {"test": scores, "test_light": scores})
         (tmp_path / "data/dataset").mkdir(parents=True)
-        manifest = {"image_id": ["a"], "row": 0, "file": data["file"], "skin_assigner": data["skin_assigner"]}
+        manifest = {"image_id": ["a"], "sha256": "", "file": data["file"], "skin_assigner": data["skin_assigner"]}
         pd.DataFrame(manifest).to_parquet("data/dataset/manifest.parquet")
-        for name in ("pixels", "masks"):
-            np.save(f"data/dataset/{name}.npy", np.zeros((1, 8, 8, 3), np.uint8))
         study = read_study({"i": {"0": dict.fromkeys(PARTITIONS, 40)}}, CELLS)
         text = report.page(findings(gather(CELLS, METRICS, column), study, CELLS))
         return html.unescape(text).split("</style>")[1].split("<h2>Parameters</h2>")[0]
