@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline_steps.records.captioned import Words
 
 _NAME = "value"
-_HELD = 1 << 27  # bytes of embeddings that stay in memory
+_HELD = 1 << 26  # bytes of embeddings that stay in memory
 
 
 class TensorRows(Protocol):

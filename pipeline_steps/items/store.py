@@ -124,8 +124,7 @@ class ItemStore:
         batches = [absent[i : i + batch_size] for i in range(0, len(absent), batch_size)]
         for batch in Track(batches, what, len(batches)):
             padded = batch + [batch[-1]] * (batch_size - len(batch))
-            values = compute(padded)
-            self.keep({keys[i]: value for i, value in zip(batch, values, strict=False)})
+            self.keep({keys[i]: value for i, value in zip(batch, compute(padded), strict=False)})
         return StoredItems(self, keys), CacheStats(len(keys) - len(absent), len(absent))
 
     def collect_garbage(self, max_bytes: int) -> int:
