@@ -28,7 +28,7 @@ from scipy.ndimage import label
 
 from pipeline_steps.features.extractors import Extractor, cached_features
 from pipeline_steps.features.memorisation import Limit, memorisation_limit
-from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
+from pipeline_steps.features.neighbours import Neighbours, directions, neighbours, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, check_tones, measure, measured_where
 from pipeline_steps.generation.synthetic import STARTS_FROM_SOURCE, read_masks, read_synthetic, source_groups
@@ -48,12 +48,10 @@ from pipeline_steps.stage.threads import Threads, use_threads
 Features = npt.NDArray[np.float32]
 
 
-def implausible(masks: npt.NDArray[np.bool_], params: ScreenParams) -> npt.NDArray[np.bool_]:
-    """Which masks (N, H, W) are empty, full (their share of the image is out of range) or in fragments."""
-    share = masks.mean(axis=(1, 2))
+def implausible(mask: npt.NDArray[np.bool_], params: ScreenParams) -> bool:
+    """Whether a mask (H, W) is empty, full (its share of the image is out of range) or in fragments."""
     low, high = params.mask_area
-    whole = np.array([_largest_part(mask) for mask in masks])
-    return (share < low) | (share > high) | (whole < params.mask_largest_part)
+    return not low <= mask.mean() <= high or _largest_part(mask) < params.mask_largest_part
 
 
 def _largest_part(mask: npt.NDArray[np.bool_]) -> float:
@@ -63,10 +61,9 @@ def _largest_part(mask: npt.NDArray[np.bool_]) -> float:
     return float(sizes.max() / sizes.sum()) if len(sizes) else 0.0
 
 
-def contrast(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Standard deviation (N,) of each image's luma, of 255."""
-    luma = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return luma.reshape(len(images), -1).std(1)
+def contrast(image: npt.NDArray[np.uint8]) -> float:
+    """Standard deviation of an image's luma (H, W, 3), of 255."""
+    return float((image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).ravel().std())
 
 
 def screen(
@@ -85,10 +82,10 @@ def screen(
     """
     (table, images, made), (rows, train) = generated, training
     similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
-    index, distance = nearest(similarity)
-    held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
-    limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
-    why = _reasons({"memorised": distance < limit.distance, "skin_tone": tones.wrong}, images, masks, params)
+    near = neighbours(similarity, rows["condition"].to_numpy(str), params.neighbours)
+    held_out = _held_out(validation, training, params).distance
+    limit = memorisation_limit(held_out, list(validation[0]["group"]), params.memorisation_quantile)
+    why = _reasons({"memorised": near.distance < limit.distance, "skin_tone": tones.wrong}, images, masks, params)
     names = public_ids(rows)
     out = pd.DataFrame(
         {
@@ -99,9 +96,9 @@ def screen(
             "reasons": why,
             "ita": tones.skin.ita,
             "measured_type": tones.skin.types,
-            "nearest_train": ["" if i < 0 else names[i] for i in index],
-            "distance": distance,
-            "nearest_condition": majority_label(similarity, rows["condition"].to_numpy(str), params.neighbours),
+            "nearest_train": ["" if i < 0 else names[i] for i in near.index],
+            "distance": near.distance,
+            "nearest_condition": near.label,
             "source_distance": _source_distance(table["source_id"], made, training),
         }
     )
@@ -114,12 +111,13 @@ def _by_design(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     return [g if own else "" for g, own in zip(groups, table[STARTS_FROM_SOURCE], strict=True)]
 
 
-def _held_out(validation: tuple[pd.DataFrame, Features], training: tuple[pd.DataFrame, Features]) -> Features:
-    """Distance (n,) of each validation image to its nearest training image of another group."""
+def _held_out(
+    validation: tuple[pd.DataFrame, Features], training: tuple[pd.DataFrame, Features], params: ScreenParams
+) -> Neighbours:
+    """Of each validation image the nearest training images of other groups."""
     (rows, features), (train_rows, train) = validation, training
-    if not len(rows):
-        return np.empty(0, np.float32)
-    return nearest(similarity_to_others(features, train, list(rows["group"]), list(train_rows["group"])))[1]
+    similarity = similarity_to_others(features, train, list(rows["group"]), list(train_rows["group"]))
+    return neighbours(similarity, train_rows["condition"].to_numpy(str), params.neighbours)
 
 
 def _source_distance(sources: pd.Series, made: Features, training: tuple[pd.DataFrame, Features]) -> Features:
@@ -139,8 +137,8 @@ def _reasons(
 ) -> list[str]:
     """Why each image is rejected, empty where it is not: by what was ``found``, and by its pixels and mask alone."""
     found = found | {
-        "blank": contrast(images) < params.blank_contrast,
-        "mask": np.zeros(len(images), bool) if masks is None else implausible(masks, params),
+        "blank": np.array([contrast(image) < params.blank_contrast for image in images]),
+        "mask": np.array([masks is not None and implausible(masks[i], params) for i in range(len(images))]),
     }
     return [" ".join(r for r in params.reject if found[r][i]) for i in range(len(images))]
 
@@ -194,8 +192,9 @@ def tones_of(
     drawn = None if masks is None else dataset.known_masks(known["image_id"])
     real = measure(dataset.images(known["image_id"]), drawn)
     rule = ToneRule(params.tone_tolerance, params.tone_largest_error)
-    tones = check_tones(table["target_level"].to_numpy().astype(np.int64), measure(images, masks), known, real, rule)
-    where = {"generated": measured_where(len(images), masks), "real": measured_where(len(known), drawn)}
+    skin = measure(images, masks)
+    tones = check_tones(table["target_level"].to_numpy().astype(np.int64), skin, known, real, rule)
+    where = {"generated": measured_where(skin), "real": measured_where(real)}
     return replace(tones, report={"measured": where, **tones.report})
 
 
@@ -233,9 +232,7 @@ def main() -> None:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, limit, tones)
     if len(validation):
-        groups = list(validation["group"]), list(train["group"])
-        similarity = similarity_to_others(held_out[1], training[1], *groups)
-        predicted = majority_label(similarity, train["condition"].to_numpy(str), params.neighbours)
+        predicted = _held_out(held_out, training, params).label
         counts["class_consistency_of_real_validation"] = consistency(validation, predicted, "level")
     write_metrics(args.metrics, counts)
 

@@ -4,7 +4,7 @@ The tone of skin in a photograph depends on light and camera, and Fitzpatrick's 
 measure is tried on real images whose type is known, and rejects only where it seldom misjudges those.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.features.tone_agreement import Agreement, Sides, agreement
-from pipeline_steps.pixels.ita import UNMEASURED, Types, skin_itas, types_from_itas
+from pipeline_steps.pixels.ita import UNMEASURED, Types, skin_ita, types_from_itas, with_masks
 from pipeline_steps.records.populations import MAJORITY, MINORITY
 from pipeline_steps.records.skin_types import types_of
 
-Images = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 ALL = "all"
 
@@ -36,10 +36,14 @@ class ToneRule:
 
 @dataclass(frozen=True)
 class Skin:
-    """What was measured of images: ``ita`` (N,) in degrees, NaN where they show too little skin, and its ``types``."""
+    """What was measured of images: ``ita`` (N,) in degrees, NaN where they show too little skin, and its ``types``.
+
+    ``marked`` (N,): where a mask told the lesion, and skin was looked for outside of it.
+    """
 
     ita: npt.NDArray[np.float32]
     types: Types
+    marked: Bools
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,17 @@ class Tones:
     report: dict[str, Any]
 
 
-def measure(images: Images, masks: Sequence[Bools | None] | Bools | None) -> Skin:
-    """The skin of images (N, S, S, 3), outside of their lesions' masks where there are masks."""
-    ita = skin_itas(images, masks)
-    return Skin(ita, types_from_itas(ita))
+def measure(images: Iterable[Image], masks: Iterable[Bools | None] | None) -> Skin:
+    """The skin of images (S, S, 3), outside of their lesions' masks where there are masks; one after the other."""
+    found = [(skin_ita(i, m), m is not None and bool(m.any())) for i, m in with_masks(images, masks)]
+    ita = np.array([angle for angle, _ in found], np.float32)
+    return Skin(ita, types_from_itas(ita), np.array([marked for _, marked in found], bool))
 
 
-def measured_where(images: int, masks: Sequence[Bools | None] | Bools | None) -> dict[str, int]:
+def measured_where(skin: Skin) -> dict[str, int]:
     """How many images were measured where: not all have a mask, and an empty one leaves nothing out."""
-    marked = 0 if masks is None else sum(mask is not None and bool(mask.any()) for mask in masks)
-    return {"outside_of_lesion_masks": marked, "border": images - marked}
+    marked = int(skin.marked.sum())
+    return {"outside_of_lesion_masks": marked, "border": len(skin.marked) - marked}
 
 
 def check_tones(wanted: Types, skin: Skin, rows: pd.DataFrame, real: Skin, rule: ToneRule) -> Tones:

@@ -120,9 +120,18 @@ def test_a_group_counts_once_however_many_images_it_has():
 
 
 def test_where_images_were_measured_is_counted():
-    empty, full = np.zeros((4, 4), bool), np.ones((4, 4), bool)
-    assert measured_where(3, [None, empty, full]) == {"outside_of_lesion_masks": 1, "border": 2}
-    assert measured_where(3, None) == {"outside_of_lesion_masks": 0, "border": 3}
+    empty, full = np.zeros((64, 64), bool), np.ones((64, 64), bool)
+    images = [drawn.image for drawn in _drawn(3, 3)]
+    assert measured_where(measure(images, [None, empty, full])) == {"outside_of_lesion_masks": 1, "border": 2}
+    assert measured_where(measure(images, None)) == {"outside_of_lesion_masks": 0, "border": 3}
+
+
+def test_images_may_come_one_after_the_other():
+    drawn = _drawn(2, 4)
+    images, masks = np.stack([d.image for d in drawn]), np.stack([np.asarray(d.mask) for d in drawn])
+    whole, apart = measure(images, masks), measure((i for i in images), (m for m in masks))
+    assert np.array_equal(whole.ita, apart.ita)
+    assert np.array_equal(whole.marked, apart.marked)
 
 
 def test_agreement_is_counted_by_type():
