@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.features.extractors import extractor
-from pipeline_steps.measures.images.intervals import Halves, distance_intervals, of_rows
-from pipeline_steps.measures.images.sides import Features, Floats, Products, Rows, Sides, products
+from pipeline_steps.measures.images.intervals import Halves, distance_intervals
+from pipeline_steps.measures.images.sides import Features, Floats, Rows, Sides
 from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.reporting.markdown import table
 from pipeline_steps.stage.params import read_yaml
@@ -88,34 +88,34 @@ def sample(p: Population, side: tuple[int, int, float], rng: np.random.Generator
     return features.astype(np.float32), codes
 
 
-def distances(p: Products, i: Rows, j: Rows) -> Floats:
-    """The measures of the rows, which may repeat."""
-    return np.array([of_rows(m, p, i, j) for m in DISTANCES])
+def distances(sides: Sides) -> Floats:
+    """The measures of features, which may repeat."""
+    return np.array([m.of(sides) for m in DISTANCES])
 
 
-def bootstraps(p: Products, sides: tuple[Rows, Rows], rng: np.random.Generator) -> dict[str, Floats]:
+def bootstraps(sides: Sides, groups: tuple[Rows, Rows], rng: np.random.Generator) -> dict[str, Floats]:
     """Intervals (2, M) by resampling whole groups with replacement: percentile, basic, re-centred."""
 
     def resampled(codes: Rows) -> Rows:
         members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
         return np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
 
-    values = np.array([distances(p, resampled(sides[0]), resampled(sides[1])) for _ in range(DRAWS)])
-    whole = distances(p, np.arange(len(p.a)), np.arange(len(p.b)))
+    values = np.array([distances(sides.part(resampled(groups[0]), resampled(groups[1]))) for _ in range(DRAWS)])
+    whole = distances(sides)
     ends = np.quantile(values, [0.025, 0.975], axis=0)
     return {"percentile": ends, "basic": 2 * whole - ends[::-1], "re-centred": ends - values.mean(0) + whole}
 
 
-def trials(setting: Setting, seed: int) -> Iterator[tuple[Products, dict[str, Floats]]]:
-    """Samples, and the intervals of each way, without end."""
+def trials(setting: Setting, seed: int) -> Iterator[dict[str, Floats]]:
+    """The intervals of each way, of one pair of samples after the other, without end."""
     rng, both = np.random.default_rng(seed), populations(setting.towards)
     while True:
         (a, in_a), (b, in_b) = sample(both[0], setting.real, rng), sample(both[1], setting.made, rng)
         sides, how = Sides(a, b, K), Halves(DRAWS, int(rng.integers(2**31)), 4)
-        p = products(sides)
-        found = distance_intervals(sides, ([str(g) for g in in_a], [str(g) for g in in_b]), how)
+        values = {m.name: m.of(sides) for m in DISTANCES}
+        found = distance_intervals(sides, values, ([str(g) for g in in_a], [str(g) for g in in_b]), how)
         halves = np.array([found[m.name] for m in DISTANCES]).T
-        yield p, {"halves": halves, **bootstraps(p, (in_a, in_b), rng)}
+        yield {"halves": halves, **bootstraps(sides, (in_a, in_b), rng)}
 
 
 def averages(setting: Setting, seed: int) -> tuple[Floats, Floats]:
@@ -124,7 +124,7 @@ def averages(setting: Setting, seed: int) -> tuple[Floats, Floats]:
     found = []
     for _ in range(AVERAGED):
         a, b = sample(both[0], setting.real, rng)[0], sample(both[1], setting.made, rng)[0]
-        found.append(distances(products(Sides(a, b, K)), np.arange(len(a)), np.arange(len(b))))
+        found.append(distances(Sides(a, b, K)))
     return np.mean(found, axis=0), np.std(found, axis=0)
 
 
@@ -133,7 +133,7 @@ def coverage(setting: Setting) -> list[list[str]]:
     mean, deviation = averages(setting, 1)
     hits: dict[str, list[npt.NDArray[np.bool_]]] = {}
     widths: dict[str, list[Floats]] = {}
-    for _, (_, ways) in zip(range(TRIALS), trials(setting, 2), strict=False):
+    for _, ways in zip(range(TRIALS), trials(setting, 2), strict=False):
         for way, (low, high) in ways.items():
             hits.setdefault(way, []).append((low <= mean) & (mean <= high))
             widths.setdefault(way, []).append((high - low) / (2 * 1.96 * deviation))

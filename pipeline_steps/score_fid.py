@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline_steps.features.extractors import cached_features
-from pipeline_steps.features.neighbours import majority_label, similarity_to_others
+from pipeline_steps.features.neighbours import neighbours, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.generation.synthetic import images_of, read_accepted, source_groups
 from pipeline_steps.items.store import default_store
@@ -72,12 +72,12 @@ def compare(real: Images, made: Images, params: FidParams, draws: int) -> dict[s
     if min(len(real.rows), len(made.rows)) < params.minimum_images:
         return {**counts, "unavailable": f"fewer than {params.minimum_images} images"}
     sides = Sides(real.features, made.features, params.manifold_neighbours)
-    found = {**counts, **{m.name: m.of(sides) for m in DISTANCES}}
+    values = {m.name: m.of(sides) for m in DISTANCES}
     if not draws:
-        return found
+        return {**counts, **values}
     how = Halves(draws, params.seed, params.interval_groups)
-    intervals = distance_intervals(sides, (list(real.rows["group"]), list(made.rows["group"])), how)
-    return found | {f"{measure}_interval": interval for measure, interval in intervals.items()}
+    intervals = distance_intervals(sides, values, (list(real.rows["group"]), list(made.rows["group"])), how)
+    return counts | values | {f"{measure}_interval": interval for measure, interval in intervals.items()}
 
 
 def condition_accuracy(real: Images, made: Images, params: FidParams) -> dict[str, Any]:
@@ -98,9 +98,8 @@ def condition_accuracy(real: Images, made: Images, params: FidParams) -> dict[st
 
     def right(images: Images) -> npt.NDArray[np.bool_]:
         groups = list(images.rows["group"]), list(real.rows["group"])
-        similarity = similarity_to_others(images.features, real.features, *groups)
-        nearest = majority_label(similarity, labels, params.neighbours)
-        return np.asarray(nearest == images.rows["condition"].to_numpy(str), bool)
+        near = neighbours(similarity_to_others(images.features, real.features, *groups), labels, params.neighbours)
+        return np.asarray(near.label == images.rows["condition"].to_numpy(str), bool)
 
     def share(hits: npt.NDArray[np.bool_], rows: pd.DataFrame) -> dict[str, Any]:
         interval = share_interval(hits, list(rows["group"]), params.accuracy_draws, params.seed)

@@ -26,7 +26,7 @@ import pandas as pd
 
 from pipeline_steps.features.extractors import cached_features
 from pipeline_steps.features.memorisation import Limit, memorisation_limit
-from pipeline_steps.features.neighbours import directions, majority_label, nearest, similarity_to_others
+from pipeline_steps.features.neighbours import Neighbours, directions, neighbours, similarity_to_others
 from pipeline_steps.features.settings import read_extractor
 from pipeline_steps.features.skin_tone import Skin, ToneRule, Tones, check_tones, measured_where, skin_of
 from pipeline_steps.generation.synthetic import (
@@ -74,11 +74,11 @@ def screen(
     """
     (table, looks, made), (rows, train) = generated, training
     similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
-    index, distance = nearest(similarity)
-    held_out, held_out_groups = _held_out(validation, training), list(validation[0]["group"])
-    limit = memorisation_limit(held_out, held_out_groups, params.memorisation_quantile)
+    near = neighbours(similarity, rows["condition"].to_numpy(str), params.neighbours)
+    held_out = _held_out(validation, training, params).distance
+    limit = memorisation_limit(held_out, list(validation[0]["group"]), params.memorisation_quantile)
     own = _reasons_of_looks(looks, params, masked=MASK_COLUMN in table)
-    found = own | {"memorised": distance < limit.distance, "skin_tone": tones.wrong}
+    found = own | {"memorised": near.distance < limit.distance, "skin_tone": tones.wrong}
     why = [" ".join(r for r in params.reject if found[r][i]) for i in range(len(table))]
     names = public_ids(rows)
     out = pd.DataFrame(
@@ -90,9 +90,9 @@ def screen(
             "reasons": why,
             "ita": tones.skin.ita,
             "measured_type": tones.skin.types,
-            "nearest_train": ["" if i < 0 else names[i] for i in index],
-            "distance": distance,
-            "nearest_condition": majority_label(similarity, rows["condition"].to_numpy(str), params.neighbours),
+            "nearest_train": ["" if i < 0 else names[i] for i in near.index],
+            "distance": near.distance,
+            "nearest_condition": near.label,
             "source_distance": _source_distance(table["source_id"], made, training),
         }
     )
@@ -111,12 +111,13 @@ def _by_design(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     return [g if own else "" for g, own in zip(groups, table[STARTS_FROM_SOURCE], strict=True)]
 
 
-def _held_out(validation: tuple[pd.DataFrame, Features], training: tuple[pd.DataFrame, Features]) -> Features:
-    """Distance (n,) of each validation image to its nearest training image of another group."""
+def _held_out(
+    validation: tuple[pd.DataFrame, Features], training: tuple[pd.DataFrame, Features], params: ScreenParams
+) -> Neighbours:
+    """Of each validation image the nearest training images of other groups."""
     (rows, features), (train_rows, train) = validation, training
-    if not len(rows):
-        return np.empty(0, np.float32)
-    return nearest(similarity_to_others(features, train, list(rows["group"]), list(train_rows["group"])))[1]
+    similarity = similarity_to_others(features, train, list(rows["group"]), list(train_rows["group"]))
+    return neighbours(similarity, train_rows["condition"].to_numpy(str), params.neighbours)
 
 
 def _source_distance(sources: pd.Series, made: Features, training: tuple[pd.DataFrame, Features]) -> Features:
@@ -216,9 +217,7 @@ def main() -> None:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, limit, tones)
     if len(validation):
-        groups = list(validation["group"]), list(train["group"])
-        similarity = similarity_to_others(held_out[1], training[1], *groups)
-        predicted = majority_label(similarity, train["condition"].to_numpy(str), params.neighbours)
+        predicted = _held_out(held_out, training, params).label
         counts["class_consistency_of_real_validation"] = consistency(validation, predicted, "level")
     write_metrics(args.metrics, counts)
 

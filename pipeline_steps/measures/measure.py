@@ -25,7 +25,7 @@ class Measure(Generic[Function]):
     * ``interval`` (classifiers): computes its interval, if it has one.
     * ``each_level`` (classifiers): whether it is computed for each level apart, too.
     * ``between_levels`` (classifiers): whether it compares levels with each other.
-    * ``of_rows`` (images): the same of some rows, from what was computed once for all rows: intervals ask many times.
+    * ``of_parts`` (images): the same of many parts of the rows at once: intervals ask for hundreds of halves.
     * ``in_inception`` (images): its name in Inception's features. No other network's distances may be called that.
     """
 
@@ -42,7 +42,7 @@ class Measure(Generic[Function]):
     interval: Callable[..., tuple[float, float]] | None = None
     each_level: bool = False
     between_levels: bool = False
-    of_rows: Callable[..., float] | None = None
+    of_parts: Callable[..., Any] | None = None
     in_inception: str = ""
 
     def in_unit(self, value: float) -> float:

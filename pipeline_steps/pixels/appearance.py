@@ -65,7 +65,7 @@ def _appearance(image: npt.NDArray[np.uint8], mask: Mask | None) -> tuple[float,
 def contrast(image: npt.NDArray[np.uint8]) -> float:
     """Standard deviation of the luma of an image (H, W, 3), of 255."""
     luma = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return float(luma.std())
+    return float(luma.ravel().std())
 
 
 def largest_part(mask: Mask) -> float:

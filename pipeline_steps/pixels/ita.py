@@ -1,6 +1,7 @@
 """The skin tone that an image shows: ITA of its skin outside of the lesion, and of its border as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -68,10 +69,14 @@ def _places(side: int, mask: Bools | None) -> list[Bools]:
     return [border, np.ones((side, side), bool)]
 
 
-def skin_itas(images: Image, masks: Sequence[Bools | None] | Bools | None = None) -> npt.NDArray[np.float32]:
-    """ITA (N,) of the skin of images (N, S, S, 3), NaN where one shows too little."""
-    each = [None] * len(images) if masks is None else masks
-    return np.array([skin_ita(i, m) for i, m in zip(images, each, strict=True)], np.float32)
+def with_masks(images: Iterable[Image], masks: Iterable[Bools | None] | None) -> Iterator[tuple[Image, Bools | None]]:
+    """Each image with its mask, None where there are no masks; one after the other, so that they may come so."""
+    return zip(images, repeat(None)) if masks is None else zip(images, masks, strict=True)
+
+
+def skin_itas(images: Iterable[Image], masks: Iterable[Bools | None] | None = None) -> npt.NDArray[np.float32]:
+    """ITA (N,) of the skin of images (S, S, 3), NaN where one shows too little."""
+    return np.array([skin_ita(image, mask) for image, mask in with_masks(images, masks)], np.float32)
 
 
 def types_from_itas(itas: npt.NDArray[np.float32]) -> Types:

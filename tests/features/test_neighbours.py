@@ -1,19 +1,34 @@
 """Neighbours by cosine similarity: from one centre, and never of one's own group."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from pipeline_steps.features.neighbours import (
-    close_pairs,
-    cosine_similarity,
-    majority_label,
-    nearest,
-    similarity_to_others,
-)
+from pipeline_steps.features.neighbours import close_pairs, neighbours, similarity_to_others
 
 
 def _rows(n=50, d=8, seed=3):
     return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def cosine_similarity(queries, references):
+    """All of it, where nothing is of one group."""
+    groups = [[f"{side}{i}" for i in range(len(rows))] for side, rows in (("q", queries), ("r", references))]
+    return np.concatenate(list(similarity_to_others(queries, references, *groups)))
+
+
+def nearest(queries, references, groups, reference_groups):
+    found = neighbours(
+        similarity_to_others(queries, references, groups, reference_groups), np.array(reference_groups), 1
+    )
+    return found.index, found.distance
+
+
+def labels_of(similarity, labels, k):
+    """In two blocks."""
+    whole = np.array(similarity, np.float32)
+    return list(neighbours([whole[:1], whole[1:]], np.array(labels), k).label)
 
 
 def test_cosines_are_taken_from_the_references_mean():
@@ -43,31 +58,79 @@ def test_other_queries_change_no_neighbour():
 def test_the_own_group_is_no_neighbour():
     references = _rows()
     groups = [f"g{i // 2}" for i in range(50)]
-    index, distance = nearest(similarity_to_others(references[10:20], references, ["new"] * 10, groups))
+    index, distance = nearest(references[10:20], references, ["new"] * 10, groups)
     assert list(index) == list(range(10, 20))
     assert distance == pytest.approx(np.zeros(10), abs=1e-6)
-    index, distance = nearest(similarity_to_others(references[10:20], references, groups[10:20], groups))
+    index, distance = nearest(references[10:20], references, groups[10:20], groups)
     assert not {groups[i] for i in index} & set(groups[10:12])
     assert all(groups[i] != own for i, own in zip(index, groups[10:20], strict=True))
     assert (distance > 0.01).all()
 
 
 def test_where_all_are_of_the_own_group_there_is_no_neighbour():
-    similarity = similarity_to_others(_rows(2), _rows(3), ["a", "b"], ["a"] * 3)
-    index, distance = nearest(similarity)
-    assert index[0] == -1
-    assert np.isposinf(distance[0])
-    assert index[1] >= 0
-    assert list(majority_label(similarity, np.array(["x", "y", "y"]), 3)) == ["", "y"]
+    found = neighbours(similarity_to_others(_rows(2), _rows(3), ["a", "b"], ["a"] * 3), np.array(["x", "y", "y"]), 3)
+    assert found.index[0] == -1
+    assert np.isposinf(found.distance[0])
+    assert found.index[1] >= 0
+    assert list(found.label) == ["", "y"]
 
 
 def test_the_majority_of_near_references_names_the_class():
-    similarity = np.array([[0.9, 0.8, 0.1, 0.7], [-np.inf, 0.1, 0.9, 0.2]], np.float32)
-    labels = np.array(["b", "a", "c", "a"])
-    assert list(majority_label(similarity, labels, 3)) == ["a", "a"]
-    assert list(majority_label(similarity, labels, 1)) == ["b", "c"]
+    similarity = [[0.9, 0.8, 0.1, 0.7], [-np.inf, 0.1, 0.9, 0.2]]
+    assert labels_of(similarity, ["b", "a", "c", "a"], 3) == ["a", "a"]
+    assert labels_of(similarity, ["b", "a", "c", "a"], 1) == ["b", "c"]
 
 
 def test_who_is_left_out_has_no_vote():
-    similarity = np.array([[-np.inf, 0.1, -np.inf]], np.float32)
-    assert list(majority_label(similarity, np.array(["a", "b", "a"]), 3)) == ["b"]
+    assert labels_of([[-np.inf, 0.1, -np.inf]], ["a", "b", "a"], 3) == ["b"]
+
+
+def test_no_queries_have_no_neighbours():
+    found = neighbours(similarity_to_others(_rows(0), _rows(3), [], list("abc")), np.array(["x", "y", "y"]), 3)
+    assert len(found.index) == len(found.distance) == len(found.label) == 0
+
+
+def _direct(queries, references, groups, reference_groups, labels, k):
+    """Of all similarities at once: index and distance of the nearest, and the label of most of the ``k`` nearest."""
+    centre = references.mean(0)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries - centre, references - centre))
+    similarity = a @ b.T
+    similarity[np.array(groups)[:, None] == np.array(reference_groups)] = -np.inf
+    top = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    index, distance, label = [], [], []
+    for row, near in zip(similarity, top, strict=True):
+        votes = Counter(labels[i] for i in near if np.isfinite(row[i]))
+        index.append(near[0] if votes else -1)
+        distance.append(1 - row[near[0]])
+        label.append(min(votes, key=lambda name: (-votes[name], name), default=""))
+    return index, distance, label
+
+
+@pytest.mark.parametrize("block", [1, 1000, 2**26])
+@pytest.mark.parametrize("seed", range(8))
+def test_blocks_find_the_neighbours_of_the_whole_matrix(monkeypatch, block, seed):
+    """With equal similarities (rows that are there twice), groups that are everything, more neighbours than rows."""
+    monkeypatch.setattr("pipeline_steps.statistics.blocks.BLOCK", block)
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(1, 40)), int(rng.integers(2, 60))
+    queries, references = _rows(n, seed=seed), _rows(m, seed=seed + 100)
+    references[m // 2 :] = references[: m - m // 2]
+    names = [f"g{i}" for i in range(int(rng.integers(1, 6)))]
+    groups, reference_groups = (list(rng.choice(names, size)) for size in (n, m))
+    labels, k = rng.choice(list("edcba"), m), int(rng.integers(1, 8))
+    found = neighbours(similarity_to_others(queries, references, groups, reference_groups), labels, k)
+    index, distance, label = _direct(queries, references, groups, reference_groups, labels, k)
+    assert list(found.index) == index
+    assert found.distance == pytest.approx(np.array(distance), rel=1e-5, abs=1e-6)
+    assert list(found.label) == label
+
+
+@pytest.mark.parametrize("block", [1, 1000, 2**26])
+def test_blocks_find_all_close_pairs(monkeypatch, block):
+    monkeypatch.setattr("pipeline_steps.statistics.blocks.BLOCK", block)
+    features = np.concatenate([_rows(40), _rows(40) + 0.1 * _rows(40, seed=9)])
+    away = features - features.mean(0)
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    expected = [(i, j) for i in range(80) for j in range(i + 1, 80) if away[i] @ away[j] >= 0.9]
+    assert len(expected) > 30
+    assert close_pairs(features, 0.9) == expected

@@ -1,10 +1,12 @@
 """Intervals of distances: what they cover, and that groups are what counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pipeline_steps.measures.images.intervals import Halves, distance_intervals, half_samples, of_rows
-from pipeline_steps.measures.images.sides import Sides, products
+from pipeline_steps.measures.images.intervals import Halves, distance_intervals, half_samples, of_parts
+from pipeline_steps.measures.images.sides import Parts, Sides
 from pipeline_steps.measures.images.table import DISTANCES
 
 K = 3
@@ -30,7 +32,8 @@ def _distances(a, b, k=K):
 
 def _intervals(real, made, k=K, how=HOW):
     """Of sides of features and groups."""
-    return distance_intervals(Sides(real[0], made[0], k), (real[1], made[1]), how)
+    values = dict(zip(MEASURES, _distances(real[0], made[0], k), strict=True))
+    return distance_intervals(Sides(real[0], made[0], k), values, (real[1], made[1]), how)
 
 
 def _widths(real, made, k=K, how=HOW):
@@ -41,17 +44,24 @@ def _widths(real, made, k=K, how=HOW):
 def test_any_rows_have_the_distances_of_their_features():
     (a, _), (b, _) = _pair(np.random.default_rng(0))
     a, b = a + 30, b + 30  # far from zero, where differences of squares lose digits
-    i, j = np.array([0, 4, 5, 9, 30, 31, 58]), np.arange(3, 70, 2)
-    p = products(Sides(a, b, K))
-    found = [of_rows(m, p, i, j) for m in DISTANCES]
-    assert found == pytest.approx(_distances(a[i], b[j]), rel=1e-5)
-    found = [of_rows(m, p, j[:20], j) for m in DISTANCES]
-    assert found == pytest.approx(_distances(a[j[:20]], b[j]), rel=1e-5)
+    rng = np.random.default_rng(1)
+    parts = Parts(rng.uniform(size=(len(a), 5)) < 0.4, rng.uniform(size=(len(b), 5)) < 0.3)
+    found = np.array([of_parts(m, Sides(a, b, K), parts) for m in DISTANCES]).T
+    for values, i, j in zip(found, parts.real.T, parts.made.T, strict=True):
+        assert values == pytest.approx(_distances(a[i], b[j]), rel=1e-5)
+
+
+def test_a_measure_that_knows_no_parts_has_its_own_value_of_each():
+    (a, _), (b, _) = _pair(np.random.default_rng(0))
+    plain, rng = replace(DISTANCES[0], of_parts=None), np.random.default_rng(1)
+    parts = Parts(rng.uniform(size=(len(a), 5)) < 0.4, rng.uniform(size=(len(b), 5)) < 0.3)
+    one, other = (of_parts(m, Sides(a, b, K), parts) for m in (plain, DISTANCES[0]))
+    assert one == pytest.approx(other, rel=1e-6)
 
 
 def test_halves_hold_whole_groups():
     groups = np.array(list("abacbdeeeee"))
-    halves = half_samples(groups, 300, np.random.default_rng(0))
+    halves = half_samples(groups, 300, np.random.default_rng(0)).T
     for half in halves:
         inside = set(groups[half])
         assert len(inside) == 2, "of five groups"

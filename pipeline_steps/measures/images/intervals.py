@@ -16,14 +16,13 @@ groups. It does not cover the distance of infinitely many (the bias stays in the
 another training of the generator. docs/interval_coverage.md has simulations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline_steps.measures.images.frechet import Distance
-from pipeline_steps.measures.images.sides import Floats, Products, Rows, Sides, products
+from pipeline_steps.measures.images.sides import Bools, Floats, Parts, Sides
 from pipeline_steps.measures.images.table import DISTANCES
 from pipeline_steps.statistics.cluster_intervals import NO_INTERVAL
 
@@ -40,38 +39,37 @@ class Halves:
     fewest_groups: int
 
 
-def half_samples(groups: Sequence[str], draws: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which rows (draws, N) are in each random half of the groups; of an odd number the smaller half.
+def half_samples(groups: Sequence[str], draws: int, rng: np.random.Generator) -> Bools:
+    """Which rows (N, draws) are in each random half of the groups; of an odd number the smaller half.
 
     (That makes the interval of few groups a little too wide: of 21 by at most 5 %.)
     """
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
     chosen = rng.permuted(np.tile(np.arange(len(names)) < len(names) // 2, (draws, 1)), axis=1)
-    return chosen[:, codes]
+    return np.ascontiguousarray(chosen.T)[codes]
 
 
-def distance_intervals(sides: Sides, groups: tuple[Sequence[str], Sequence[str]], how: Halves) -> Intervals:
-    """95 % intervals of all ``DISTANCES`` by name; ``groups``: of each real row, and of each generated one.
+def distance_intervals(
+    sides: Sides, values: Mapping[str, float], groups: tuple[Sequence[str], Sequence[str]], how: Halves
+) -> Intervals:
+    """95 % intervals of all ``DISTANCES`` by name, around their ``values``.
 
-    NaN twice where nothing can be said: fewer groups than ``how`` asks for on a side, or a measure that is the same in
-    all halves.
+    ``groups``: of each real row, and of each generated one. NaN twice where nothing can be said: fewer groups than
+    ``how`` asks for on a side, or a measure that is the same in all halves.
     """
     if min(len(set(side)) for side in groups) < max(how.fewest_groups, 4):  # a half of fewer has no covariance
         return {m.name: NO_INTERVAL for m in DISTANCES}
-    p, rng = products(sides), np.random.default_rng(how.seed)
-    real, made = (half_samples(side, how.draws, rng) for side in groups)
-    halves = [(np.flatnonzero(i), np.flatnonzero(j)) for i, j in zip(real, made, strict=True)]
-    whole = np.arange(len(p.a)), np.arange(len(p.b))
-    found = {}
-    for m in DISTANCES:
-        values = np.array([of_rows(m, p, i, j) for i, j in halves])
-        found[m.name] = _recentred(values, of_rows(m, p, *whole), *m.bounds)
-    return found
+    rng = np.random.default_rng(how.seed)
+    halves = Parts(*(half_samples(side, how.draws, rng) for side in groups))
+    return {m.name: _recentred(of_parts(m, sides, halves), values[m.name], *m.bounds) for m in DISTANCES}
 
 
-def of_rows(measure: Distance, p: Products, i: Rows, j: Rows) -> float:
-    """A measure of the real rows ``i`` and the generated ``j``: from the products, or anew if it knows no such way."""
-    return measure.of(p.sides.part(i, j)) if measure.of_rows is None else measure.of_rows(p, i, j)
+def of_parts(measure: Distance, sides: Sides, parts: Parts) -> Floats:
+    """A measure (R,) of each part: of all at once, or of one after the other, if it knows no such way."""
+    if measure.of_parts is not None:
+        return np.asarray(measure.of_parts(sides, parts))
+    each = zip(parts.real.T, parts.made.T, strict=True)
+    return np.array([measure.of(sides.part(np.flatnonzero(i), np.flatnonzero(j))) for i, j in each])
 
 
 def _recentred(values: Floats, whole: float, least: float, most: float) -> tuple[float, float]:

@@ -1,13 +1,17 @@
-"""Two sets of images as features, real and generated, and what the distances of any part of them need."""
+"""Two sets of images as features, real and generated, and what is computed of their pairs, some rows at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_steps.statistics.blocks import row_blocks
+
 Features = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -22,37 +26,58 @@ class Sides:
         """The rows ``i`` of the real ones and ``j`` of the generated ones."""
         return Sides(self.real[i], self.made[j], self.neighbours)
 
+    def centre(self) -> Floats:
+        """The mean (D,) of both: no distance changes where it is taken off, and differences of squares keep digits."""
+        total = self.real.sum(0, dtype=np.float64) + self.made.sum(0, dtype=np.float64)
+        return np.asarray(total / (len(self.real) + len(self.made)))
+
 
 @dataclass(frozen=True)
-class Products:
-    """All that the distances of any subset of rows need, computed once.
+class Parts:
+    """Which rows are in each of R parts of both sides: ``real`` (n, R), and ``made`` (m, R)."""
 
-    Inner products of features about their common mean: ``cross`` (n, m), and the squared lengths and sums that follow
-    from ``a`` (n, D) and ``b`` (m, D); the kernel's values; squared distances.
+    real: Bools
+    made: Bools
+
+
+def everything(sides: Sides) -> Parts:
+    """All rows, as the one part."""
+    return Parts(np.ones((len(sides.real), 1), bool), np.ones((len(sides.made), 1), bool))
+
+
+def inner_products(x: Features, y: Features, centre: Floats | float, row_bytes: int) -> Iterator[tuple[slice, Floats]]:
+    """Blocks of rows of ``x`` (n, D), and their inner products (B, m) with all rows of ``y``, both less ``centre``.
+
+    ``row_bytes``: of what else is kept of a row meanwhile.
     """
-
-    sides: Sides
-    a: Floats
-    b: Floats
-    cross: Floats
-    kernels: tuple[Floats, Floats, Floats]  # among a, among b, between
-    squared: tuple[Floats, Floats, Floats]
-
-
-def products(sides: Sides) -> Products:
-    """Of all rows."""
-    from sklearn.metrics.pairwise import euclidean_distances  # late: the report names measures and takes none
-
-    a, b = sides.real.astype(np.float64), sides.made.astype(np.float64)
-    kernels = cubic_kernel(a, a), cubic_kernel(b, b), cubic_kernel(a, b)
-    centre = np.concatenate([a, b]).mean(0)  # distances don't change by it, and differences of squares keep digits
-    a, b = a - centre, b - centre
-    squared = tuple(euclidean_distances(x, y, squared=True) for x, y in ((a, a), (b, b), (a, b)))
-    return Products(sides, a, b, a @ b.T, kernels, squared)
+    wide = x.shape[1] * 8
+    for rows in row_blocks(len(x), max(row_bytes, wide, len(y) * 8)):
+        block, products = x[rows].astype(np.float64) - centre, np.empty((rows.stop - rows.start, len(y)))
+        for columns in row_blocks(len(y), wide):
+            np.matmul(block, (y[columns].astype(np.float64) - centre).T, out=products[:, columns])
+        yield rows, products
 
 
-def cubic_kernel(x: Floats, y: Floats) -> Floats:
-    """(x·y / D + 1)³ of rows (n, D) and (m, D), as (n, m)."""
-    from sklearn.metrics.pairwise import polynomial_kernel
+def squared_distances(
+    x: Features, y: Features, centre: Floats | float, row_bytes: int
+) -> Iterator[tuple[slice, Floats]]:
+    """The same with squared Euclidean distances, which are 0 exactly from a row to itself, where ``y`` is ``x``."""
+    lengths_x, lengths_y = (_squared_lengths(side, centre) for side in (x, y))
+    for rows, products in inner_products(x, y, centre, row_bytes):
+        squared = _from_products(products, lengths_x[rows], lengths_y)
+        if x is y:
+            squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0
+        yield rows, squared
 
-    return np.asarray(polynomial_kernel(x, y, degree=3, coef0=1), np.float64)
+
+def _from_products(products: Floats, lengths_x: Floats, lengths_y: Floats) -> Floats:
+    """Squared distances by the inner products, which are overwritten."""
+    products *= -2
+    products += lengths_x[:, None]
+    products += lengths_y
+    return np.maximum(products, 0, out=products)
+
+
+def _squared_lengths(x: Features, centre: Floats | float) -> Floats:
+    blocks = (x[rows].astype(np.float64) - centre for rows in row_blocks(len(x), x.shape[1] * 8))
+    return np.concatenate([np.einsum("ij,ij->i", block, block) for block in blocks])
