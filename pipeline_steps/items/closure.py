@@ -8,6 +8,7 @@ import ast
 import hashlib
 import io
 import re
+import threading
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -25,6 +26,8 @@ _SERVICES = (
 _SHAPING = ("pipeline_steps/stage/device.py", "pipeline_steps/stage/threads.py")
 _BY_NAME = "pipeline_steps/stage/named.py"
 _NAME = re.compile(r"(pipeline_steps(?:\.\w+)+):\w+")
+# Two threads that parse at once break Python 3.11's count of how deep it is (python/cpython issue 106905).
+_PARSING = threading.RLock()
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -57,7 +60,9 @@ def _reached(module: str, imports: Callable[[str], tuple[str, ...]]) -> frozense
 @cache
 def code_version(module: str) -> str:
     """A hash of ``code_digests``: changes when any code changes that shapes what the module makes."""
-    return hashlib.sha256("".join(f"{f}\0{d}\0" for f, d in code_digests(module).items()).encode()).hexdigest()
+    with _PARSING:
+        digests = code_digests(module)
+    return hashlib.sha256("".join(f"{f}\0{d}\0" for f, d in digests.items()).encode()).hexdigest()
 
 
 def closure_digests(module: str) -> dict[str, str]:

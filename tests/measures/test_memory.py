@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pipeline_steps.features.neighbours import close_pairs, neighbours, similarity_to_others
-from pipeline_steps.features.skin_tone import measure
 from pipeline_steps.measures.images.intervals import Halves, distance_intervals
 from pipeline_steps.measures.images.sides import Sides
 from pipeline_steps.measures.images.table import DISTANCES
@@ -66,13 +65,3 @@ def test_memory_grows_by_features_and_not_by_pairs(monkeypatch, name):
     grown, allowed = _peak(many) - _peak(few), CONSTANT + LINEAR * 10 * N
     assert grown < allowed
     assert allowed < (10 * N) ** 2 / 2, "or half a matrix of truths would pass"
-
-
-def test_skin_is_measured_of_one_image_after_the_other():
-    def work(n):
-        image, mask = np.full((64, 64, 3), (224, 172, 140), np.uint8), np.eye(64, dtype=bool)
-        measure((image + np.uint8(i % 9) for i in range(n)), (mask.copy() for _ in range(n)))
-
-    work(1)
-    grown = _peak(lambda: work(200)) - _peak(lambda: work(20))
-    assert grown < 200 * 1000, "a few numbers an image, and no 12,288 bytes"
