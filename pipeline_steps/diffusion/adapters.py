@@ -117,7 +117,9 @@ def digest(folder: Path) -> str:
     """SHA-256 over the weights in ``folder``."""
     h = hashlib.sha256()
     for file in sorted(folder.rglob("*.safetensors")):
-        h.update(file.read_bytes())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 22):
+                h.update(block)
     return h.hexdigest()
 
 
