@@ -78,7 +78,7 @@ def _terms(params: JobParams, inputs: Inputs, jobs: Sequence[Job], train: pd.Dat
     manifest = pd.read_parquet(inputs.dataset / "manifest.parquet")
     terms = licences_of(manifest, [job.source_id for job in jobs])
     if getattr(params, "adapter", None) or getattr(params, "inversion", None):
-        learned_from = licences_of(manifest, train["image_id"])["redistribute"]
+        learned_from = set(licences_of(manifest, train["image_id"])["redistribute"])  # few, whatever they are of
         terms["redistribute"] = [strictest([own, *learned_from]) for own in terms["redistribute"]]
     return terms
 

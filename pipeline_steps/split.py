@@ -18,7 +18,6 @@ scenario without it.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -187,19 +186,24 @@ def _exclude_crossing(partition: pd.Series, group: pd.Series) -> pd.Series:
 
 
 def _carve_validation(partition: pd.Series, study: pd.DataFrame, params: SplitParams, draw: int) -> pd.Series:
-    """Move whole groups of each condition from train to validation until its fraction is reached."""
+    """Move whole groups of each condition from train to validation until its fraction is reached.
+
+    Groups are numbers here, and rows are marked once: a table is not looked through again for each of its groups.
+    """
     out = partition.copy()
-    train = study[out == "train"]
-    members = dict(train.groupby("group").groups)
-    for number, (_, rows) in enumerate(train.groupby("condition", sort=True)):
+    rows = np.flatnonzero(out == "train")
+    groups, names = pd.factorize(study["group"].iloc[rows], sort=True)
+    left = np.bincount(groups, minlength=len(names))  # images of a group; none where it has been moved
+    moved = np.zeros(len(names), bool)
+    own = pd.Series(groups).groupby(study["condition"].iloc[rows].to_numpy(), sort=True)
+    for number, (_, members) in enumerate(own):
         rng = np.random.default_rng([params.seed, draw, number, 7])
-        quota, taken = round(params.validation_fraction * len(rows)), 0
-        for name in rng.permutation(sorted(set(rows["group"]))):
-            mine: Any = members.get(name, [])  # none where another condition has moved the group
-            if taken + len(mine) <= quota:
-                out[mine] = "validation"
-                taken += len(mine)
-                members.pop(name, None)
+        quota, taken = round(params.validation_fraction * len(members)), 0
+        for group in rng.permutation(np.unique(members)).tolist():
+            if left[group] and taken + left[group] <= quota:  # another condition may have moved it
+                taken += left[group]
+                moved[group], left[group] = True, 0
+    out.iloc[rows[moved[groups]]] = "validation"
     return out
 
 
