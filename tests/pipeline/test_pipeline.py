@@ -79,12 +79,9 @@ def test_one_conditions_template_changes_captions_and_adapters_not_tokens(toy_co
 
 
 @pytest.mark.slow
-def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, tiny_sd):
+def test_ten_more_images_cost_ten_latents_and_features(tmp_path, tiny_sd):
     import numpy as np
 
-    from pipeline_steps import caption
-    from pipeline_steps.captions.backends.template import TemplateParams
-    from pipeline_steps.captions.captioner import Study
     from pipeline_steps.diffusion.families import family
     from pipeline_steps.diffusion.hub import BaseModel
     from pipeline_steps.diffusion.latents import encode_images
@@ -93,20 +90,11 @@ def test_ten_more_images_cost_ten_captions_latents_and_fifty_results(tmp_path, t
     store = ItemStore(tmp_path)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (40, 16, 16, 3), dtype=np.uint8)
-    rows = pd.DataFrame({"image_id": [f"i{k}" for k in range(40)], "sha256": [str(k) for k in range(40)]})
-    rows["condition"] = "psoriasis"
-    params = TemplateParams(
-        backend="template",
-        templates=("{token} on {level} skin", "{level} skin with {token}"),
-        condition_templates={},
-        level_words={level: level for level in "123456"},
-    )
     base = BaseModel("stable_diffusion", str(tiny_sd), None, "float32")
     f = family(base)
     c = f.load(base)
     e = extractor("shipped", str(ROOT / "models/base/phantom-features"))
     for n, expected in ((30, 30), (40, 10), (40, 0)):
-        assert caption.caption(params, Study(rows[:n], tmp_path, store), "123456").use.computed == expected
         assert encode_images(f, c, images[:n], store)[1].computed == expected
         assert cached_features(e, images[:n], store)[1].computed == expected
     edited = images.copy()
