@@ -66,8 +66,8 @@ def screen(
     validation: tuple[pd.DataFrame, Features],
     params: ScreenParams,
     tones: Tones,
-) -> tuple[pd.DataFrame, Limit]:
-    """Verdicts on all images, and the distance below which an image counts as memorised.
+) -> tuple[pd.DataFrame, Limit, Neighbours]:
+    """Verdicts on all images, the distance below which one counts as memorised, and what real images are nearest to.
 
     ``generated``: metadata, looks and features; the others: rows of the split and features. ``tones`` of the generated
     images. Images are named by public ids.
@@ -75,8 +75,8 @@ def screen(
     (table, looks, made), (rows, train) = generated, training
     similarity = similarity_to_others(made, train, _by_design(table, rows), list(rows["group"]))
     near = neighbours(similarity, rows["condition"].to_numpy(str), params.neighbours)
-    held_out = _held_out(validation, training, params).distance
-    limit = memorisation_limit(held_out, list(validation[0]["group"]), params.memorisation_quantile)
+    of_real = _held_out(validation, training, params)
+    limit = memorisation_limit(of_real.distance, list(validation[0]["group"]), params.memorisation_quantile)
     own = _reasons_of_looks(looks, params, masked=MASK_COLUMN in table)
     found = own | {"memorised": near.distance < limit.distance, "skin_tone": tones.wrong}
     why = [" ".join(r for r in params.reject if found[r][i]) for i in range(len(table))]
@@ -96,7 +96,7 @@ def screen(
             "source_distance": _source_distance(table["source_id"], made, training),
         }
     )
-    return out, limit
+    return out, limit, of_real
 
 
 def _reasons_of_looks(looks: Appearances, params: ScreenParams, *, masked: bool) -> dict[str, npt.NDArray[np.bool_]]:
@@ -212,13 +212,12 @@ def main() -> None:
     training = train, cached_features(e, dataset.images(train["image_id"]), store)[0]
     held_out = validation, cached_features(e, dataset.images(validation["image_id"]), store)[0]
     generated = table, looks, cached_features(e, images, store)[0]
-    verdicts, limit = screen(generated, training, held_out, params, tones)
+    verdicts, limit, of_real = screen(generated, training, held_out, params, tones)
     with atomic_file(args.out) as temporary:
         verdicts.to_parquet(temporary, index=False)
     counts = summary(verdicts, limit, tones)
     if len(validation):
-        predicted = _held_out(held_out, training, params).label
-        counts["class_consistency_of_real_validation"] = consistency(validation, predicted, "level")
+        counts["class_consistency_of_real_validation"] = consistency(validation, of_real.label, "level")
     write_metrics(args.metrics, counts)
 
 

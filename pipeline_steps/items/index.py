@@ -23,7 +23,7 @@ _KEY = 64  # characters
 _ASKED = 500  # keys in one query
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, size INTEGER NOT NULL, day INTEGER NOT NULL, value BLOB);
-CREATE INDEX IF NOT EXISTS by_day ON items (day);
+CREATE INDEX IF NOT EXISTS by_day ON items (day, size);
 """
 
 
@@ -57,15 +57,15 @@ class Index:
                     self._file.with_name(name).replace(self._file.with_name(f"{name}.damaged"))
             return _connected(self._file)
 
-    def entries(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """What there is of ``keys``."""
-        found: dict[str, Entry] = {}
-        for start in range(0, len(keys), _ASKED):
-            some = keys[start : start + _ASKED]
-            marks = ",".join("?" * len(some))
-            rows = self._database.execute(f"SELECT key, size, value FROM items WHERE key IN ({marks})", some)  # noqa: S608
-            found |= {key: Entry(size, value) for key, size, value in rows}
-        return found
+    def entry(self, key: str) -> Entry | None:
+        """What there is of ``key``, now marked as used today; None if there is nothing."""
+        row = self._database.execute("SELECT size, value, day FROM items WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        size, value, day = row
+        if day != _today():
+            self._touch([key])
+        return Entry(size, value)
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Those of ``keys`` that there are, now marked as used today."""
@@ -104,8 +104,9 @@ class Index:
         return [(k, size, bool(is_file)) for k, size, is_file in self._database.execute(asked, (_today() - 1,))]
 
     def shrink(self) -> None:
-        """Give the room of what was dropped back to the disk."""
-        self._database.execute("VACUUM")
+        """Give the room of what was dropped back to the disk, unless another process reads just now: then later."""
+        with suppress(sqlite3.OperationalError):
+            self._database.execute("VACUUM")
 
     def close(self) -> None:
         """Let go of the file."""

@@ -88,7 +88,7 @@ class ItemStore:
 
     def get(self, key: str) -> bytes | None:
         """The value, or None where it is absent or damaged (then quarantined)."""
-        entry = index_of(self.root).entries([key]).get(key)
+        entry = index_of(self.root).entry(key)
         if entry is None or entry.value is None:
             value = read_checked(self.path(key), self._quarantine(key))
         elif (value := checked(entry.value)) is None:

@@ -6,7 +6,7 @@ trainings. Masks are PNG.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -88,11 +88,6 @@ def joined(first: ImageRows, second: ImageRows) -> ImageRows:
     if isinstance(first, ImageFiles) and isinstance(second, ImageFiles):
         return first + second
     return np.concatenate([first[:], second[:]])
-
-
-def blocks(count: int, size: int) -> Iterator[slice]:
-    """Rows 0 to ``count`` in slices of ``size``, the last as long as there is."""
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def file_of(folder: Path, kind: str, digest: str) -> Path:

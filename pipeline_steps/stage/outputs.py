@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,11 +39,11 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is renamed to ``path``.
+    """Yield a temporary path beside ``path``; on success it is renamed to ``path``. Threads may write the same at once.
 
     ``synced``: before that its bytes are on the disk, so that not even a power cut leaves a part under the name.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

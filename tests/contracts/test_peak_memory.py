@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from data_sets import write_data_set
+from small_models import supervision
 
 from pipeline_steps.audit import measure_quality
 from pipeline_steps.datasets.source import COLUMNS, Loaded, Source
@@ -28,7 +29,6 @@ from pipeline_steps.generation.synthetic import images_of, read_metadata
 from pipeline_steps.ingest import ingest
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.parameters.arms import ArmParams
-from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.pixels.appearance import appearances
 from pipeline_steps.records.manifest import Dataset
 from pipeline_steps.vision.classification import fit_classifier
@@ -40,20 +40,7 @@ LATENTS = 16 * 64 * 64 * 2 * 4 / 2**20
 PROMPT = 513 * 4096 * 4 / 2**20
 _MMAP_THRESHOLD = -3  # of glibc's malloc.h
 STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-HOW = Supervision(
-    updates=3,
-    batch_size=4,
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    schedule="cosine",
-    milestones=(),
-    validate_every=3,
-    input_size=32,
-    crop_scale=(0.8, 1.0),
-    rotation_degrees=0,
-    horizontal_flip=False,
-    seed=0,
-)
+HOW = supervision(updates=3, validate_every=3, rotation_degrees=0, horizontal_flip=False, seed=0)
 PLAIN = ArmParams(images="real", copies=1, seed=0, policy="none", mix="none", mix_alpha=1.0)
 
 pytestmark = pytest.mark.skipif(not PEAK.exists(), reason="the peak of a process can be reset on Linux alone")

@@ -1,12 +1,14 @@
 """The item store keeps what it is given, notices damage, and computes what is absent and nothing else."""
 
 import ast
+import contextlib
 import gc
 import re
 import sqlite3
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -159,9 +161,45 @@ def test_garbage_goes_oldest_first_and_what_is_used_now_stays(tmp_path, monkeypa
     size = len(_value(keys[0], large))
     assert store.collect_garbage(5 * size) == 0
     assert store.collect_garbage(int(3.4 * size)) == 2 * size
-    assert [store.get(k) is not None for k in keys] == [True, False, False, True, True]
+    assert _there(tmp_path, keys) == [True, False, False, True, True]
     assert store.collect_garbage(0) == 2 * size
-    assert [store.get(k) is not None for k in keys] == [False, False, False, False, True], "what today's run reads"
+    assert _there(tmp_path, keys) == [False, False, False, False, True], "what today's run reads"
+
+
+def test_what_is_read_is_in_use(tmp_path, monkeypatch):
+    store, key = ItemStore(tmp_path), _keys(1)[0]
+    monkeypatch.setattr(index, "_today", lambda: 10)
+    store.keep({key: b"value"})
+    monkeypatch.setattr(index, "_today", lambda: 20)
+    assert store.get(key) == b"value"
+    assert store.collect_garbage(0) == 0
+
+
+def test_where_the_disk_is_full_room_is_given_back_later(tmp_path, monkeypatch):
+    """VACUUM writes all of the file anew, and stages collect when they begin."""
+
+    class Full:
+        def execute(self, _text):
+            raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(index_of(tmp_path), "_database", Full())
+    index_of(tmp_path).shrink()
+
+
+def test_threads_may_keep_the_same_large_value_at_once(tmp_path):
+    """Copies of one photograph are decoded side by side."""
+    store = ItemStore(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        for key in _keys(20):
+            list(pool.map(lambda _, key=key: store.keep({key: _value(key, large=True)}), range(16)))
+            assert store.get(key) == _value(key, large=True)
+
+
+def _there(root, keys):
+    """Which keys there are, without using them."""
+    with contextlib.closing(sqlite3.connect(root / FILE)) as database:
+        found = {key for (key,) in database.execute("SELECT key FROM items")}
+    return [key in found for key in keys]
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):

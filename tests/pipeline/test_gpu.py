@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+from small_models import supervision
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.denoising import DenoisingTask, adapter_loss
@@ -13,7 +14,6 @@ from pipeline_steps.diffusion.hub import BaseModel
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.sample import Sampling, sample
 from pipeline_steps.items.store import ItemStore
-from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.stage import device
 from pipeline_steps.training.batches import BatchLoss
 from pipeline_steps.training.loop import optimise
@@ -30,20 +30,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 HOW = Optimisation(4, 1e-3, 0.01, 0, "constant", 1.0, 0.0, 0)
-SUPERVISION = Supervision(
-    updates=4,
-    batch_size=8,
-    learning_rate=1e-4,
-    weight_decay=0.0,
-    schedule="cosine",
-    milestones=(),
-    validate_every=2,
-    input_size=32,
-    crop_scale=(0.8, 1.0),
-    rotation_degrees=15.0,
-    horizontal_flip=True,
-    seed=0,
-)
+SUPERVISION = supervision(updates=4, batch_size=8, learning_rate=1e-4, validate_every=2, rotation_degrees=15.0, seed=0)
 
 
 @pytest.fixture(autouse=True)

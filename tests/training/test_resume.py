@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_models import HOW
+from small_models import HOW, supervision
 from test_loop import LOSSES
 
 from pipeline_steps import train_captioner, train_features
@@ -14,7 +14,6 @@ from pipeline_steps.diffusion import pretrain
 from pipeline_steps.parameters.arms import ArmParams
 from pipeline_steps.parameters.captioner_training import CaptionerTraining
 from pipeline_steps.parameters.feature_training import FeatureTraining
-from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.stage.params import read_yaml
 from pipeline_steps.training import checkpoints, loop
 from pipeline_steps.training.checkpoints import Checkpointing, work_folder
@@ -25,20 +24,7 @@ from pipeline_steps.vision.segmentation import fit_segmenter, new_segmenter
 from pipeline_steps.vision.views import IMAGENET, Labelled
 
 STEPS = 6
-SUPERVISION = Supervision(
-    updates=STEPS,
-    batch_size=4,
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    schedule="cosine",
-    milestones=(),
-    validate_every=2,
-    input_size=32,
-    crop_scale=(0.8, 1.0),
-    rotation_degrees=10,
-    horizontal_flip=True,
-    seed=1,
-)
+SUPERVISION = supervision(updates=STEPS, weight_decay=0.01, validate_every=2)
 
 
 class Killed(BaseException):

@@ -67,7 +67,7 @@ def _screen(generated, training, validation):
     rule = ToneRule(PARAMS.tone_tolerance, largest_error=0.6)
     wanted = np.array(table["target_level"], np.int64)
     tones = check_tones(wanted, skin_of(looks.ita), rows, skin_of(skin_itas(REAL)), rule)
-    return *screen(generated, training, validation, PARAMS, tones), tones
+    return *screen(generated, training, validation, PARAMS, tones)[:2], tones
 
 
 VALIDATION = _rows(30, name="v"), _features(30, 2)

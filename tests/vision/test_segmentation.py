@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from data_sets import write_data_set
+from small_models import supervision
 
 from pipeline_steps.evaluate import EvaluationParams, overlaps, score_overlaps
 from pipeline_steps.items.store import ItemStore
 from pipeline_steps.measures.segmenters.overlap import dice, iou
-from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.pixels.appearance import appearances
 from pipeline_steps.score_masks import agreement
 from pipeline_steps.screen import ScreenParams, implausible
@@ -21,20 +21,7 @@ from pipeline_steps.train_segmenter import synthetic_pairs
 from pipeline_steps.vision.segmentation import fit_segmenter, new_segmenter, segment
 from pipeline_steps.vision.views import IMAGENET, Labelled
 
-HOW = Supervision(
-    updates=30,
-    batch_size=8,
-    learning_rate=5e-3,
-    weight_decay=0.0,
-    schedule="cosine",
-    milestones=(),
-    validate_every=15,
-    input_size=32,
-    crop_scale=(0.8, 1.0),
-    rotation_degrees=10,
-    horizontal_flip=True,
-    seed=1,
-)
+HOW = supervision(updates=30, batch_size=8, learning_rate=5e-3, validate_every=15)
 
 
 def _pairs(n, seed=0):

@@ -3,32 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from small_models import supervision
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.vision.classic import Classic
 from pipeline_steps.vision.classification import fit_classifier
 from pipeline_steps.vision.segmentation import _augmented, fit_segmenter
 from pipeline_steps.vision.views import IMAGENET, Labelled, Normalisation, augment, outputs, pixels, view
 
 HALVES = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-STILL = Supervision(
-    updates=2,
-    batch_size=4,
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    schedule="cosine",
-    milestones=(),
-    validate_every=1,
-    input_size=32,
-    crop_scale=(1.0, 1.0),
-    rotation_degrees=0,
-    horizontal_flip=False,
-    seed=1,
-)
+STILL = supervision(crop_scale=(1.0, 1.0), rotation_degrees=0, horizontal_flip=False)
 RANDOM = {"crop_scale": (0.8, 1.0), "rotation_degrees": 15, "horizontal_flip": True}
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from small_models import supervision
 
 from pipeline_steps.parameters.supervision import Supervision
 from pipeline_steps.stage.errors import DataError
@@ -14,20 +15,7 @@ from pipeline_steps.vision.classification import fit_classifier, predict
 from pipeline_steps.vision.networks import SMALL, new_network
 from pipeline_steps.vision.views import IMAGENET, Labelled
 
-HOW = Supervision(
-    updates=20,
-    batch_size=16,
-    learning_rate=3e-3,
-    weight_decay=0.0,
-    schedule="cosine",
-    milestones=(),
-    validate_every=10,
-    input_size=32,
-    crop_scale=(0.8, 1.0),
-    rotation_degrees=10,
-    horizontal_flip=True,
-    seed=1,
-)
+HOW = supervision(updates=20, batch_size=16, learning_rate=3e-3, validate_every=10)
 
 PLAIN = Classic(policy="none", mix="none", mix_alpha=1.0)
 
