@@ -1,4 +1,4 @@
-"""DVC's command line as ``./run dvc`` calls it: the same, but the last line says why a stage failed.
+"""DVC's command line as ``./run dvc`` calls it: quicker (``dvc_command``), and the last line says why a stage failed.
 
 DVC ends by naming the stage that failed and its command; the reason was printed before that, and is repeated here.
 DVC runs in this process, so that signals and exit status are its own.
@@ -55,14 +55,13 @@ def _call_dvc(arguments: Sequence[str]) -> tuple[int, str]:
     """DVC's exit status, and the messages of its errors."""
     errors = _ErrorMessages()
     try:
-        from dvc.cli import main as dvc
-
+        from flows.dvc_command import call_dvc
         from flows.repair import repair_rwlock
 
         logging.getLogger("dvc").addHandler(errors)
         if Path(".dvc/tmp").is_dir():
             repair_rwlock(Path(".dvc/tmp"))
-        return int(dvc(arguments)), errors.text
+        return call_dvc(arguments), errors.text
     except KeyboardInterrupt:  # before DVC has begun to listen for it
         return _INTERRUPTED_STATUS, ""
     finally:
