@@ -1,4 +1,4 @@
-"""DVC's command line as this project calls it: the same, but for how it reads and writes the lock, and a quicker start."""
+"""DVC's command line as this project calls it: the same, but for how it reads and writes the lock, and quicker."""
 
 import atexit
 import gc

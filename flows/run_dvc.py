@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from flows.failure_reason import REASON, reasons
+from flows.stage_forks import beside, possible
 
 _INTERRUPTED = "interrupted: what was finished is kept; run the same command again, it goes on"
 _INTERRUPTED_STATUS = 252  # DVC's own, after Ctrl-C
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
         file = Path(folder, "reason")
         os.environ[REASON] = str(file)
-        status, errors = _call_dvc(arguments)
+        with beside(Path(folder)) if "repro" in arguments and possible() else nullcontext():
+            status, errors = _call_dvc(arguments)
         if status:
             lines = reasons(file) or _reason_without_stage(status, errors)
             with suppress(BrokenPipeError):

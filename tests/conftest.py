@@ -95,8 +95,9 @@ def run(*command, cwd, check=True, env_extra=None, **options):
 
 
 def repro(clone: Path, *arguments: str) -> set[str]:
-    """``dvc repro`` in a clone, its stages forked from a process that is warm; the names of those that ran."""
-    done = run("dvc", "repro", *arguments, cwd=clone, env_extra=warm.environment())
+    """``./run dvc repro`` in a clone, its stages forks of one process for all tests; the names of those that ran."""
+    command = (sys.executable, "-m", "flows.dvc_command", "repro", *arguments)
+    done = run(*command, cwd=clone, env_extra=warm.environment())
     return set(re.findall(r"Running stage '([^']+)'", done.stdout))
 
 
