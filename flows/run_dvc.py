@@ -1,4 +1,4 @@
-"""DVC's command line as ``./run dvc`` calls it: the same, but the last line says why a stage failed.
+"""DVC's command line as ``./run dvc`` calls it: quicker (``dvc_command``), and the last line says why a stage failed.
 
 DVC ends by naming the stage that failed and its command; the reason was printed before that, and is repeated here.
 DVC runs in this process, so that signals and exit status are its own.
@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from flows.failure_reason import REASON, reasons
+from flows.stage_forks import beside, possible
 
 _INTERRUPTED = "interrupted: what was finished is kept; run the same command again, it goes on"
 _INTERRUPTED_STATUS = 252  # DVC's own, after Ctrl-C
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="equiderm-", ignore_cleanup_errors=True) as folder:
         file = Path(folder, "reason")
         os.environ[REASON] = str(file)
-        status, errors = _call_dvc(arguments)
+        with beside(Path(folder)) if "repro" in arguments and possible() else nullcontext():
+            status, errors = _call_dvc(arguments)
         if status:
             lines = reasons(file) or _reason_without_stage(status, errors)
             with suppress(BrokenPipeError):
@@ -55,14 +57,13 @@ def _call_dvc(arguments: Sequence[str]) -> tuple[int, str]:
     """DVC's exit status, and the messages of its errors."""
     errors = _ErrorMessages()
     try:
-        from dvc.cli import main as dvc
-
+        from flows.dvc_command import call_dvc
         from flows.repair import repair_rwlock
 
         logging.getLogger("dvc").addHandler(errors)
         if Path(".dvc/tmp").is_dir():
             repair_rwlock(Path(".dvc/tmp"))
-        return int(dvc(arguments)), errors.text
+        return call_dvc(arguments), errors.text
     except KeyboardInterrupt:  # before DVC has begun to listen for it
         return _INTERRUPTED_STATUS, ""
     finally:

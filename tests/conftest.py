@@ -7,6 +7,7 @@ files share lies beside this file, as plain modules.
 
 import contextlib
 import copy
+import gc
 import os
 import re
 import shutil
@@ -31,6 +32,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 # Two test processes share two cores: OpenMP threads of both would wait for each other in busy loops.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Imports and collected tests are a million objects that stay: no search for cycles looks at them again and again.
+gc.set_threshold(200_000, 20, 20)
 
 # A shell's background job ignores SIGINT, and so would all that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,8 +62,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
+def pytest_collection_finish():
+    """Leave what collecting has made out of all searches for cycles to come."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(700, 10, 10)
+
+
 def pytest_sessionfinish(session):
     """Fail a strict session that skipped what it should have run."""
+    gc.unfreeze()  # for libraries that look for what they have leaked
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not os.environ.get("EQUIDERM_STRICT_SKIPS") or reporter is None or hasattr(session.config, "workerinput"):
         return
@@ -95,16 +107,17 @@ def run(*command, cwd, check=True, env_extra=None, **options):
 
 
 def repro(clone: Path, *arguments: str) -> set[str]:
-    """``dvc repro`` in a clone, its stages forked from a process that is warm; the names of those that ran."""
-    done = run("dvc", "repro", *arguments, cwd=clone, env_extra=warm.environment())
+    """``./run dvc repro`` in a clone, its stages forks of one process for all tests; the names of those that ran."""
+    command = (sys.executable, "-m", "flows.dvc_command", "repro", *arguments)
+    done = run(*command, cwd=clone, env_extra=warm.environment())
     return set(re.findall(r"Running stage '([^']+)'", done.stdout))
 
 
-def copy_tree(to: Path) -> Path:
-    """The working tree (tracked and new files) as a fresh repository with one commit."""
+def copy_tree(to: Path, *, without: str = "") -> Path:
+    """The working tree (tracked and new files, less those whose names end so) as a fresh repository with one commit."""
     listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()
     for name in listed:
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and not (without and name.endswith(without)):
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
     # Forced, for the placeholders of empty folders lie where git ignores what is new.

@@ -65,5 +65,3 @@ stages:
     deps: [out/long]
     outs: [out/short]
 """
-# A command that prints why each stage must run.
-PLAN = "from flows.plan import read_plan; print({s.name: s.why for s in read_plan()})"

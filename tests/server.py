@@ -68,7 +68,8 @@ class Server:
 
 
 def small_clone(folder: Path, graph: str) -> Path:
-    clone = copy_tree(folder)
+    """A repository of this project's code, without its models' weights, whose stages are those of ``graph``."""
+    clone = copy_tree(folder, without=".safetensors")
     shutil.copy(ROOT / "tests/work.py", clone / "work.py")
     (clone / "dvc.lock").unlink()
     (clone / "dvc.yaml").write_text(graph)

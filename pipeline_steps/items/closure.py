@@ -13,7 +13,7 @@ import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 # What only keeps, reports and reads shapes no number (parameters are recorded beside). Device and threads do.
@@ -29,6 +29,14 @@ _NAME = re.compile(r"(pipeline_steps(?:\.\w+)+):\w+")
 # Two threads that parse at once break Python 3.11's count of how deep it is (python/cpython issue 106905).
 _PARSING = threading.RLock()
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class _Code(NamedTuple):
+    """What is kept of a Python file, parsed once: modules that it imports, those that its strings name, its text."""
+
+    imports: tuple[str, ...]
+    named: tuple[str, ...]
+    executed: str
 
 
 @cache
@@ -82,25 +90,29 @@ def code_digest(file: str) -> str:
 
     Empty for a file with a docstring alone.
     """
-    content = (ROOT / file).read_bytes()
     if not file.endswith(".py"):
-        return hashlib.sha256(content).hexdigest()
-    text = executed(content.decode("utf-8"))
+        return hashlib.sha256((ROOT / file).read_bytes()).hexdigest()
+    text = _code(file).executed
     return hashlib.sha256(text.encode()).hexdigest() if text.strip(".") else ""
 
 
-def executed(source: str) -> str:
-    """The lines of ``source`` without comments and blank lines, ``...`` for a docstring; strings stay as they are."""
-    tree, lines = ast.parse(source), source.splitlines()
+@cache
+def _code(file: str) -> _Code:
+    source = (ROOT / file).read_bytes().decode("utf-8")
+    nodes = list(ast.walk(ast.parse(source)))
+    return _Code(tuple(_imported(nodes)), tuple(_named(nodes)), executed(source, nodes))
+
+
+def executed(source: str, nodes: Sequence[ast.AST] = ()) -> str:
+    """The lines of ``source`` without comments and blank lines, ``...`` for a docstring; strings stay as they are.
+
+    ``nodes``: all of its syntax tree, for who has it.
+    """
+    nodes, lines = nodes or list(ast.walk(ast.parse(source))), source.splitlines()
     for row, column in _comments(source):
         lines[row - 1] = lines[row - 1][:column]
-    kept = {
-        row
-        for node in ast.walk(tree)
-        if _is_long_string(node)
-        for row in range(node.lineno, (node.end_lineno or 0) + 1)
-    }
-    for text in _docstrings(tree, lines):
+    kept = {row for node in nodes if _is_long_string(node) for row in range(node.lineno, (node.end_lineno or 0) + 1)}
+    for text in _docstrings(nodes, lines):
         start, end = text.lineno, text.end_lineno or text.lineno
         kept -= {*range(start, end + 1)}
         lines[start - 1 : end] = [" " * text.col_offset + "..."] + [""] * (end - start)
@@ -110,6 +122,8 @@ def executed(source: str) -> str:
 
 
 def _comments(source: str) -> list[tuple[int, int]]:
+    if "#" not in source:
+        return []
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return [t.start for t in tokens if t.type == tokenize.COMMENT]
 
@@ -120,9 +134,9 @@ def _is_long_string(node: ast.AST) -> TypeGuard[ast.expr]:
     return text and node.lineno != node.end_lineno  # type: ignore[attr-defined]
 
 
-def _docstrings(tree: ast.AST, lines: Sequence[str]) -> Iterator[ast.stmt]:
+def _docstrings(nodes: Sequence[ast.AST], lines: Sequence[str]) -> Iterator[ast.stmt]:
     """Each docstring that has its lines for itself."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             text, *others = node.body
             alone = not lines[text.lineno - 1].encode()[: text.col_offset].strip()
@@ -130,12 +144,10 @@ def _docstrings(tree: ast.AST, lines: Sequence[str]) -> Iterator[ast.stmt]:
                 yield text
 
 
+@cache
 def _file(module: str) -> str | None:
-    base = Path(*module.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if (ROOT / candidate).is_file():
-            return str(candidate)
-    return None
+    base = module.replace(".", "/")
+    return next((file for file in (f"{base}.py", f"{base}/__init__.py") if (ROOT / file).is_file()), None)
 
 
 @cache
@@ -145,20 +157,26 @@ def _templates(folder: Path) -> tuple[Path, ...]:
     return tuple(f.relative_to(ROOT) for f in files if f.name[0] not in ".#")
 
 
-@cache
 def _imports(file: str) -> tuple[str, ...]:
-    names: list[str] = []
-    for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.startswith("pipeline_steps"))
+    return _code(file).imports
 
 
-@cache
 def _imports_and_names(file: str) -> tuple[str, ...]:
     """Modules that ``file`` imports, and those of the functions that it names, as ``stage.named`` takes them."""
-    strings = (n.value for n in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))) if isinstance(n, ast.Constant))
-    named = [found[1] for value in strings if isinstance(value, str) and (found := _NAME.fullmatch(value))]
-    return (*_imports(file), *named)
+    return (*_code(file).imports, *_code(file).named)
+
+
+def _imported(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.startswith("pipeline_steps"))
+
+
+def _named(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and (found := _NAME.fullmatch(node.value)):
+            yield found[1]

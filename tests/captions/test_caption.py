@@ -3,7 +3,6 @@
 import json
 
 import pandas as pd
-import pytest
 from conftest import ROOT, run, whole
 from ruamel.yaml import YAML
 
@@ -22,19 +21,18 @@ def words(params, study):
 
 caption.named_function = lambda _: words
 rest = "--subset s.parquet --dataset d --out o --metrics m.json --tokenizer t --weights w".split()
-sys.argv = ["caption", "--captioner", sys.argv[1], *rest]
 caption._check_wiring = lambda *_: None
-caption.main()
+for captioner in ("template", "concepts", "reports", "reports_phantom"):
+    sys.argv = ["caption", "--captioner", captioner, *rest]
+    caption.main()
 """
 
 
-@pytest.mark.parametrize(
-    ("captioner", "threads"), [("reports_phantom", 3), ("template", None), ("concepts", None), ("reports", None)]
-)
-def test_threads_are_fixed_where_captions_are_computed(tmp_path, captioner, threads):
+def test_threads_are_fixed_where_captions_are_computed(tmp_path):
     with (tmp_path / "params.yaml").open("w") as stream:
         YAML().dump(whole("endpoints") | {"compute": {"threads": 3}}, stream)
     pd.DataFrame({"image_id": ["a"], "role": ["study"], "attributes": ["{}"]}).to_parquet(tmp_path / "s.parquet")
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    said = run("python", "-c", ASK, captioner, cwd=tmp_path, env_extra=environment).stdout
-    assert json.loads(said.splitlines()[0]) == threads
+    said = run("python", "-c", ASK, cwd=tmp_path, env_extra=environment).stdout
+    threads = [json.loads(line) for line in said.splitlines() if line == "null" or line.isdigit()]
+    assert threads == [None, None, None, 3], "words need no torch; the local model, the last, is computed here"

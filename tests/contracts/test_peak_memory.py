@@ -172,7 +172,7 @@ STAGES = {
     "screen": (_appearance, FEW, IMAGE),
     "features": (_features, FEW, IMAGE),
     "latents": (_latents, 24, LATENTS),
-    "prompts": (_prompts, FEW, PROMPT),
+    "prompts": (_prompts, FEW // 2, PROMPT),
     "train_classifier": (_training, FEW, IMAGE),
     "evaluate": (_predictions, 2 * FEW, IMAGE),
     "generate": (_results, FEW, IMAGE),

@@ -48,7 +48,7 @@ ASSUMPTIONS = [
     ("dvc.repo.experiments", "Experiments.save", None, "experiment.py: saves the workspace"),
     ("dvc.repo.experiments.save", "save", ("targets", "name", "force"), "experiment.py: commits targets alone"),
     ("dvc.repo.experiments", "Experiments.get_exact_name", (), "experiment.py: the saved name"),
-    ("dvc.cli", "main", (), "dvc_command.py, run_dvc.py: DVC's command line in this process"),
+    ("dvc.cli", "main", (), "dvc_command.py: DVC's command line in this process"),
     ("scmrepo.exceptions", "SCMError", None, "experiment.py: what git's side of DVC raises"),
 ]
 

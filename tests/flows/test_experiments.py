@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, copy_of, run
 from dvc.utils.serialize import load_yaml
 
 from flows.experiment import check_savable, save
@@ -38,17 +38,24 @@ stages:
 """
 
 
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """Three stages that have run, in a repository of four files, as the current folder."""
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Three stages that have run, in a repository of four files."""
+    folder = tmp_path_factory.mktemp("ran")
     for name, text in {"dvc.yaml": TINY, "params.yaml": "x: 1\ny: 1\n", ".gitignore": "/out\n/runs\n"}.items():
-        (tmp_path / name).write_text(text)
-    (tmp_path / "work.py").write_bytes((ROOT / "tests/work.py").read_bytes())
+        (folder / name).write_text(text)
+    (folder / "work.py").write_bytes((ROOT / "tests/work.py").read_bytes())
+    made = "git init -q -b main; git config user.name t; git config user.email t@t; dvc init -q; dvc repro -q"
+    run("sh", "-ec", f"{made}; git add -A; git commit -qm ran", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def tiny(ran, tmp_path, monkeypatch):
+    """The same to change, as the current folder."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)
-    _sh("git init -q -b main && git config user.name t && git config user.email t@t && dvc init -q && dvc repro -q")
-    _sh("git add -A && git commit -qm ran")
-    return tmp_path
+    monkeypatch.chdir(copy_of(ran, tmp_path / "tiny"))
+    return Path.cwd()
 
 
 def _sh(command):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, copy_of, run
 from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
@@ -29,14 +29,21 @@ stages:
 WRONG = "error: params.yaml does not exist: run from the repository's root"
 
 
-@pytest.fixture
-def clone(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A repository with one stage that refuses, one that breaks, one that waits and one that is right."""
+    folder = tmp_path_factory.mktemp("made")
     for name, text in {"dvc.yaml": GRAPH, "waits.py": WAITS, "breaks.py": BREAKS}.items():
-        (tmp_path / name).write_text(text)
-    run("git", "init", "-q", cwd=tmp_path)
-    run("dvc", "init", "-q", cwd=tmp_path)
-    return tmp_path
+        (folder / name).write_text(text)
+    run("git", "init", "-q", cwd=folder)
+    run("dvc", "init", "-q", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def clone(made, tmp_path):
+    """The same to change."""
+    return copy_of(made, tmp_path / "clone")
 
 
 def _run(clone, *arguments):

@@ -4,15 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from conftest import run
+from conftest import copy_of, run
+from dvc.exceptions import DvcException
 from dvc.utils.serialize import dumps_yaml, parse_yaml
-from flow_graphs import CELLS, FROZEN, PLAN
+from flow_graphs import CELLS, FROZEN
 from server import small_clone
 
 from flows.lock_cache import parse_lock
 from flows.lockfile import sort_lock
+from flows.plan import read_plan
 from flows.repair import repair_rwlock
 
 
@@ -101,9 +104,10 @@ def test_a_lock_that_another_hand_wrote_is_left_to_dvc(tmp_path):
     assert lock.read_text() == "# mine\n" + whole.replace("some: 1", "some: 2")
 
 
-def _with_a_lock(folder):
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
     """A small repository whose stages are done and whose lock is committed; one of them is frozen."""
-    clone = small_clone(folder, FROZEN)
+    clone = small_clone(tmp_path_factory.mktemp("done") / "clone", FROZEN)
     (clone / "out").mkdir(exist_ok=True)
     (clone / "out/long").write_text("as it ships")
     run("dvc", "commit", "--force", "long", cwd=clone)
@@ -113,38 +117,45 @@ def _with_a_lock(folder):
     return clone
 
 
+@pytest.fixture
+def clone(done, tmp_path, monkeypatch):
+    """The same to change, as the current folder."""
+    monkeypatch.chdir(copy_of(done, tmp_path / "clone"))
+    return Path.cwd()
+
+
+def _planned():
+    return {stage.name: stage.why for stage in read_plan()}
+
+
 @pytest.mark.parametrize("part", [0, 60])
-def test_half_a_lock_is_mended_from_the_last_commit(tmp_path, part):
+def test_half_a_lock_is_mended_from_the_last_commit(clone, caplog, part):
     """Else DVC would not know what is frozen (nothing was written), or refuse (a part of an entry was)."""
-    clone = _with_a_lock(tmp_path / "clone")
     lock = clone / "dvc.lock"
     whole = lock.read_bytes()
     lock.write_bytes(whole[:part])
-    planned = run(sys.executable, "-c", PLAN, cwd=clone)
-    assert "written in part only" in planned.stderr
-    assert planned.stdout == "{'long': (), 'short': ()}\n"
+    assert _planned() == {"long": (), "short": ()}
+    assert "written in part only" in caplog.text
     assert lock.read_bytes() == whole
 
 
-def test_a_lock_with_a_conflict_is_left_to_its_owner(tmp_path):
-    clone = _with_a_lock(tmp_path / "clone")
+def test_a_lock_with_a_conflict_is_left_to_its_owner(clone):
     lock = clone / "dvc.lock"
     text = "<<<<<<< HEAD\n" + lock.read_text()
     lock.write_text(text)
-    assert run(sys.executable, "-c", PLAN, cwd=clone, check=False).returncode != 0
+    with pytest.raises(DvcException):
+        _planned()
     assert lock.read_text() == text
 
 
-def test_a_stage_that_never_ran_is_called_so(tmp_path):
-    clone = _with_a_lock(tmp_path / "clone")
+def test_a_stage_that_never_ran_is_called_so(clone):
     pipeline = clone / "dvc.yaml"
     new = "  new:\n    cmd: exec python work.py write out/new\n    deps: [out/short, work.py]\n    outs: [out/new]\n"
     pipeline.write_text(pipeline.read_text() + new)
-    planned = run(sys.executable, "-c", PLAN, cwd=clone).stdout
-    assert planned == "{'long': (), 'short': (), 'new': ('dvc.lock knows no run of it',)}\n"
+    assert _planned() == {"long": (), "short": (), "new": ("dvc.lock knows no run of it",)}
     run("dvc", "repro", "new", cwd=clone)
     (clone / "out/new").unlink()
-    assert "'new': ('deleted output out/new',)" in run(sys.executable, "-c", PLAN, cwd=clone).stdout
+    assert _planned()["new"] == ("deleted output out/new",)
 
 
 def test_what_killed_processes_left_in_the_rwlock_is_taken_out(tmp_path):

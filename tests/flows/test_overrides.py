@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server import small_clone
 
+from flows import augment
 from flows.experiment import _dotted_keys, check_overrides, check_request
 from flows.overrides import FOLDER, overridden, restore_overrides
 
@@ -36,9 +37,6 @@ stages:
 
 
 FILES = ("params.yaml", "cells.yaml", "dvc.lock")
-
-
-FLOW = (sys.executable, "-m", "flows.augment")
 
 
 def _commit(clone):
@@ -132,27 +130,41 @@ def test_every_parameter_can_be_named_and_any_slip_in_its_name_is_told(data):
     assert part in str(error.value)
 
 
-def test_a_wrong_override_is_found_before_a_server_is_started(here):
-    done = run(*FLOW, "-S", "classifer.updates=3", cwd=here, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert done.stderr.startswith("error: -S classifer.updates=3: params.yaml has no classifer.updates; did you mean")
+@pytest.fixture
+def flow(here, monkeypatch, capsys):
+    """The flow's command line, in this process: what it prints, and on which stream."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["flows.augment", *arguments])
+        augment.main()
+        return capsys.readouterr()
+
+    return call
 
 
-def test_a_dry_run_plans_with_the_overridden_parameters(here):
+def test_a_wrong_override_is_found_before_a_server_is_started(flow, monkeypatch):
+    monkeypatch.setattr(augment, "temporary_server", lambda: pytest.fail("a server is started"))
+    with pytest.raises(SystemExit) as end:
+        flow("-S", "classifer.updates=3")
+    assert str(end.value.code).startswith(
+        "error: -S classifer.updates=3: params.yaml has no classifer.updates; did you"
+    )
+
+
+def test_a_dry_run_plans_with_the_overridden_parameters(flow):
     usual = load_yaml("params.yaml")["classifier"]["updates"]
-    done = run(*FLOW, "--dry-run", "-S", "classifier.updates=7", cwd=here)
-    assert f"classifier.updates {usual} → 7" in done.stdout
-    assert done.stdout.endswith("\n1 of 5 stages may run\n")
+    said = flow("--dry-run", "-S", "classifier.updates=7").out
+    assert f"classifier.updates {usual} → 7" in said
+    assert said.endswith("\n1 of 5 stages may run\n")
 
 
-def test_a_dry_run_plans_another_wiring_and_drops_no_cell(here):
+def test_a_dry_run_plans_another_wiring_and_drops_no_cell(flow):
     override = "grid.comparison.augmenters=[img2img_tokens_lora_untrained]"
-    usual = run(*FLOW, "--dry-run", cwd=here).stdout.splitlines()[-1]
-    planned = run(*FLOW, "--dry-run", "-S", override, cwd=here).stdout.splitlines()[-1]
+    usual = flow("--dry-run").out.splitlines()[-1]
+    planned = flow("--dry-run", "-S", override).out.splitlines()[-1]
     assert (usual, planned) == ("0 of 5 stages may run", "0 of 4 stages may run")
-    done = run(*FLOW, "--dry-run", "-S", "grid.comparison.augmenters=[no_such_thing]", cwd=here, check=False)
-    assert done.returncode == 1
-    assert "names augmenters.no_such_thing, which is not defined" in done.stderr
+    with pytest.raises(SystemExit, match=r"names augmenters\.no_such_thing, which is not defined"):
+        flow("--dry-run", "-S", "grid.comparison.augmenters=[no_such_thing]")
 
 
 @pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt, SystemExit])
@@ -197,7 +209,7 @@ with overridden(["classifier.updates=7"]):
 """
 
 
-def test_what_a_killed_run_left_is_mended_by_the_next(here):
+def test_what_a_killed_run_left_is_mended_by_the_next(flow):
     process = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "changed\n"
     with pytest.raises(ValueError, match=rf"-S classifier.updates=7 \(process {process.pid} on .* has changed params"):
@@ -205,9 +217,9 @@ def test_what_a_killed_run_left_is_mended_by_the_next(here):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert load_yaml("params.yaml")["classifier"]["updates"] == 7
-    done = run(*FLOW, "--dry-run", cwd=here)
-    assert done.stderr.startswith("a run with -S classifier.updates=7 was killed: params.yaml is as before that run")
-    assert done.stdout.endswith("\n0 of 5 stages may run\n")
+    said = flow("--dry-run")
+    assert said.err.startswith("a run with -S classifier.updates=7 was killed: params.yaml is as before that run")
+    assert said.out.endswith("\n0 of 5 stages may run\n")
 
 
 def test_workers_compute_what_is_committed(here):

@@ -36,6 +36,7 @@ def _parameters(clone):
     return [(clone / name).read_bytes() for name in ("params.yaml", "cells.yaml")]
 
 
+@pytest.mark.slow
 def test_a_failed_run_takes_its_overrides_back_and_one_of_some_targets_is_saved(server, tmp_path):
     clone = _with_identity(tmp_path / "clone", OVERRIDDEN)
     before = _parameters(clone)

@@ -6,6 +6,8 @@ import pytest
 from flow_graphs import GRAPH
 from server import small_clone, until
 
+from flows.server import start_server
+from flows.server_check import ServerError, check_server
 from pipeline_steps.stage.params import read_yaml
 
 
@@ -77,6 +79,15 @@ def test_the_next_run_takes_up_what_is_left(server, ended):
     assert process.returncode == 0, output
     names = {name: row["state_name"] for name, row in server.stages(server.last_run()).items()}
     assert names == {n: "Completed" if n in ("fails", "needs_it") else "Unchanged" for n in list(graph)[:5]}
+
+
+def test_a_server_is_known_by_its_version(server, monkeypatch):
+    monkeypatch.setattr("flows.server._FREED_SECONDS", 0)  # it is not about to be freed
+    check_server(f"{server.url}/api", patience=0)
+    with pytest.raises(ServerError, match="no Prefect server answers there"):
+        check_server(server.url, patience=0)  # without /api it is the UI
+    with pytest.raises(ServerError, match=f"port {server.port} is held by a Prefect server already: its UI is at"):
+        start_server(server.port)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,10 @@ from threading import Thread
 import pytest
 from conftest import ROOT, run
 from flow_graphs import SLOW
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from server import small_clone
 
+from flows import worker
 from flows.server import start_server
 from flows.server_check import ServerError, check_server
 
@@ -82,14 +84,6 @@ def test_an_address_that_is_none_is_named(url):
         check_server(url, patience=0)
 
 
-def test_a_server_is_known_by_its_version(server):
-    check_server(f"{server.url}/api", patience=0)
-    with pytest.raises(ServerError, match="no Prefect server answers there"):
-        check_server(server.url, patience=0)  # without /api it is the UI
-    with pytest.raises(ServerError, match=f"port {server.port} is held by a Prefect server already: its UI is at"):
-        start_server(server.port)
-
-
 def test_ipv6_is_no_excuse():
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -105,13 +99,22 @@ def test_a_port_that_is_none_is_named(port):
         start_server(port)
 
 
-@pytest.mark.parametrize("command", ["flows.augment", "flows.worker"])
-def test_a_run_ends_at_once_where_a_stranger_answers(tmp_path, command):
+def test_a_worker_ends_at_once_where_a_stranger_answers(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["flows.worker", "--pool", "lab"])
+    with _stranger(status=503) as port:
+        url = f"http://127.0.0.1:{port}/api"
+        said = rf"^error: PREFECT_API_URL is {url}, and no Prefect server answers[^\n]*$"
+        with temporary_settings({PREFECT_API_URL: url}), pytest.raises(SystemExit, match=said):
+            worker.main()
+
+
+def test_a_run_ends_at_once_where_a_stranger_answers(tmp_path):
     clone = small_clone(tmp_path / "clone", SLOW)
     with _stranger(status=503) as port:
         environment = {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "PREFECT_HOME": str(tmp_path / "prefect")}
-        options = ["--pool", "lab"] if command == "flows.worker" else []
-        done = run(sys.executable, "-m", command, *options, cwd=clone, check=False, env_extra=environment, timeout=120)
+        command = [sys.executable, "-m", "flows.augment"]
+        done = run(*command, cwd=clone, check=False, env_extra=environment, timeout=120)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr
     assert f"error: PREFECT_API_URL is http://127.0.0.1:{port}/api, and no Prefect server answers" in done.stderr

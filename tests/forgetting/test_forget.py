@@ -1,9 +1,12 @@
 """``forget`` deletes what is derived from an image, after asking, and says what remains."""
 
+import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from conftest import run
 from pipeline_file import MODULES, STAGES
 from ruamel.yaml import YAML
 from withdrawn import IDS, SHARED, Clone, generated_set, manifest_of, split_table
@@ -20,6 +23,8 @@ def clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("EQUIDERM_ITEMS", "EQUIDERM_PAID"):
         monkeypatch.delenv(name, raising=False)
+    ask = runs._output  # here is no repository of DVC's, of which it would say nothing after half a second
+    monkeypatch.setattr(runs, "_output", lambda *command: "" if command[0] == "dvc" else ask(*command))
     c = Clone()
     c.stage("ingest", {}, {"data/dataset": {"manifest.parquet": manifest_of(IDS, "old")}}, earlier=True)
     old = generated_set("ann", generation="old")
@@ -41,6 +46,16 @@ def clone(tmp_path, monkeypatch):
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         Path(place).write_bytes(b"x")
     return c
+
+
+def test_dvc_is_asked_where_its_cache_is_and_for_its_remotes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("git", "init", "-q", cwd=tmp_path)
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text("[cache]\n    dir = ../shared\n['remote \"lab\"']\n    url = /mnt/lab\n")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert runs.cache_folder().resolve() == tmp_path / "shared"
+    assert runs.remotes() == ["lab"]
 
 
 def _tree():

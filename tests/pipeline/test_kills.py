@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import warm
 from conftest import overlaid, run
 
 from pipeline_steps.stage.params import read_yaml
@@ -79,9 +80,8 @@ def test_a_missing_base_model_is_one_clear_line(toy_copy):
     params.write_text(params.read_text().replace("location: models/base/phantom-sd", "location: models/base/gone"))
     command = ["-m", "pipeline_steps.invert_tokens", "--inversion", "tokens", "--dataset", "data/dataset"]
     command += ["--base", "sd", "--weights", "models/base/gone"]
-    done = run(
-        sys.executable, *command, "--split", "data/splits/iii-0.parquet", "--out", "x", cwd=toy_copy, check=False
-    )
+    command += ["--split", "data/splits/iii-0.parquet", "--out", "x"]
+    done = run("python", *command, cwd=toy_copy, check=False, env_extra=warm.environment())
     assert done.returncode == 1
     assert "error: base model 'models/base/gone'" in done.stderr
     assert "Traceback" not in done.stderr

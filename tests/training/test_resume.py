@@ -146,7 +146,12 @@ def test_a_killed_training_goes_on_to_the_same_bits(kind, kill_after, often, tmp
 
 
 @pytest.mark.parametrize(
-    ("kind", "killed_after"), [*(("adapter", step) for step in (1, 2, 5)), *((kind, 3) for kind in LOSSES)]
+    ("kind", "killed_after"),
+    [
+        *(pytest.param("adapter", step, marks=pytest.mark.slow) for step in (2, 5)),
+        ("adapter", 1),
+        *((kind, 3) for kind in LOSSES),
+    ],
 )
 def test_a_killed_diffusion_training_goes_on_to_the_same_bits(model, kill_after, tmp_path, kind, killed_after):
     """With a moving average; what callbacks measured is kept, too."""

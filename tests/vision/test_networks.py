@@ -61,11 +61,16 @@ def test_timms_networks_have_their_own(name, size, expected):
         ("deit_tiny_patch16_224", 64),
         ("swin_tiny_patch4_window7_224", 64),
         ("eva02_tiny_patch14_224", 70),
-        ("vit_xsmall_patch16_clip_224", 64),
-        ("vit_tiny_patch16_224", 96),
         ("convnext_atto", 64),
-        ("efficientnetv2_rw_t", 64),
-        ("levit_128s", 64),
+        *(
+            pytest.param(name, size, marks=pytest.mark.slow)
+            for name, size in (
+                ("vit_xsmall_patch16_clip_224", 64),
+                ("vit_tiny_patch16_224", 96),
+                ("efficientnetv2_rw_t", 64),
+                ("levit_128s", 64),
+            )
+        ),
     ],
 )
 def test_an_architecture_reads_images_of_the_wanted_size(name, size):
