@@ -7,13 +7,10 @@ written, and nothing in the folder is changed.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from pipeline_steps.adopting.adoption import ROLES, adopt
-from pipeline_steps.stage.errors import DataError
-from pipeline_steps.stage.outputs import OutputError
-from pipeline_steps.stage.params import ParamsError
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 
 _EXAMPLE = "example: python -m pipeline_steps.adopt ~/photographs --condition Diagnose --name clinic"
 
@@ -47,10 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Command line."""
-    try:
-        adopt(_parser().parse_args())
-    except (DataError, ParamsError, OutputError) as error:
-        sys.exit(f"error: {error}")
+    with errors_in_a_line():
+        adopt(arguments(_parser()))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 from pipeline_steps.comparing.comparison import compare
 from pipeline_steps.comparing.experiments import WORKSPACE
 from pipeline_steps.comparing.words import lines
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.outputs import atomic_file
-from pipeline_steps.stage.run import run
 
 _EXAMPLE = "example: ./run python -m pipeline_steps.compare main longer --page comparison.html"
 
@@ -28,7 +28,12 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="a line for everything, however many there are")
     parser.add_argument("--json", action="store_true", help="every number, as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE.html", help="write a page, too")
-    args = parser.parse_args()
+    args = arguments(parser)
+    with errors_in_a_line():
+        _compare(args)
+
+
+def _compare(args: argparse.Namespace) -> None:
     found = compare(args.a, args.b)
     if args.page:
         from pipeline_steps.comparing.page import page
@@ -42,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

@@ -14,7 +14,6 @@ from pipeline_steps.adopting.roles import Guess, attributes, guess, skin_type_of
 from pipeline_steps.adopting.study import Study, choose, counts
 from pipeline_steps.adopting.tables import CLASS_FOLDERS, Table, class_folders, read_table, tables_in
 from pipeline_steps.adopting.words import plain_name
-from pipeline_steps.configuration.profiles import BASE
 from pipeline_steps.records.populations import SKIN_TYPE, level_text
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import atomic_file
@@ -35,10 +34,6 @@ def adopt(args: argparse.Namespace) -> None:
     Raises:
         DataError: something must be told, or mended; no profile is written.
     """
-    if not BASE.is_file():
-        raise DataError(
-            f"{BASE} is not here: run this from the project's folder, and name your photographs' by its path"
-        )
     if not args.folder.is_dir():
         raise DataError(f"{args.folder} is no folder: name the one that holds the photographs and their table")
     name = args.name or plain_name(args.folder.resolve().name)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from server import small_clone
 
 from flows.experiment import _dotted_keys, check_overrides, check_request
-from flows.overrides import FOLDER, overridden, restore_overrides
+from flows.overrides import FOLDER, check_parameters, overridden, restore_overrides
 
 # A stage of numbers, and a stage for each cell of the grid.
 GRAPH = """
@@ -138,11 +138,29 @@ def test_a_wrong_override_is_found_before_a_server_is_started(here):
     assert done.stderr.startswith("error: -S classifer.updates=3: params.yaml has no classifer.updates; did you mean")
 
 
+@pytest.mark.parametrize("command", [FLOW, (sys.executable, "-m", "flows.serve", "--run")])
+def test_an_unknown_target_is_found_before_a_server_is_started(here, command):
+    done = run(*command, "--target", "genrate", cwd=here, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr == "error: no stage genrate (did you mean generate?); 'dvc stage list' names them\n"
+
+
+def test_a_target_is_looked_for_in_the_grid_that_the_overrides_make(here):
+    override = "grid.comparison.augmenters=[img2img_tokens_lora_untrained]"
+    cells = load_yaml("cells.yaml")["cells"]["generate"]
+    check_parameters((), tuple(f"generate@{key}" for key in cells), here=False)
+    gone = next(key for key, cell in cells.items() if cell["augmenter"] != "img2img_tokens_lora_untrained")
+    with pytest.raises(ValueError, match=f"no stage generate@{gone}"):
+        check_parameters((override,), (f"generate@{gone}",), here=False)
+
+
 def test_a_dry_run_plans_with_the_overridden_parameters(here):
     usual = load_yaml("params.yaml")["classifier"]["updates"]
     done = run(*FLOW, "--dry-run", "-S", "classifier.updates=7", cwd=here)
+    assert done.stdout.startswith("with -S classifier.updates=7 (params.yaml itself stays as it is)\n")
     assert f"classifier.updates {usual} → 7" in done.stdout
     assert done.stdout.endswith("\n1 of 5 stages may run\n")
+    assert not done.stderr, "no run, so nothing that was as before it"
 
 
 def test_a_dry_run_plans_another_wiring_and_drops_no_cell(here):
@@ -164,7 +182,7 @@ def test_a_change_is_taken_back_however_the_run_ends(here, end, capsys):
 
     with pytest.raises(end):
         go()
-    assert "params.yaml is as before that run again" in capsys.readouterr().err
+    assert "params.yaml is again as it was before the run" in capsys.readouterr().err
     assert not FOLDER.exists()
 
 
@@ -206,7 +224,9 @@ def test_what_a_killed_run_left_is_mended_by_the_next(here):
     process.communicate()
     assert load_yaml("params.yaml")["classifier"]["updates"] == 7
     done = run(*FLOW, "--dry-run", cwd=here)
-    assert done.stderr.startswith("a run with -S classifier.updates=7 was killed: params.yaml is as before that run")
+    assert done.stderr.startswith(
+        "a run with -S classifier.updates=7 was killed: params.yaml is again as it was before"
+    )
     assert done.stdout.endswith("\n0 of 5 stages may run\n")
 
 
