@@ -96,8 +96,13 @@ def photograph_toy(clone: Path) -> None:
         subprocess.run(failing, cwd=clone, env=environment, check=True)
         photograph(page, last_run(), "failed", "Task Runs")
         _compare(clone, environment)
-        page.goto((clone / "runs/comparison.html").as_uri())
-        page.screenshot(path=DOCS / "compared.png", full_page=True)
+        photograph_comparison(page, clone / "runs/comparison.html")
+
+
+def photograph_comparison(page: Page, file: Path) -> None:
+    """What was changed, and what it did on the first partition, as docs/compared.png."""
+    page.goto(file.absolute().as_uri())
+    page.screenshot(path=DOCS / "compared.png", full_page=True, clip={"x": 0, "y": 0, "width": 1180, "height": 1660})
 
 
 def _compare(clone: Path, environment: dict[str, str]) -> None:

@@ -20,9 +20,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_EXAMPLE
     )
     made.add_argument("folder", type=Path, metavar="FOLDER", help="holds the photographs and their table")
-    made.add_argument("--table", type=Path, help="the table, where there are several or it lies elsewhere")
+    made.add_argument("--table", help="the table in FOLDER, where there are several, or its path")
     made.add_argument("--sheet", default="", help="of an Excel workbook with several")
-    made.add_argument("--images", type=Path, help="the pictures' folder, relative to FOLDER")
+    made.add_argument("--images", help="the pictures' folder, relative to FOLDER")
     for flag, role in ROLES.items():
         made.add_argument(f"--{flag.replace('_', '-')}", metavar="COLUMN", default="", help=f"column: {role} (or none)")
     made.add_argument(

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline_steps.adopting import shown
 from pipeline_steps.adopting.codes import named, parsed
@@ -111,7 +112,7 @@ def _table(args: argparse.Namespace, pictures: Pictures) -> Table:
     """The table that was named; the one whose rows name pictures; or the folders."""
     if args.table:
         inner = args.folder / args.table
-        return read_table(inner if inner.is_file() else args.table, args.sheet)
+        return read_table(inner if inner.is_file() else Path(args.table), args.sheet)
     files = tables_in(args.folder)
     if not files:
         return class_folders(pictures)

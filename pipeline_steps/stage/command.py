@@ -1,6 +1,7 @@
 """What the commands that people type have in common; stages have ``stage.run``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ _MARK = "dvc.yaml"  # what the project's folder has, and no folder in it
 def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """What was typed; all paths that a command reads are relative to the project's folder, so elsewhere it ends.
 
+    ``./run`` goes there by itself: then paths that were typed are those of the folder in which it was called.
+
     Raises:
         SystemExit: a flag is wrong, or this is not the project's folder: with the one to go to.
     """
@@ -25,6 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         above = (folder for folder in here.parents if (folder / _MARK).exists())
         root = next(above, Path(__file__).resolve().parents[2])
         sys.exit(f"error: {here} has no {_MARK}: run from the repository's root ('cd {root}')")
+    if called_from := os.environ.get("EQUIDERM_CALLED_FROM"):
+        typed = {name: value for name, value in vars(args).items() if isinstance(value, Path)}
+        vars(args).update({name: Path(called_from, path) for name, path in typed.items()})
     return args
 
 
