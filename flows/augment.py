@@ -26,6 +26,7 @@ from prefect.context import FlowRunContext, get_run_context
 from prefect.exceptions import TerminationSignal
 from prefect.utilities.urls import url_for
 
+from flows import GOES_ON
 from flows.artifacts import SUMMARY, show_results
 from flows.code_digests import refresh_code
 from flows.crashed_runs import mark_crashed_runs
@@ -179,7 +180,7 @@ def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
         signal.alarm(2 * _SHUTDOWN_SECONDS)
     time.sleep(_KILLED_SECONDS)
     repair_rwlock(Path(".dvc/tmp"))
-    print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
+    print(f"\n{what}: {GOES_ON}", file=sys.stderr, flush=True)
     sys.exit(status)
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -89,6 +90,16 @@ def test_an_archive_without_hidden_files_is_told_so(archive, tmp_path):
     done = _said_by("flows.augment", tmp_path, archive)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "has no folder .dvc, so DVC does not know it: copy the hidden files, too" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["augment", "serve", "worker"])
+def test_ctrl_c_while_a_command_imports_is_no_traceback(command, tmp_path):
+    (tmp_path / "dvc.py").write_text("raise KeyboardInterrupt")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, "-m", f"flows.{command}", *(["--pool", "a"] if command == "worker" else [])]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == "\ninterrupted: what was finished is kept; the next run goes on from there\n"
 
 
 def test_nothing_is_reported_to_anybody():
