@@ -1,9 +1,9 @@
 """Run the flow under a server and photograph its UI: ``python -m benchmarks.screenshots``, into docs/ui_*.png.
 
 Needs Debian's ``chromium``. What is stale runs; ``--force TARGET`` runs a target and what it needs anyway.
-``--toy`` runs the toy profile in a clone of its own, once well and once with a split that asks for too many images:
-docs/terminal_run.svg and docs/terminal_failed.svg (the terminal), docs/ui_start.png (stages to come) and
-docs/ui_failed.png (the failed run).
+``--toy`` runs the toy profile in a clone of its own, once well, once with a split that asks for too many images and
+once with other parameters: docs/terminal_run.svg and docs/terminal_failed.svg (the terminal), docs/ui_start.png (stages
+to come), docs/ui_failed.png (the failed run) and docs/compared.png (the first and the third run compared).
 """
 
 import argparse
@@ -77,7 +77,7 @@ def photograph_flow(options: list[str]) -> None:
 
 
 def photograph_toy(clone: Path) -> None:
-    """A run that goes well, one that fails, and what of it is to come, at toy scale in a new ``clone``."""
+    """A run that goes well, one that fails, what is to come, and two compared, at toy scale in a new ``clone``."""
     subprocess.run(["git", "clone", "-q", ".", str(clone)], check=True)
     for key, value in {"user.name": "screens", "user.email": "screens@localhost"}.items():  # -S saves an experiment
         subprocess.run(["git", "config", key, value], cwd=clone, check=True)
@@ -95,6 +95,24 @@ def photograph_toy(clone: Path) -> None:
         failing = [*screen, str(DOCS.resolve() / "terminal_failed.svg"), "split.flexible_per_condition=9999"]
         subprocess.run(failing, cwd=clone, env=environment, check=True)
         photograph(page, last_run(), "failed", "Task Runs")
+        _compare(clone, environment)
+        photograph_comparison(page, clone / "runs/comparison.html")
+
+
+def photograph_comparison(page: Page, file: Path) -> None:
+    """What was changed, and what it did on the first partition, as docs/compared.png."""
+    page.goto(file.absolute().as_uri())
+    page.screenshot(path=DOCS / "compared.png", full_page=True, clip={"x": 0, "y": 0, "width": 1180, "height": 1660})
+
+
+def _compare(clone: Path, environment: dict[str, str]) -> None:
+    """Write the page that compares what ``clone`` holds with a run whose classifiers are trained for longer."""
+    for command in (
+        ["git", "commit", "-qam", "as the toy profile has it"],
+        [sys.executable, "-m", "flows.augment", "-S", "classifier.updates=40", "--name", "longer"],
+        [sys.executable, "-m", "pipeline_steps.compare", "HEAD", "longer", "--page", "runs/comparison.html"],
+    ):
+        subprocess.run(command, cwd=clone, env=environment, check=True)
 
 
 def main() -> None:

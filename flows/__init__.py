@@ -1,9 +1,13 @@
 """Orchestration: knows stage names only; imports neither torch nor pipeline_steps."""
 
 import os
+import sys
 from collections.abc import MutableMapping
+from types import TracebackType
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+GOES_ON = "what was finished is kept; the next run goes on from there"
+_TYPED = {"flows.augment", "flows.serve", "flows.worker", "flows.automations"}
 
 
 def exempt_loopback(environment: MutableMapping[str, str]) -> None:
@@ -17,6 +21,17 @@ def exempt_loopback(environment: MutableMapping[str, str]) -> None:
     hosts = "*" if "*" in known else ",".join(dict.fromkeys([*known, *LOOPBACK]))
     environment.update(dict.fromkeys(names, hosts))
 
+
+def _on_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A person who presses Ctrl-C while a command still imports asked for the end, not for where it came."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"\ninterrupted: {GOES_ON}", file=sys.stderr, flush=True)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+if sys.argv[:1] == ["-m"] and _TYPED & set(sys.orig_argv):
+    sys.excepthook = _on_error
 
 # Prefect reads these when it is imported: no server or client that this package starts reports its use to anybody.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -26,14 +26,15 @@ from prefect.context import FlowRunContext, get_run_context
 from prefect.exceptions import TerminationSignal
 from prefect.utilities.urls import url_for
 
+from flows import GOES_ON
 from flows.artifacts import SUMMARY, show_results
 from flows.code_digests import refresh_code
 from flows.crashed_runs import mark_crashed_runs
 from flows.dry_run import show_plan, summarise
-from flows.experiment import check_request, save
+from flows.experiment import save
 from flows.grid import CELLS, PARAMS, refresh_cells, require_inputs
 from flows.lockfile import sort_lock
-from flows.overrides import Overridden, check_parameters, overridden, restore_overrides
+from flows.overrides import Overridden, check_parameters, check_start, overridden
 from flows.plan import Stage, read_plan
 from flows.process import StageFailedError, push, restore
 from flows.progress import Listener
@@ -45,7 +46,6 @@ from flows.server import temporary_server
 from flows.server_check import ServerError
 from flows.states import UNCHANGED, PipelineFailedError, States, is_usable, name_of, raise_on_failure
 from flows.terminal import VIEW, shown_in_terminal
-from flows.working_directory import check_working_directory
 
 _SHUTDOWN_SECONDS = 5
 _KILLED_SECONDS = 0.5  # for the kernel to end the processes that were just killed, whose locks are to go
@@ -111,18 +111,6 @@ def _own_run() -> FlowRun:
 def _warn(text: str) -> None:
     get_run_logger().warning(text)
     VIEW.get().note(text)
-
-
-def check_start(overrides: tuple[str, ...], experiment: str, pool: str) -> str:
-    """Find what would stop a run before it begins; what a killed run had left and was taken back, in words.
-
-    Raises:
-        ValueError: the run can't be as it is asked for, or not here.
-    """
-    check_working_directory()
-    restored = restore_overrides()
-    check_request(overrides, experiment, pool)
-    return restored
 
 
 async def _save(name: str, plan: list[Stage], change: Overridden | None) -> None:
@@ -192,7 +180,7 @@ def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
         signal.alarm(2 * _SHUTDOWN_SECONDS)
     time.sleep(_KILLED_SECONDS)
     repair_rwlock(Path(".dvc/tmp"))
-    print(f"\n{what}: what was finished is kept; the next run goes on from there", file=sys.stderr, flush=True)
+    print(f"\n{what}: {GOES_ON}", file=sys.stderr, flush=True)
     sys.exit(status)
 
 
@@ -223,10 +211,11 @@ def main() -> None:
             print(restored, file=sys.stderr)
         if args.dry_run:
             refresh_code()
-            with overridden(overrides):
-                print(show_plan(read_plan(targets), overrides))
+            with overridden(overrides, quietly=True):  # the plan says it
+                planned = show_plan(read_plan(targets), overrides)
+            print(planned)
         else:
-            check_parameters(overrides, here=not args.pool)  # before a server is started
+            check_parameters(overrides, targets, here=not args.pool)  # before a server is started
             changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}
             with temporary_server() as temporary, shown_in_terminal() as view:
                 try:

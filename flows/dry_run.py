@@ -24,7 +24,7 @@ def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
         shown = sorted(why, key=lambda reason: not _of_overrides(reason, overrides))
         lines.append(f"{name:{width}} {estimates.text(name):>8}  {summarise(shown)}")
     frozen = [f"{s.name} is frozen and does not run: {summarise(s.why)}" for s in plan if s.frozen and s.why]
-    head = [f"with -S {' -S '.join(overrides)}"] if overrides else []
+    head = [f"with -S {' -S '.join(overrides)} (params.yaml itself stays as it is)"] if overrides else []
     return "\n".join([*head, *lines, *frozen, f"{len(reasons)} of {len(plan)} stages may run"])
 
 

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import psutil
 
-from flows.experiment import override
+from flows.experiment import check_request, override
 from flows.grid import CELLS, PARAMS, STAMP, refresh_cells, require_inputs
+from flows.plan import check_targets
+from flows.working_directory import check_working_directory
 
 FOLDER = Path("runs/overridden")
 _OWNER = "owner.json"
@@ -61,17 +63,31 @@ def overridden(overrides: Sequence[str], *, quietly: bool = False) -> Iterator[O
             print(report, file=sys.stderr, flush=True)
 
 
-def check_parameters(overrides: Sequence[str], *, here: bool) -> None:
-    """Check ``params.yaml`` with ``overrides``; the files stay as they are, or follow the grid.
+def check_start(overrides: Sequence[str], experiment: str, pool: str) -> str:
+    """Find what would stop a run before it begins; what a killed run had left and was taken back, in words.
+
+    Raises:
+        ValueError: the run can't be as it is asked for, or not here.
+    """
+    check_working_directory()
+    restored = restore_overrides()
+    check_request(overrides, experiment, pool)
+    return restored
+
+
+def check_parameters(overrides: Sequence[str], targets: tuple[str, ...], *, here: bool) -> None:
+    """Check ``params.yaml`` with ``overrides``, and targets by its grid; the files stay, or follow the grid.
 
     ``here``: this machine needs the data set.
 
     Raises:
-        ValueError: a parameter is wrong, or the data are not where it says; every mistake is named.
+        ValueError: a parameter is wrong, or the data are not where it says: every mistake is named. Or a target is
+            no stage.
     """
     with overridden(overrides, quietly=True) if overrides else nullcontext():
         if not overrides:
             refresh_cells(prune=True)
+        check_targets(targets)
         if here:
             require_inputs()
 
@@ -131,7 +147,8 @@ def _restore_files() -> str:
             file.unlink()
     shutil.rmtree(FOLDER)
     names = [file.name for file in changed if file != STAMP]
-    return f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} as before that run again" if names else ""
+    state = "are again as they were" if len(names) > 1 else "is again as it was"
+    return f"{' and '.join(names)} {state} before the run" if names else ""
 
 
 def _digests(folder: Path = Path()) -> dict[str, str]:

@@ -151,6 +151,17 @@ def _cached_reads() -> Iterator[None]:
         output.get_cloud_fs = place
 
 
+def check_targets(targets: tuple[str, ...]) -> None:
+    """Check that each target is a stage, or a group of cells; no file but ``dvc.yaml`` and what it includes is read.
+
+    Raises:
+        ValueError: one is not; the message has what may have been meant.
+    """
+    if targets:
+        with Repo() as repo:
+            _wanted({stage.addressing: [] for stage in repo.index.stages}, targets)
+
+
 def _wanted(edges: dict[str, list[str]], targets: tuple[str, ...]) -> set[str]:
     if not targets:
         return set(edges)

@@ -6,6 +6,7 @@ DVC runs in this process, so that signals and exit status are its own.
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from flows.stage_forks import beside, possible
 
 _INTERRUPTED = "interrupted: what was finished is kept; run the same command again, it goes on"
 _INTERRUPTED_STATUS = 252  # DVC's own, after Ctrl-C
+_INTERRUPTED_STAGE = re.compile(rf"exited with -{int(signal.SIGINT)}\b")  # before it had begun to listen for it
 
 
 class _ErrorMessages(logging.Handler):
@@ -72,7 +74,7 @@ def _call_dvc(arguments: Sequence[str]) -> tuple[int, str]:
 
 def _reason_without_stage(status: int, errors: str) -> list[str]:
     """The reason where no stage could leave one."""
-    if status == _INTERRUPTED_STATUS:
+    if status == _INTERRUPTED_STATUS or _INTERRUPTED_STAGE.search(errors):
         return [_INTERRUPTED]
     from flows.working_directory import WorkingDirectoryError, check_working_directory
 

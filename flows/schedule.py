@@ -23,6 +23,7 @@ from flows.task_records import Unit, announce, withdraw
 from flows.terminal import VIEW
 
 _NO_REASON = "nothing it reads has changed"
+_MOST_NEEDS = 3  # failed or skipped stages that a skipped one names
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ async def bring_up_to_date(
     logger = get_run_logger()
     if lacking:
         logger.warning("%s did not run: %s failed", stage.name, ", ".join(lacking))
-        return skipped(f"needs {', '.join(lacking)}")
+        more = f" and {len(lacking) - _MOST_NEEDS} more" if len(lacking) > _MOST_NEEDS else ""
+        return skipped(f"needs {', '.join(lacking[:_MOST_NEEDS])}{more}")
     if not why and not force:
         return finished(UNCHANGED, _NO_REASON)
     for reason in why:

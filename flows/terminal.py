@@ -28,6 +28,7 @@ REPORT = Path("report/index.html")
 _WORDS = {RAN: "run", RESTORED: "restored", UNCHANGED: "unchanged", FAILED: "failed", SKIPPED: "skipped"}
 _STYLES = {RAN: "green", RESTORED: "cyan", UNCHANGED: "dim", FAILED: "bold red", SKIPPED: "yellow"}
 _MARKS = {RAN: "✓", RESTORED: "✓", UNCHANGED: "·", FAILED: "✗", SKIPPED: "-"}
+_MOST_SKIPPED = 10  # lines of skipped stages: a failure early in a grid of hundreds skips them all
 _SILENCE_SECONDS = 60.0  # without a terminal: between two lines that say what runs
 
 
@@ -74,6 +75,7 @@ class Terminal(View):
     _began: float = field(default_factory=time.monotonic)
     _left: set[str] = field(default_factory=set)
     _most: int = 0
+    _skipped: int = 0
     _running: dict[str, _Running] = field(default_factory=dict)
     _estimates: Estimates = field(default_factory=Estimates)
 
@@ -104,6 +106,11 @@ class Terminal(View):
         if stage not in self._left:
             return
         self._left.discard(stage)
+        self._skipped += state == SKIPPED
+        if state == SKIPPED and self._skipped > _MOST_SKIPPED:
+            if self._skipped == _MOST_SKIPPED + 1:
+                self.note("- … and others that need what failed")
+            return
         line = Text(f"{_MARKS[state]} [{self._most - len(self._left)}/{self._most}] ", style=_STYLES[state])
         line.append(stage, style="bold" if state == FAILED else "default")
         line.append(f"  {_WORDS[state]}", style=_STYLES[state])

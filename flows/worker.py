@@ -54,10 +54,10 @@ def main() -> None:
     parser.add_argument("--pool", required=True, help="the work pool, as given to the head's flow")
     parser.add_argument("--cpu-only", action="store_true", help="take no stage that asks for a GPU")
     args = parser.parse_args()
-    if not (url := PREFECT_API_URL.value()):
-        sys.exit("error: PREFECT_API_URL is not set; give the head's server, e.g. http://head:4200/api")
     try:
         check_working_directory()
+        if not (url := PREFECT_API_URL.value()):
+            sys.exit("error: PREFECT_API_URL is not set; give the head's server, e.g. http://head:4200/api")
         check_server(url)
         print(f"commit {revision()[:12]}, remote {remote_place()}", flush=True)
     except (WorkerMismatchError, WorkingDirectoryError, ServerError) as error:

@@ -7,13 +7,10 @@ written, and nothing in the folder is changed.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from pipeline_steps.adopting.adoption import ROLES, adopt
-from pipeline_steps.stage.errors import DataError
-from pipeline_steps.stage.outputs import OutputError
-from pipeline_steps.stage.params import ParamsError
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 
 _EXAMPLE = "example: python -m pipeline_steps.adopt ~/photographs --condition Diagnose --name clinic"
 
@@ -23,9 +20,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_EXAMPLE
     )
     made.add_argument("folder", type=Path, metavar="FOLDER", help="holds the photographs and their table")
-    made.add_argument("--table", type=Path, help="the table, where there are several or it lies elsewhere")
+    made.add_argument("--table", help="the table in FOLDER, where there are several, or its path")
     made.add_argument("--sheet", default="", help="of an Excel workbook with several")
-    made.add_argument("--images", type=Path, help="the pictures' folder, relative to FOLDER")
+    made.add_argument("--images", help="the pictures' folder, relative to FOLDER")
     for flag, role in ROLES.items():
         made.add_argument(f"--{flag.replace('_', '-')}", metavar="COLUMN", default="", help=f"column: {role} (or none)")
     made.add_argument(
@@ -47,10 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Command line."""
-    try:
-        adopt(_parser().parse_args())
-    except (DataError, ParamsError, OutputError) as error:
-        sys.exit(f"error: {error}")
+    with errors_in_a_line():
+        adopt(arguments(_parser()))
 
 
 if __name__ == "__main__":

@@ -34,9 +34,9 @@ from pipeline_steps.parameters.subset import SubsetParams
 from pipeline_steps.records.skin_scales import ITA, ITA_TYPE
 from pipeline_steps.select_subset import select
 from pipeline_steps.split import split_all
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.errors import DataError
-from pipeline_steps.stage.outputs import OutputError
-from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_params, read_text, read_yaml
+from pipeline_steps.stage.params import PARAMS_FILE, read_params, read_text, read_yaml
 
 PAGE = Path("runs/check/index.html")
 _EXAMPLE = "example: python -m pipeline_steps.check --pixels 200 --probe 0"
@@ -182,10 +182,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Command line."""
-    try:
-        found = check(_parser().parse_args())
-    except (ParamsError, DataError, OutputError) as error:
-        sys.exit(f"error: {error}")
+    with errors_in_a_line():
+        found = check(arguments(_parser()))
     if found.lines:
         _say(found)
     if found.stops:

@@ -1,8 +1,9 @@
 """Compare two experiments: what was changed, and what it did to each group of people, with intervals.
 
 ``python -m pipeline_steps.compare A [B]``: git revisions, DVC experiments, or ``workspace``; without B, A is compared
-with the workspace, without A the last commit. Ten lines; ``--all`` prints every contender, ``--json`` every number, and
-``--page FILE.html`` writes a page. Nothing is computed anew: it reads what git, DVC's cache and DVC's remote have.
+with the workspace, without A the last commit. Ten lines at most; where more differs, all of it is in a page,
+``runs/comparison.html`` or ``--page FILE.html``. ``--all`` prints every line, ``--json`` every number. Nothing is
+computed anew: it reads what git, DVC's cache and DVC's remote have.
 """
 
 import argparse
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from pipeline_steps.comparing.comparison import compare
 from pipeline_steps.comparing.experiments import WORKSPACE
-from pipeline_steps.comparing.words import lines
+from pipeline_steps.comparing.words import all_lines, leaves_out, lines
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.outputs import atomic_file
-from pipeline_steps.stage.run import run
 
+PAGE = Path("runs/comparison.html")
 _EXAMPLE = "example: ./run python -m pipeline_steps.compare main longer --page comparison.html"
 
 
@@ -28,18 +30,24 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="a line for everything, however many there are")
     parser.add_argument("--json", action="store_true", help="every number, as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE.html", help="write a page, too")
-    args = parser.parse_args()
+    args = arguments(parser)
+    with errors_in_a_line():
+        _compare(args)
+
+
+def _compare(args: argparse.Namespace) -> None:
     found = compare(args.a, args.b)
-    if args.page:
+    short = not (args.all or args.json)
+    if file := args.page or (PAGE if short and leaves_out(found) else None):
         from pipeline_steps.comparing.page import page
 
-        with atomic_file(args.page) as temporary:
+        with atomic_file(file) as temporary:
             temporary.write_text(page(found), "utf-8")
     if args.json:
         print(json.dumps(found.as_json(), indent=1, ensure_ascii=False, default=str))
     else:
-        print("\n".join(lines(found, 10**6) if args.all else lines(found)))
+        print("\n".join(lines(found, str(file)) if short else all_lines(found)))
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

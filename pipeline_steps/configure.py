@@ -20,6 +20,7 @@ from pipeline_steps.configuration.edits import Edit, completed, hand_edits, held
 from pipeline_steps.configuration.overlay import MISSING, changes
 from pipeline_steps.configuration.profiles import made, names, profile_in_use, sentence
 from pipeline_steps.configuration.prune import clear, prune
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import PARAMS_FILE, ParamsError, read_text
 
@@ -124,13 +125,11 @@ def main() -> None:
     kept.add_argument("--save", default="", metavar="NAME", help="keep params.yaml as config/profiles/NAME.yaml first")
     kept.add_argument("--discard", action="store_true", help="lose what was changed in params.yaml by hand")
     kept.add_argument("--keep", action="store_true", help="with --cells: leave outputs of cells that left the grid")
-    args = parser.parse_args()
+    args = arguments(parser)
     if (args.save or args.discard) and not args.name:
         parser.error("--save and --discard go with the profile that is chosen next: configure NAME --save MINE")
-    try:
+    with errors_in_a_line():
         _run(args)
-    except ParamsError as error:
-        sys.exit(f"error: {error}")
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -8,7 +8,6 @@ stopped, checks each file against its MD5 and reports what is gone.
 import argparse
 import hashlib
 import logging
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from pipeline_steps.datasets.downloads import table_rows
 from pipeline_steps.datasets.params import IngestParams
 from pipeline_steps.parameters.subset import SubsetParams
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import atomic_file
 from pipeline_steps.stage.params import ParamsError, read_params
@@ -25,7 +25,10 @@ from pipeline_steps.stage.progress import Track
 
 log = logging.getLogger(__name__)
 _TRANSIENT = (httpx.TimeoutException, httpx.NetworkError)
-_SETS = ("fitzpatrick17k", "fitzpatrick17k_c")
+_SETS = {  # where the table comes from
+    "fitzpatrick17k": "https://github.com/mattgroh/fitzpatrick17k",
+    "fitzpatrick17k_c": "Fitzpatrick17k-C on Zenodo",
+}
 
 
 def download(csv: Path, images: Path, labels: set[str], workers: int = 4) -> dict[str, int]:
@@ -69,8 +72,8 @@ def _fetch(client: httpx.Client, images: Path, md5: str, url: str) -> str:
 
 def main() -> None:
     """Command line."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    try:
+    arguments(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter))
+    with errors_in_a_line():
         params = read_params(IngestParams, "ingest")
         if params.adapter not in _SETS:
             raise ParamsError(
@@ -79,10 +82,13 @@ def main() -> None:
             )
         source = getattr(params.sources, params.adapter)
         conditions = set(read_params(SubsetParams, "subset").conditions)
+        if not source.csv.exists():
+            raise DataError(
+                f"{source.csv} is not there, and the images' addresses are in it: put the set's table there (from "
+                f"{_SETS[params.adapter]}), or say under ingest.sources.{params.adapter} of params.yaml where it is"
+            )
         source.images.mkdir(parents=True, exist_ok=True)
         counts = download(source.csv, source.images, conditions)
-    except (ParamsError, DataError) as error:
-        sys.exit(f"error: {error}")
     print(", ".join(f"{n} {kind}" for kind, n in counts.items()), f"in {source.images}")
 
 

@@ -9,10 +9,10 @@ import argparse
 import difflib
 from pathlib import Path
 
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.params import read_yaml
-from pipeline_steps.stage.run import run
 
 _EXAMPLE = "example: ./run python -m pipeline_steps.export images my_set --set majority_to_minority-iii-0"
 
@@ -30,7 +30,12 @@ def main() -> None:
     predictions.add_argument("out", type=Path, help="a folder that is not there yet")
     predictions.add_argument("--cell", action="append", default=[], help="a cell of data/predictions; repeat for more")
     predictions.add_argument("--own-ids", action="store_true", help="the data set's own image ids, not public ones")
-    args = parser.parse_args()
+    args = arguments(parser)
+    with errors_in_a_line():
+        _export(args)
+
+
+def _export(args: argparse.Namespace) -> None:
     if args.out.exists():
         raise DataError(f"{args.out} is there already: name a folder that is not, or remove it")
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -77,4 +82,4 @@ _KINDS = {"images": _images, "predictions": _predictions}
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

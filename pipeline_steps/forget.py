@@ -17,6 +17,7 @@ from pipeline_steps.datasets.files import stem
 from pipeline_steps.forgetting.derived import Identity, identities
 from pipeline_steps.forgetting.inventory import Kind, inventory
 from pipeline_steps.forgetting.runs import Cache, cache_folder, present_outputs, recorded_runs, remotes
+from pipeline_steps.stage.command import arguments, errors_in_a_line
 from pipeline_steps.stage.errors import DataError
 
 _SHOWN = 4  # paths of a kind that are named
@@ -139,15 +140,14 @@ Now run dvc repro: what is missing is made again."""
 
 def main() -> None:
     """Command line."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("ids", nargs="+", metavar="IMAGE_ID")
-    arguments.add_argument("--yes", action="store_true", help="delete everything that is listed")
-    args = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ids", nargs="+", metavar="IMAGE_ID")
+    parser.add_argument("--yes", action="store_true", help="delete everything that is listed")
+    args = arguments(parser)
     done: list[Path] = []
     try:
-        forget(args.ids, sure=args.yes, done=done)
-    except DataError as error:
-        sys.exit(f"error: {error}")
+        with errors_in_a_line():
+            forget(args.ids, sure=args.yes, done=done)
     except KeyboardInterrupt:
         what = f"{len(done)} of the files and folders listed were deleted, the others not" if done else _NOTHING
         print(f"\ninterrupted: {what}; run the same command again, it goes on", file=sys.stderr, flush=True)

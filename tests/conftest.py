@@ -180,7 +180,7 @@ def real_data():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with this project's parameters, to choose profiles in."""
-    for name in ("params.yaml", "cells.yaml", "config"):
+    for name in ("params.yaml", "cells.yaml", "dvc.yaml", "config"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     (tmp_path / "models").symlink_to(ROOT / "models")
     monkeypatch.chdir(tmp_path)

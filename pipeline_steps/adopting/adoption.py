@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline_steps.adopting import shown
 from pipeline_steps.adopting.codes import named, parsed
@@ -14,7 +15,6 @@ from pipeline_steps.adopting.roles import Guess, attributes, guess, skin_type_of
 from pipeline_steps.adopting.study import Study, choose, counts
 from pipeline_steps.adopting.tables import CLASS_FOLDERS, Table, class_folders, read_table, tables_in
 from pipeline_steps.adopting.words import plain_name
-from pipeline_steps.configuration.profiles import BASE
 from pipeline_steps.records.populations import SKIN_TYPE, level_text
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import atomic_file
@@ -35,10 +35,6 @@ def adopt(args: argparse.Namespace) -> None:
     Raises:
         DataError: something must be told, or mended; no profile is written.
     """
-    if not BASE.is_file():
-        raise DataError(
-            f"{BASE} is not here: run this from the project's folder, and name your photographs' by its path"
-        )
     if not args.folder.is_dir():
         raise DataError(f"{args.folder} is no folder: name the one that holds the photographs and their table")
     name = args.name or plain_name(args.folder.resolve().name)
@@ -116,7 +112,7 @@ def _table(args: argparse.Namespace, pictures: Pictures) -> Table:
     """The table that was named; the one whose rows name pictures; or the folders."""
     if args.table:
         inner = args.folder / args.table
-        return read_table(inner if inner.is_file() else args.table, args.sheet)
+        return read_table(inner if inner.is_file() else Path(args.table), args.sheet)
     files = tables_in(args.folder)
     if not files:
         return class_folders(pictures)

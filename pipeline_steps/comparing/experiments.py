@@ -40,9 +40,11 @@ class Experiment:
 
     def read(self, path: str, parse: Parse) -> Any:
         """What a file holds; None where neither git, nor DVC's cache, nor a remote has it."""
+        from dvc_data.index import DataIndexDirError  # a folder's list of files is nowhere; no OSError
+
         try:
             content = self.files.read_bytes(path)
-        except OSError:
+        except (OSError, DataIndexDirError):
             self.absent[path] = None
             return None
         return parse(content)

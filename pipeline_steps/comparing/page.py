@@ -61,7 +61,8 @@ def _changed(c: Comparison) -> Iterator[Block]:
         f"profile {found.profiles[0]} → {found.profiles[1]}" if len(set(found.profiles)) > 1 else "the same profile"
     )
     images = "other images" if found.images else "the same images"
-    yield Words(f"{profiles}; {images}; {len(found.parameters)} parameters that stages read.".capitalize())
+    count = f"{len(found.parameters)} parameter{'s' * (len(found.parameters) != 1)} that stages read"
+    yield Words(f"{profiles}; {images}; {count}.".capitalize())
     if found.parameters:
         rows = [[key, str(a), str(b)] for key, (a, b) in found.parameters.items()]
         yield Table(columns("parameter", "A", "B"), rows)

@@ -1,6 +1,7 @@
 """Profiles: ``config/base.yaml``, an overlay of ``config/profiles`` or none, and the ``params.yaml`` made of them."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,6 @@ from pipeline_steps.configuration.inherit import Expanded, expanded
 from pipeline_steps.configuration.overlay import ANYTHING, Variable, from_environment, merged, resolved
 from pipeline_steps.configuration.reach import names_reached, only
 from pipeline_steps.configuration.sections import section_mistakes
-from pipeline_steps.stage.mistakes import did_you_mean
 from pipeline_steps.stage.params import ParamsError, parsed, read_text
 
 BASE = Path("config/base.yaml")
@@ -71,8 +71,9 @@ def _overlay_file(name: str) -> Path | None:
         return None
     file = PROFILES / f"{name}.yaml"
     if not file.is_file():
-        meant = did_you_mean(name, names()) or f"; there is {', '.join(names())}"
-        raise ParamsError(f"there is no profile {name!r}{meant}")
+        near = [known for known in names() if len(name) > 2 and name in known] or get_close_matches(name, names(), 2)
+        meant = f"did you mean {' or '.join(near[:2])}?" if near else f"there is {', '.join(names())}"
+        raise ParamsError(f"there is no profile {name!r}; {meant}")
     return file
 
 

@@ -2,15 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from compared_runs import PARAMS, Lab, predictions
 
+import pipeline_steps.compare
+from pipeline_steps.comparing.changes import changes
 from pipeline_steps.comparing.comparison import compare
 from pipeline_steps.comparing.difference import BY_INTERVALS, MEANS, OVER_DRAWS, OVER_IMAGES, SAME
+from pipeline_steps.comparing.experiments import open_experiment
 from pipeline_steps.comparing.page import page
-from pipeline_steps.comparing.words import LINES, lines
+from pipeline_steps.comparing.relevance import most_telling
+from pipeline_steps.comparing.words import LINES, all_lines, lines
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.statistics.cluster_intervals import cluster_interval
 from pipeline_steps.statistics.unpaired import difference_interval
@@ -163,6 +169,71 @@ def test_the_page_and_the_json_hold_every_difference(lab):
     assert text.count("<tr>") >= 6
     assert "classifier.updates" in text
     assert "data:image/png;base64," in text
+
+
+MANY = {
+    **{f"adapters.lora.{name}": (8, 4) for name in ("alpha", "rank", "training.batch_size")},
+    "adapters.lora.training.steps": (70, 2),
+    "adapters.lora.training.validate_every": (500, 1),
+    **{f"arms.gone.{name}": (1, "-") for name in "abc"},
+    "classifier.updates": (120, 6),
+    "compute.threads": (2, 1),
+    "evaluation.bootstrap_draws": (1000, 10),
+    "ingest.adapter": ("phantom", "folder"),
+    "ingest.image_size": (512, 64),
+}
+
+
+def test_of_many_parameters_the_telling_ones_come_first_whatever_their_number():
+    """Data, method and classifier before what measures; a choice before a number; a large factor before a small one."""
+    order = most_telling(MANY, len(MANY))
+    assert order[:3] == ["ingest.adapter", "adapters.lora.training.steps", "classifier.updates"]
+    assert sorted(order) == sorted(MANY)
+    assert [most_telling(MANY, n) for n in range(len(MANY))] == [order[:n] for n in range(len(MANY))]
+    assert order.index("ingest.image_size") > order.index("classifier.updates"), "each part has its turn"
+
+
+@pytest.mark.parametrize("contenders", [1, 7])
+def test_ten_lines_hold_any_number_of_changes_and_say_where_the_rest_is(lab, contenders):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6})})
+    found = compare("first", "workspace")
+    more = [
+        replace(d, contender=replace(d.contender, arm=f"a{i}")) for i in range(contenders) for d in found.differences
+    ]
+    found = replace(found, differences=more, changes=replace(found.changes, parameters=MANY))
+    said = lines(found, "here.html")
+    assert len(said) <= LINES
+    assert max(map(len, said)) <= 240  # two lines of a terminal
+    assert f"{len(MANY)} differ: ingest.adapter phantom → folder; " in said[1]
+    assert said[-1].startswith(f"… {len(MANY) - 4} more parameters")
+    assert said[-1].endswith(": here.html")
+    every = all_lines(found)
+    assert all(any(f"{key} " in line for line in every) for key in MANY)
+    assert sum(line.startswith("  by skin type") for line in every) == contenders
+
+
+def test_what_is_resolved_stands_first(lab):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6})})
+    found = compare("first", "workspace")
+    dull = [replace(d, contender=replace(d.contender, arm="dull"), doubt="too few images") for d in found.differences]
+    said = lines(replace(found, differences=[*dull, *found.differences]))
+    places = {arm: next(i for i, line in enumerate(said) if arm in line) for arm in ("dull", "real")}
+    assert places["real"] < places["dull"]
+
+
+@pytest.mark.parametrize("differ", [True, False])
+def test_a_page_is_written_where_ten_lines_are_too_few(lab, monkeypatch, capsys, differ):
+    lab.finish({0: predictions({"1": 0.8, "5": 0.3})}, tag="first")
+    lab.finish({0: predictions({"1": 0.8, "5": 0.6})})
+    if differ:
+        many = replace(changes(open_experiment("first"), open_experiment("HEAD")), parameters=MANY)
+        monkeypatch.setattr("pipeline_steps.comparing.comparison.changes", lambda _a, _b: many)
+    monkeypatch.setattr("sys.argv", ["compare", "first"])
+    pipeline_steps.compare.main()
+    said = capsys.readouterr().out.splitlines()
+    assert Path("runs/comparison.html").exists() == differ == said[-1].endswith("runs/comparison.html")
 
 
 def test_square_and_add_is_newcombes():

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from compared_runs import Lab
+from conftest import run
 
 from pipeline_steps.comparing import changes, differences
 from pipeline_steps.comparing.difference import BY_INTERVALS, MEANS, Pair
+from pipeline_steps.comparing.experiments import open_experiment
 from pipeline_steps.comparing.paired import BETWEEN_LEVELS
 from pipeline_steps.comparing.values import Contender
 
@@ -79,3 +82,21 @@ def test_a_level_that_a_resample_lacks_counts_the_same_wherever_it_stands(measur
     ]
     assert found[0] == found[1]
     assert not math.isnan(found[0])
+
+
+@pytest.mark.parametrize("lost", ["files", "all"])
+def test_a_folder_that_is_nowhere_is_told_as_not_at_hand(tmp_path, monkeypatch, lost):
+    """As in a fresh clone: ``dvc.lock`` names the folder, and not even the list of its files is here."""
+    lab = Lab(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    lab.write("kept/a.json", {"a": 1})
+    run("dvc", "add", "-q", "kept", cwd=tmp_path)
+    run("git", "add", "-A", cwd=tmp_path)
+    run("git", "commit", "-qm", "kept", cwd=tmp_path)
+    assert open_experiment("HEAD").json("kept/a.json") == {"a": 1}
+    for file in [f for f in (tmp_path / ".dvc/cache/files").rglob("*") if f.is_file()]:
+        if lost == "all" or file.suffix != ".dir":
+            file.chmod(0o600)
+            file.unlink()
+    found = open_experiment("HEAD")
+    assert (found.json("kept/a.json"), list(found.absent)) == (None, ["kept/a.json"])

@@ -35,6 +35,22 @@ def test_data_that_are_not_there_are_told_when_they_are_named(place, capsys):
     assert done.stderr.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("nosuch", "there is default, bench,"),  # letters in common with "bench" make no near name
+        ("papr", "did you mean paper?"),
+        ("phantom_ful", "did you mean phantom_full"),
+        ("fitz", "did you mean fitzpatrick17k_table1?"),
+        ("x", "there is default, bench,"),
+    ],
+)
+def test_an_unknown_profile_is_told_near_names_alone_else_all(place, wrong, said):
+    with pytest.raises(ParamsError) as caught:
+        configure.choose(wrong)
+    assert str(caught.value).startswith(f"there is no profile {wrong!r}; {said}")
+
+
 def _both(place):
     return (place / "params.yaml").read_text(), (place / "cells.yaml").read_text()
 

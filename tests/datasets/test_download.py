@@ -7,7 +7,7 @@ import threading
 import typing
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
 
 from pipeline_steps import download as command
 from pipeline_steps.download import download
@@ -69,6 +69,13 @@ def test_help_and_flags_that_are_none_fetch_nothing(flag, status, monkeypatch):
     with pytest.raises(SystemExit) as stopped:
         command.main()
     assert stopped.value.code == status
+
+
+def test_without_the_table_it_is_said_where_that_comes_from(place, monkeypatch):
+    run(sys.executable, "-m", "pipeline_steps.configure", "paper", cwd=place, env_extra={"PYTHONPATH": str(ROOT)})
+    monkeypatch.setattr(sys, "argv", ["download"])
+    with pytest.raises(SystemExit, match=r"fitzpatrick17k\.csv is not there, .*github\.com/mattgroh/fitzpatrick17k"):
+        command.main()
 
 
 def test_a_profile_of_another_data_set_fetches_nothing(monkeypatch):

@@ -191,8 +191,9 @@ def test_the_citation_names_this_version():
 @pytest.mark.parametrize("chosen", [[], ["--cell", "real"]])
 def test_predictions_that_were_not_made_are_refused_with_the_remedy(chosen, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
     (tmp_path / "cells.yaml").write_text("cells: {train_classifier: {real: {}}}\n")
     monkeypatch.setattr(sys, "argv", ["export", "predictions", "out", *chosen])
-    with pytest.raises(DataError, match=r"data/predictions/real\.parquet is not here: 'dvc pull'"):
+    with pytest.raises(SystemExit, match=r"^error: data/predictions/real\.parquet is not here: 'dvc pull'"):
         export.main()
     assert not (tmp_path / "out").exists()

@@ -23,6 +23,7 @@ stages:
   checks: {cmd: exec python -m pipeline_steps.check_params --out checked, outs: [checked]}
   breaks: {cmd: exec python breaks.py, outs: [broken]}
   waits: {cmd: exec python waits.py, outs: [waited]}
+  starts: {cmd: kill -INT $$, outs: [started]}
   reads: {cmd: exec false, deps: [gone/labels.csv], outs: [read]}
   writes: {cmd: echo 1 > written, outs: [written]}
 """
@@ -90,6 +91,14 @@ def test_an_interrupted_stage_has_the_last_word(clone):
     _, said = process.communicate(timeout=60)
     assert process.returncode != 0
     assert said.splitlines()[-1] == "interrupted: what was finished is kept; run the same command again, it goes on"
+
+
+def test_a_stage_interrupted_before_it_listens_says_how_to_go_on(clone):
+    """Ctrl-C while Python starts: nothing of ours runs yet in the stage that could say anything."""
+    done = _by_run(clone, "repro", "starts")
+    assert done.returncode != 0
+    assert "exited with -2" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("interrupted: what was finished is kept; run the same command again")
 
 
 def test_ctrl_c_between_two_stages_says_how_to_go_on(clone):

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server import small_clone
 
-from flows import augment
+from flows import augment, serve
 from flows.experiment import _dotted_keys, check_overrides, check_request
-from flows.overrides import FOLDER, overridden, restore_overrides
+from flows.overrides import FOLDER, check_parameters, overridden, restore_overrides
 
 # A stage of numbers, and a stage for each cell of the grid.
 GRAPH = """
@@ -151,11 +151,33 @@ def test_a_wrong_override_is_found_before_a_server_is_started(flow, monkeypatch)
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "server", "options"), [(augment, "temporary_server", ()), (serve, "start_server", ("--run",))]
+)
+def test_an_unknown_target_is_found_before_a_server_is_started(here, monkeypatch, command, server, options):
+    monkeypatch.setattr(command, server, lambda *_: pytest.fail("a server is started"))
+    monkeypatch.setattr("sys.argv", ["flows", *options, "--target", "genrate"])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == "error: no stage genrate (did you mean generate?); 'dvc stage list' names them"
+
+
+def test_a_target_is_looked_for_in_the_grid_that_the_overrides_make(here):
+    override = "grid.comparison.augmenters=[img2img_tokens_lora_untrained]"
+    cells = load_yaml("cells.yaml")["cells"]["generate"]
+    check_parameters((), tuple(f"generate@{key}" for key in cells), here=False)
+    gone = next(key for key, cell in cells.items() if cell["augmenter"] != "img2img_tokens_lora_untrained")
+    with pytest.raises(ValueError, match=f"no stage generate@{gone}"):
+        check_parameters((override,), (f"generate@{gone}",), here=False)
+
+
 def test_a_dry_run_plans_with_the_overridden_parameters(flow):
     usual = load_yaml("params.yaml")["classifier"]["updates"]
-    said = flow("--dry-run", "-S", "classifier.updates=7").out
-    assert f"classifier.updates {usual} → 7" in said
-    assert said.endswith("\n1 of 5 stages may run\n")
+    said = flow("--dry-run", "-S", "classifier.updates=7")
+    assert said.out.startswith("with -S classifier.updates=7 (params.yaml itself stays as it is)\n")
+    assert f"classifier.updates {usual} → 7" in said.out
+    assert said.out.endswith("\n1 of 5 stages may run\n")
+    assert not said.err, "no run, so nothing that was as before it"
 
 
 def test_a_dry_run_plans_another_wiring_and_drops_no_cell(flow):
@@ -176,7 +198,7 @@ def test_a_change_is_taken_back_however_the_run_ends(here, end, capsys):
 
     with pytest.raises(end):
         go()
-    assert "params.yaml is as before that run again" in capsys.readouterr().err
+    assert "params.yaml is again as it was before the run" in capsys.readouterr().err
     assert not FOLDER.exists()
 
 
@@ -218,7 +240,7 @@ def test_what_a_killed_run_left_is_mended_by_the_next(flow):
     process.communicate()
     assert load_yaml("params.yaml")["classifier"]["updates"] == 7
     said = flow("--dry-run")
-    assert said.err.startswith("a run with -S classifier.updates=7 was killed: params.yaml is as before that run")
+    assert said.err.startswith("a run with -S classifier.updates=7 was killed: params.yaml is again as it was before")
     assert said.out.endswith("\n0 of 5 stages may run\n")
 
 

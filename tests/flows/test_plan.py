@@ -38,7 +38,7 @@ def test_a_dry_run_shows_overrides_first_and_calls_nothing_stale_for_the_check_a
         Stage("report", "", ("train",), ()),
     ]
     lines = show_plan(plan, ("classifier.updates=7",)).splitlines()
-    assert lines[0] == "with -S classifier.updates=7"
+    assert lines[0] == "with -S classifier.updates=7 (params.yaml itself stays as it is)"
     assert [line.split()[0] for line in lines[2:-1]] == ["check_params", "train", "report"]
     assert lines[3].split("?  ")[-1].startswith("classifier.updates 400 → 7; modified dependency 0.py")
     assert lines[-1] == "3 of 4 stages may run"

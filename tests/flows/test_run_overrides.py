@@ -44,7 +44,7 @@ def test_a_failed_run_takes_its_overrides_back_and_one_of_some_targets_is_saved(
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 1, output
     assert _parameters(clone) == before
-    assert "params.yaml is as before that run again" in output
+    assert "params.yaml is again as it was before the run" in output
     process = server.flow(clone, "-S", "classifier.updates=7", "--target", "numbers", "--name", "seven")
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
@@ -70,7 +70,7 @@ def test_an_ended_run_takes_its_overrides_back(server, tmp_path, sign):
         assert _parameters(clone) != before
         process = server.flow(clone, "--dry-run")
         output = process.communicate(timeout=120)[0]
-        assert "a run with -S classifier.updates=7 was killed: params.yaml is as before that run" in output
+        assert "a run with -S classifier.updates=7 was killed: params.yaml is again as it was before" in output
     assert _parameters(clone) == before, output
     assert "Traceback" not in output
 

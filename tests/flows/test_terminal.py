@@ -63,6 +63,23 @@ def test_each_stage_that_may_run_has_one_line_and_the_others_none(here):
     ]
 
 
+def test_of_hundreds_of_skipped_stages_ten_have_a_line_and_all_are_counted(here):
+    many = [Stage("a", "Reads", (), ("never ran",)), *(Stage(f"b@{i}", "Trains", ("a",), ()) for i in range(400))]
+
+    def events(view):
+        view.begin(many, 2, force=False)
+        view.start("a")
+        view.end("a", "Failed", "its log: runs/logs/a.log")
+        for stage in many[1:]:
+            view.end(stage.name, "Skipped", "needs a")
+        view.finish({stage.name: "Skipped" if stage.needs else "Failed" for stage in many})
+
+    lines, _ = _shown(events)
+    assert sum(line.endswith("skipped  needs a") for line in lines) == 10
+    assert lines[-2:] == ["- … and others that need what failed", "0 run, 0 unchanged, 1 failed, 400 skipped; 0 s"]
+    assert len(lines) == 14
+
+
 def test_the_end_of_a_run_that_went_well_says_where_the_report_is(here):
     (here / "report").mkdir()
     (here / "report/index.html").touch()

@@ -109,6 +109,7 @@ def test_no_deletes_nothing(clone, monkeypatch, capsys, answer):
         raise answer
 
     monkeypatch.setattr("builtins.input", reply)
+    Path("dvc.yaml").touch()
     monkeypatch.setattr("sys.argv", ["forget", "ann"])
     before = _tree()
     status = {KeyboardInterrupt: "130", EOFError: "nobody answered .* so nothing was deleted; run it in a terminal"}
@@ -133,6 +134,7 @@ def test_an_interruption_says_how_far_it_came(clone, monkeypatch, capsys):
         remove(path)
 
     monkeypatch.setattr(forget.shutil, "rmtree", interrupted)
+    Path("dvc.yaml").touch()
     monkeypatch.setattr("sys.argv", ["forget", "ann", "--yes"])
     with pytest.raises(SystemExit, match="130"):
         forget.main()
