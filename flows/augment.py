@@ -30,7 +30,7 @@ from flows import GOES_ON
 from flows.artifacts import SUMMARY, show_results
 from flows.code_digests import refresh_code
 from flows.crashed_runs import mark_crashed_runs
-from flows.dry_run import show_plan, summarise
+from flows.dry_run import needed, show_plan, summarise
 from flows.experiment import save
 from flows.grid import CELLS, PARAMS, refresh_cells, require_inputs
 from flows.lockfile import sort_lock
@@ -89,6 +89,7 @@ async def augment(
     with overridden(overrides) if overrides else nullcontext() as change:
         plan, _ = await asyncio.gather(asyncio.to_thread(_plan, targets, overrides, pool), _mark_crashed_runs(run.id))
         where = Where(this_machine(cores), pool, await _prepare_pool(pool) if pool else "")
+        _warn_of_large_stages(plan, where, force=force)
         states = await run_plan(plan, where, force=force)
         if pool and all(is_usable(state) for state in states.values()):
             await restore(targets, Listener(get_run_logger(), "restore"))
@@ -159,6 +160,12 @@ def _plan(targets: tuple[str, ...], overrides: tuple[str, ...], pool: str) -> li
     return read_plan(tuple(targets))
 
 
+def _warn_of_large_stages(plan: list[Stage], where: Where, *, force: bool) -> None:
+    if not where.pool:
+        for warning in needed(plan, where.resources, force=force)[1:]:
+            _warn(warning)
+
+
 async def _prepare_pool(pool: str) -> str:
     """Make the pool known and send it what is here already; the commit that its workers must be at."""
     from flows.pool import ensure_pool
@@ -182,6 +189,12 @@ def exit_interrupted(status: int = 130, what: str = "interrupted") -> NoReturn:
     repair_rwlock(Path(".dvc/tmp"))
     print(f"\n{what}: {GOES_ON}", file=sys.stderr, flush=True)
     sys.exit(status)
+
+
+def _show(plan: list[Stage], overrides: tuple[str, ...], args: argparse.Namespace) -> None:
+    """Print what would run, and, where it would be here, what that needs."""
+    needs_of_it = [] if args.pool else needed(plan, this_machine(args.cores), force=args.force)
+    print(show_plan(plan, overrides, needs_of_it))
 
 
 def _arguments() -> argparse.Namespace:
@@ -212,8 +225,7 @@ def main() -> None:
         if args.dry_run:
             refresh_code()
             with overridden(overrides, quietly=True):  # the plan says it
-                planned = show_plan(read_plan(targets), overrides)
-            print(planned)
+                _show(read_plan(targets), overrides, args)
         else:
             check_parameters(overrides, targets, here=not args.pool)  # before a server is started
             changes = {"overrides": overrides, "experiment": args.name, "pool": args.pool}

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from flows.durations import Estimates
+from flows.memory import needs
 from flows.plan import Stage, reasons_to_run
+from flows.resources import Resources
 
 
 def summarise(why: Sequence[str], most: int = 3) -> str:
@@ -12,10 +14,10 @@ def summarise(why: Sequence[str], most: int = 3) -> str:
     return "; ".join(why[:most]) + more
 
 
-def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
+def show_plan(plan: list[Stage], overrides: Sequence[str] = (), needs_of_it: Sequence[str] = ()) -> str:
     """The plan as a table. Frozen stages never run: one that is not as it was left gets a line of its own.
 
-    ``overrides`` come first: in a line of their own, and among the reasons.
+    ``overrides`` come first: in a line of their own, and among the reasons. ``needs_of_it``: what ``needed`` says.
     """
     estimates, width = Estimates(), max((len(stage.name) for stage in plan), default=0)
     lines = [f"{'stage':{width}} {'seconds':>8}  why"]
@@ -25,7 +27,29 @@ def show_plan(plan: list[Stage], overrides: Sequence[str] = ()) -> str:
         lines.append(f"{name:{width}} {estimates.text(name):>8}  {summarise(shown)}")
     frozen = [f"{s.name} is frozen and does not run: {summarise(s.why)}" for s in plan if s.frozen and s.why]
     head = [f"with -S {' -S '.join(overrides)} (params.yaml itself stays as it is)"] if overrides else []
-    return "\n".join([*head, *lines, *frozen, f"{len(reasons)} of {len(plan)} stages may run"])
+    return "\n".join([*head, *lines, *frozen, *needs_of_it, f"{len(reasons)} of {len(plan)} stages may run"])
+
+
+def needed(plan: list[Stage], machine: Resources, *, force: bool = False) -> list[str]:
+    """What a run needs at once, in a sentence, and a warning for each stage that this machine is too small for.
+
+    Nothing where nothing may run.
+    """
+    running = reasons_to_run(plan, force=force)
+    if not running:
+        return []
+    found = needs(plan, running, machine.cores, len(machine.gpus), machine.memory)
+    said = f"at once about {found.memory:,} MiB of memory ({machine.memory:,.0f} are free)"
+    slots = f"{found.gpus} GPU slots (here are {len(machine.gpus)})"
+    memory = {stage.name: stage.memory for stage in plan}
+    return [
+        f"needs {said}, {slots}",
+        *(
+            f"warning: {name} needs {memory[name]:,} MiB, more than this machine has free ({machine.memory:,.0f}): "
+            "it will run alone and may be killed; free memory, or run it on a larger machine (--pool)"
+            for name in found.too_large
+        ),
+    ]
 
 
 def _of_overrides(why: str, overrides: Sequence[str]) -> bool:

@@ -8,12 +8,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.plan import Stage
+from flows.run_logs import STAGE_LOG, rows
 
 LOG = Path("runs/flow.jsonl")
-STAGE_LOG = Path("runs/stages.jsonl")
 _RAN = "Completed"
 _START_SECONDS = 3.0  # what DVC takes around a stage, which the stage's own log does not count
 
@@ -34,8 +33,8 @@ class Estimates:
     """Seconds that stages took when they last ran to their end."""
 
     def __init__(self) -> None:
-        ran = [row for row in _rows(LOG) if row.get("outcome") == _RAN]
-        own = [row for row in _rows(STAGE_LOG) if row.get("status") == "completed"]
+        ran = [row for row in rows(LOG) if row.get("outcome") == _RAN]
+        own = [row for row in rows(STAGE_LOG) if row.get("status") == "completed"]
         self._stages = {row["stage"]: float(row["seconds"]) for row in ran}
         self._groups = {row["stage"]: float(row["wall_s"]) + _START_SECONDS for row in own}
         self._groups |= {group_of(row["stage"]): float(row["seconds"]) for row in ran}
@@ -52,17 +51,6 @@ class Estimates:
         """The same in whole seconds, ``?`` where nothing is known."""
         seconds = self.seconds(stage)
         return "?" if seconds is None else f"{seconds:.0f}"
-
-
-def _rows(log: Path) -> list[dict[str, Any]]:
-    """The lines of a log; one that a kill cut short is left out, as an estimate can do without it."""
-    rows = []
-    for line in log.read_text("utf-8").splitlines() if log.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
 
 
 @dataclass(frozen=True)

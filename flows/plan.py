@@ -18,6 +18,7 @@ from dvc.utils.flatten import flatten
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from flows.lock_cache import lock_parsed_once
+from flows.memory import Peaks
 from flows.repair import load_graph, repair_rwlock
 
 
@@ -28,7 +29,8 @@ class Stage:
     ``travels``: DVC caches all its outputs, so that a worker can run it elsewhere. ``frozen``: DVC never runs it, it
     looks whether its outputs are there.
 
-    ``cores``, ``gpus``, ``memory`` (GiB), ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml.
+    ``cores``, ``gpus``, ``memory`` (MiB), ``hours`` (0: no limit) and ``retries`` come from ``meta`` in dvc.yaml;
+    ``memory`` is more where the stage took more before, or where it loads larger weights.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Stage:
     why: tuple[str, ...]
     cores: int = 1
     gpus: int = 0
-    memory: float = 0.0
+    memory: int = 0
     hours: float = 0.0
     retries: int = 0
     travels: bool = True
@@ -45,7 +47,7 @@ class Stage:
 
 
 _CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
-_DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0.0, "hours": 0.0, "retries": 0}
+_DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0, "hours": 0.0, "retries": 0}
 
 
 @retry(
@@ -66,6 +68,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
         status = _status(repo, [s for s in order if s.addressing in wanted])
+        peaks = Peaks()
         return [
             Stage(
                 name=s.addressing,
@@ -74,7 +77,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
                 why=tuple(_reasons(s, status[s.addressing])),
                 travels=all(out.use_cache for out in s.outs),
                 frozen=s.frozen,
-                **_resources(s),
+                **_resources(s, peaks),
             )
             for s in order
             if s.addressing in wanted
@@ -185,11 +188,12 @@ def _similar(name: str, stages: Iterable[str]) -> list[str]:
     return get_close_matches(name, list(known), 3, 0.6)
 
 
-def _resources(stage: Any) -> dict[str, Any]:
+def _resources(stage: Any, peaks: Peaks) -> dict[str, Any]:
     meta = stage.meta or {}
     if unknown := set(meta) - set(_DEFAULTS):
         raise ValueError(f"{stage.addressing}: meta holds {', '.join(sorted(unknown))}, not {', '.join(_DEFAULTS)}")
-    return {key: type(default)(meta.get(key, default)) for key, default in _DEFAULTS.items()}
+    declared = {key: type(default)(meta.get(key, default)) for key, default in _DEFAULTS.items()}
+    return declared | {"memory": peaks.need(stage.cmd or "", int(declared["memory"]))}
 
 
 def _reasons(stage: Any, entries: list[Any]) -> Iterator[str]:

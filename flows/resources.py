@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import psutil
+from flows.memory import free_memory
 
 
 @dataclass
@@ -18,10 +18,10 @@ class _Waiting:
 
 @dataclass
 class Resources:
-    """``cores`` and ``memory`` (GiB) to share, and names of free ``gpus`` as CUDA_VISIBLE_DEVICES takes them.
+    """``cores`` and ``memory`` (MiB) to share, and names of free ``gpus`` as CUDA_VISIBLE_DEVICES takes them.
 
-    A request larger than the machine gets the machine. Who waits for one kind holds up later requests of that kind
-    (so that large ones come to their turn) but of no other: CPU stages don't wait for GPUs.
+    A request larger than the machine gets the machine, alone. Who waits for one kind holds up later requests of that
+    kind (so that large ones come to their turn) but of no other: CPU stages don't wait for GPUs.
     """
 
     cores: int
@@ -89,7 +89,7 @@ class Resources:
 def this_machine(cores: int = 0) -> Resources:
     """The cores this process may use (or ``cores`` of them), the GPUs it sees, and the memory that is free now."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Resources(cores or allowed, _gpus(), psutil.virtual_memory().available / 2**30)
+    return Resources(cores or allowed, _gpus(), free_memory())
 
 
 def _gpus() -> list[str]:

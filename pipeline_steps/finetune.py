@@ -39,6 +39,7 @@ from pipeline_steps.stage.wiring import check_wiring, on_split
 from pipeline_steps.training.checkpoints import FOLDER, Checkpointing
 from pipeline_steps.training.loop import Callback, optimise
 from pipeline_steps.training.optimisation import optimisation
+from pipeline_steps.training.validation import validation_rows
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def _one_adapter(
 ) -> Path:
     """Train on the first of ``rows``, validate on the second, write to ``folder``; where its checkpoint lies."""
     t, task = params.training, training_task(params.task)
-    train, validation = (_examples(m, r, params) for r in rows)
+    held = rows[1].iloc[validation_rows(len(rows[1]))].reset_index(drop=True)  # before anything is encoded
+    train, validation = (_examples(m, r, params) for r in (rows[0], held))
     adapters.detach(m.c.denoiser)
     loss = task.loss(m, params, train)
     trainable = _attach(m.c.denoiser, params, task.extend(train.denoising))

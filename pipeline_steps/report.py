@@ -1,4 +1,4 @@
-"""Write the report: one self-contained page, the summary metrics, and tables for ``dvc plots``.
+"""Write the report: a page, the pictures of its galleries beside it, the summary metrics, and tables for ``dvc plots``.
 
 Reads: all metrics, generated images, training curves, params.yaml. Writes: ``report/``, ``metrics/summary.json`` (all
 means), and ``metrics/compared``, the few of them that ``dvc metrics`` and ``dvc exp`` show.
@@ -21,11 +21,11 @@ from pipeline_steps.stage.outputs import atomic_folder
 from pipeline_steps.stage.run import parser, run
 
 
-def page(f: Findings) -> str:
-    """The whole page."""
+def page(f: Findings, folder: Path) -> str:
+    """The whole page, which is to lie in ``folder``; its galleries' pictures are written there."""
     frame = jinja2.Template((Path(__file__).parent / "reporting" / "page.html").read_text("utf-8"), autoescape=True)
-    blocks = [block for section in SECTIONS for block in section(f)]
-    return frame.render(body=Markup(html(blocks)))  # noqa: S704 (every text in it is escaped by ``html``)
+    blocks = (block for section in SECTIONS for block in section(f))
+    return frame.render(body=Markup(html(blocks, folder)))  # noqa: S704 (every text in it is escaped by ``html``)
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser(__doc__, "--out", "--summary", "--compared").parse_args()
     f = read_findings()
     with atomic_folder(args.out) as folder:
-        (folder / "index.html").write_text(page(f), "utf-8")
+        (folder / "index.html").write_text(page(f, folder), "utf-8")
         f.r.classifiers.to_csv(folder / "accuracy.csv", index=False)
         f.r.images.to_csv(folder / "images.csv", index=False)
         f.r.segmenters.to_csv(folder / "segmenters.csv", index=False)

@@ -1,1 +1,1 @@
-"""The report: tables in the papers' layout, plots, galleries, one self-contained page."""
+"""The report: tables in the papers' layout, plots, galleries, one page with its pictures beside it."""

@@ -49,12 +49,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A PNG with words; ``name`` tells its file from those of the page's other figures."""
+    """A PNG with words; ``name`` tells its file from those of the page's other figures.
+
+    ``linked``: it is a file beside every page, also beside one that holds its small figures itself.
+    """
 
     name: str
     title: str
     caption: str
     png: bytes
+    linked: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline_steps.parameters.arms import Classic
 from pipeline_steps.parameters.supervision import Supervision
-from pipeline_steps.records.image_files import ImageRows
+from pipeline_steps.records.image_files import ImageRows, Picked
 from pipeline_steps.training.batches import Batch
 from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
+from pipeline_steps.training.validation import validation_rows
 from pipeline_steps.vision.classic import mixed_batch, under_policy
 from pipeline_steps.vision.views import Labelled, Normalisation, augment, outputs, pixels
 
@@ -30,9 +31,11 @@ def fit_classifier(
 ) -> Fitted:
     """Train ``network`` in place by cross-entropy, chosen by its accuracy; as timm's do, it has ``num_classes``.
 
+    The accuracy is that on all validation images, or of a large set on a fixed sample (``validation_rows``).
     What ``classic`` draws is drawn apart, so that it changes no crop or flip. ``checkpoint`` as for ``fit``.
     """
-    held = np.asarray(validation.labels)
+    measured = validation_rows(len(validation.images))
+    held, images = np.asarray(validation.labels)[measured], Picked(validation.images, measured.tolist())
     classes = np.asarray(train.labels)
     pools = [np.flatnonzero(classes == k) for k in np.unique(classes)]
 
@@ -50,7 +53,7 @@ def fit_classifier(
         return F.cross_entropy(network(batch["x"]), batch["labels"])
 
     def accuracy() -> float:
-        found = predict(network, validation.images, how.input_size, norm).argmax(1)
+        found = predict(network, images, how.input_size, norm).argmax(1)
         return float((found == held).mean())
 
     return fit(network, SupervisedTask(draw, loss, accuracy, "accuracy"), how, what, checkpoint)

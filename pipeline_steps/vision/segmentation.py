@@ -19,6 +19,7 @@ from pipeline_steps.stage.errors import DataError
 from pipeline_steps.training.batches import Batch
 from pipeline_steps.training.losses import soft_dice_loss
 from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
+from pipeline_steps.training.validation import validation_rows
 from pipeline_steps.vision.views import IMAGENET, Labelled, Normalisation, augment, outputs, pixels
 
 _WEIGHTS = "imagenet"
@@ -86,16 +87,12 @@ def fit_segmenter(
 ) -> Fitted:
     """Train ``network`` in place by Dice + cross-entropy, chosen by its Dice on validation masks that mark something.
 
-    ``checkpoint`` as for ``fit``.
+    Of many such masks a fixed sample is measured (``validation_rows``). ``checkpoint`` as for ``fit``.
 
     Raises:
         DataError: no validation mask marks anything.
     """
-    marked = [i for i in range(len(validation.labels)) if validation.labels[i].any()]
-    if not marked:
-        raise DataError(
-            f"{what}: none of {len(validation.labels)} validation masks marks anything; look at the data set's masks"
-        )
+    marked = _marked(validation.labels, what)
     held, truth_of_held = Picked(validation.images, marked), Picked(validation.labels, marked)
 
     def draw(seed: list[int]) -> Batch:
@@ -114,6 +111,14 @@ def fit_segmenter(
         return float(np.concatenate([dice(found, truth_of_held[rows]) for rows, found in pairs]).mean())
 
     return fit(network, SupervisedTask(draw, loss, score, "dice"), how, what, checkpoint)
+
+
+def _marked(masks: ImageRows | Masks, what: str) -> list[int]:
+    """Rows of the validation masks that mark something: all, or a sample of many."""
+    marked = [i for i in range(len(masks)) if masks[i].any()]
+    if not marked:
+        raise DataError(f"{what}: none of {len(masks)} validation masks marks anything; look at the data set's masks")
+    return [marked[i] for i in validation_rows(len(marked))]
 
 
 def _augmented(x: Tensor, masks: Masks, how: Supervision, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

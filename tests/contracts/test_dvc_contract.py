@@ -69,6 +69,12 @@ def _uses_the_device(module):
     return "pipeline_steps/stage/device.py" in files or any("torch.cuda" in (ROOT / f).read_text() for f in files)
 
 
+@pytest.mark.parametrize("name", [name for name in STAGES if not STAGES[name].get("frozen")])
+def test_a_stage_that_the_flow_runs_declares_its_memory(name):
+    """Else it would start beside one that gets the whole machine."""
+    assert STAGES[name].get("meta", {}).get("memory", 0) > 0
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_that_uses_the_device_declares_it(name):
     """The flow hides the GPU from a stage that asks for none: it would compute on another device than by dvc."""

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from flows.memory import Peaks
 from flows.plan import _resources
 from flows.resource_usage import Usage, as_markdown, sampled
 from flows.resources import Resources
@@ -95,10 +96,10 @@ def test_a_cancelled_request_gives_nothing_away():
 
 
 def test_resources_come_from_meta_and_nothing_else_is_allowed_there():
-    stage = SimpleNamespace(addressing="a", meta={"cores": "2", "hours": 1})
-    assert _resources(stage) == {"cores": 2, "gpus": 0, "memory": 0.0, "hours": 1.0, "retries": 0}
+    stage = SimpleNamespace(addressing="a", cmd="x", meta={"cores": "2", "hours": 1})
+    assert _resources(stage, Peaks()) == {"cores": 2, "gpus": 0, "memory": 0, "hours": 1.0, "retries": 0}
     with pytest.raises(ValueError, match="a: meta holds gpu, not cores, gpus, memory"):
-        _resources(SimpleNamespace(addressing="a", meta={"gpu": 1}))
+        _resources(SimpleNamespace(addressing="a", meta={"gpu": 1}), Peaks())
 
 
 def test_usage_counts_children_and_draws_a_curve(monkeypatch):

@@ -74,7 +74,7 @@ def _words(text):
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
 def test_both_renderers_say_the_same_of_every_section(section, toy, tmp_path, monkeypatch):
     monkeypatch.chdir(toy)
-    blocks = section(read_findings())
+    blocks = list(section(read_findings()))
     page = re.sub(r'<img alt="([^"]*)"[^>]*>', r"\1 ", html(blocks))
     page = entities.unescape(re.sub(r"<[^>]+>", " ", page))
     pictures = re.compile(r"!\[([^]]*)\]\([^)]*\)")

@@ -1,6 +1,6 @@
 """The sections of the report, in its order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pipeline_steps.reporting.blocks import Block
 from pipeline_steps.reporting.findings import Findings
@@ -19,7 +19,7 @@ from pipeline_steps.reporting.sections.segmentation import segmentation
 from pipeline_steps.reporting.sections.settings import settings
 from pipeline_steps.reporting.sections.training import training
 
-Section = Callable[[Findings], list[Block]]
+Section = Callable[[Findings], Iterable[Block]]
 
 SECTIONS: tuple[Section, ...] = (
     introduction,
