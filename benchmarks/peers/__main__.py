@@ -1,7 +1,7 @@
 """This project beside its peers on a CPU: docs/speed.md.
 
-``--diffusers``: a copy of github.com/huggingface/diffusers, for its examples; nothing of it is taken over. torch-fidelity
-is compared where it is installed. ``--quick`` tries everything at small sizes and writes no page.
+``--diffusers``: a copy of github.com/huggingface/diffusers, for its examples; nothing of it is taken over.
+torch-fidelity is compared where it is installed. ``--quick`` tries everything at small sizes and writes no page.
 
 ./run python -m benchmarks.peers --diffusers ../diffusers
 """
@@ -31,16 +31,16 @@ def parts(diffusers: Path, work: Path, *, quick: bool) -> list[Part]:
     from benchmarks.peers.seed_method import compare_generation
     from benchmarks.peers.trainings import Sizes, compare_trainings
 
-    sizes = Sizes(16, 2, 4, 1, 1) if quick else Sizes(64, 8, 10, 3, 3)
+    sizes = Sizes(16, 2, 4, 1, 1) if quick else Sizes(32, 4, 8, 3, 3)
     models = write_models(work / "models")
     trainings = [
         lambda kind=kind: compare_trainings(diffusers, models[kind], kind, sizes, work) for kind in ("kl", "tiny")
     ]
     return [
-        lambda: compare_frechet(20 if quick else 200, 64 if quick else 2048, 1 if quick else 3),
+        lambda: compare_frechet(20 if quick else 200, 64 if quick else 2048, 1 if quick else 2),
         lambda: compare_input((64,) if quick else (224, 512), 32 if quick else 96, 1 if quick else 5, work),
         *trainings,
-        lambda: compare_generation(models["tiny"], 1 if quick else 4, 2 if quick else 70, work),
+        lambda: compare_generation(models["tiny"], 1 if quick else 2, 2 if quick else 30, work),
     ]
 
 
@@ -86,8 +86,8 @@ def main() -> None:
             for row in found:
                 print(" | ".join(row.row()), flush=True)
             print(said, flush=True)
-    if not args.quick:
-        PAGE.write_text(page(rows, notes, (before, versions(), args.beside)), "utf-8")
+            if not args.quick:  # also of what was compared so far
+                PAGE.write_text(page(rows, notes, (before, versions(), args.beside)), "utf-8")
 
 
 if __name__ == "__main__":

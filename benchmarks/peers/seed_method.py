@@ -30,7 +30,7 @@ F, BATCH, GUIDANCE = FAMILIES["stable_diffusion"], 16, 2.0
 # As the default parameters have it (config/base.yaml, majority_to_minority).
 OURS = Sampling(
     scheduler="DPMSolverMultistepScheduler", scheduler_options={"algorithm_type": "sde-dpmsolver++"},
-    num_inference_steps=10, guidance_scale=GUIDANCE, guidance_interval=(0.0, 0.5), batch_size=BATCH, strength=0.8,
+    num_inference_steps=10, guidance_scale=GUIDANCE, guidance_interval=(0.0, 0.5), strength=0.8,
 )  # fmt: skip
 
 

@@ -111,7 +111,8 @@ def _our_lora(c: Components, data: Any, store: ItemStore, how: Any) -> None:
 def _our_inversion(c: Components, data: Any, store: ItemStore, how: Any) -> None:
     (images, _, conditions), f, (optimisation, callbacks, batch) = data, FAMILIES["stable_diffusion"], how
     latents, _ = encode_images(f, c, images, store)
-    learned_of = Inversion(tuple(sorted(set(conditions))), 2, "skin", ("a photo of a {token}", "a rendition of {token}"))
+    templates = ("a photo of a {token}", "a rendition of {token}")
+    learned_of = Inversion(tuple(sorted(set(conditions))), 2, "skin", templates)
     tokens = start_tokens(c, learned_of)
     learned, loss = inversion_loss(DenoisingTask(f, c, latents, batch, 0.0), tokens, conditions, learned_of)
     optimise(learned, loss, optimisation, "inversion", callbacks=callbacks)
