@@ -57,7 +57,8 @@ def mistake(words):
 
 
 def _of_module(name, arguments):
-    file = ROOT / f"{name.replace('.', '/')}.py"
+    place = ROOT / name.replace(".", "/")
+    file = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
     if not file.is_file():
         return f"no module {name}"
     constants = {n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)}

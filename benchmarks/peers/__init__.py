@@ -1,0 +1,1 @@
+"""This project beside its peers on a CPU, in one run."""
