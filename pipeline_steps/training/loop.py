@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.stage.progress import Track
-from pipeline_steps.training.ahead import drawn_ahead
+from pipeline_steps.training.ahead import batches_ahead, drawn
 from pipeline_steps.training.batches import Batch, BatchLoss, batch_size_of, slices
 from pipeline_steps.training.checkpoints import Checkpointing, Randomness, resume, save
 from pipeline_steps.training.optimisation import Optimisation, new_optimiser
@@ -59,7 +59,7 @@ def optimise(
     losses = resume(checkpointing, changed) if checkpointing else []
     parts, shown, todo = 1, dict[str, float](), range(len(losses), how.steps)
     steps = Track(todo, what, how.steps, len(losses))
-    with drawn_ahead(batch_loss, how.seed, todo) as batches:
+    with drawn(batch_loss, how.seed, todo, batches_ahead(batch_loss, trainable[0].device)) as batches:
         for step, batch in zip(steps, batches, strict=True):
             loss, parts = _accumulate(batch_loss, batch, parts, optimiser)
             if not math.isfinite(loss):

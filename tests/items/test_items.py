@@ -1,9 +1,7 @@
 """The item store keeps what it is given, notices damage, and computes what is absent and nothing else."""
 
-import ast
 import contextlib
 import gc
-import re
 import sqlite3
 import subprocess
 import sys
@@ -12,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from pipeline_steps.items import index
-from pipeline_steps.items.closure import ROOT, code_version, executed, import_closure
 from pipeline_steps.items.index import FILE, _index, index_of
 from pipeline_steps.items.store import SMALL, ItemStore, item_key, item_seed
 from pipeline_steps.stage.errors import DataError
@@ -215,63 +213,3 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     assert store.get("ab" * 32) is None
     assert store.get("cd" * 32) is None
     assert {f.name for f in tmp_path.rglob("*") if f.is_file() and not f.name.startswith(FILE)} == set()
-
-
-def test_closure_follows_late_imports():
-    closure = import_closure("pipeline_steps.train_classifier")
-    assert "pipeline_steps/training/supervised.py" in closure
-    assert "pipeline_steps/diffusion/sample.py" not in closure
-    assert "pipeline_steps/items/closure.py" in import_closure("pipeline_steps.finetune")
-    assert code_version("pipeline_steps.split") != code_version("pipeline_steps.audit")
-
-
-CODE = '''"""A docstring."""
-
-import os  # why
-
-
-def f(x):
-    """What it does."""
-    # how
-    text = """one
-
-    two"""
-    return f"{x}#{text}"
-'''
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "counts"),
-    [
-        ("A docstring.", "Another one.\n\nOf three lines.", False),
-        ("# why", "", False),
-        ("What it does.", "Says what it does.", False),
-        ("    # how\n", "", False),
-        ("import os", "import sys", True),
-        ("one\n\n", "one\n", True),
-        ("#{text}", "##{text}", True),
-        ("return", "yield", True),
-    ],
-)
-def test_a_digest_is_of_what_runs_and_of_no_sentence(old, new, counts):
-    changed = CODE.replace(old, new)
-    assert changed != CODE
-    assert (executed(changed) != executed(CODE)) == counts
-
-
-def test_a_docstring_on_the_line_of_its_class_hides_nothing():
-    assert executed("class A(B): 'doc'") != executed("class A(C): 'doc'")
-
-
-def test_what_runs_is_the_same_program():
-    for file in (ROOT / "pipeline_steps").rglob("*.py"):
-        tree = ast.parse(file.read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-                node.body[0] = ast.Expr(ast.Constant(...))
-        assert ast.dump(ast.parse(executed(file.read_text("utf-8")))) == ast.dump(tree), file
-
-
-def test_docstrings_are_read_for_help_alone():
-    uses = re.compile(r"(?<!parser\()(?<!description=)__doc__")
-    assert not [f for f in (ROOT / "pipeline_steps").rglob("*.py") if uses.search(f.read_text("utf-8"))]
