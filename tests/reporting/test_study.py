@@ -78,7 +78,7 @@ def page(tmp_path, monkeypatch):
         manifest = {"image_id": ["a"], "sha256": "", "file": data["file"], "skin_assigner": data["skin_assigner"]}
         pd.DataFrame(manifest).to_parquet("data/dataset/manifest.parquet")
         study = read_study({"i": {"0": dict.fromkeys(PARTITIONS, 40)}}, CELLS)
-        text = report.page(findings(gather(CELLS, METRICS, column), study, CELLS))
+        text = report.page(findings(gather(CELLS, METRICS, column), study, CELLS), tmp_path)
         return html.unescape(text).split("</style>")[1].split("<h2>Parameters</h2>")[0]
 
     return render
