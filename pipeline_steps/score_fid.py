@@ -30,7 +30,7 @@ from pipeline_steps.parameters.fid import FidParams
 from pipeline_steps.parameters.population import Column
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.records.partitions import read_partition
-from pipeline_steps.records.populations import MAJORITY, SKIN_TYPE
+from pipeline_steps.records.populations import MAJORITY, SKIN_TYPE, in_order
 from pipeline_steps.records.skin_types import GROUPS, group_of
 from pipeline_steps.stage.metrics import write_metrics
 from pipeline_steps.stage.params import read_params
@@ -121,7 +121,7 @@ def condition_accuracy(real: Images, made: Images, params: FidParams) -> dict[st
 
 def score(real: Images, made: Images, majority: Images, params: FidParams) -> dict[str, Any]:
     """Distances over the generated levels, for each level, each condition, and each condition x level."""
-    levels, conditions = sorted(set(made.rows["level"])), sorted(set(made.rows["condition"]))
+    levels, conditions = in_order(made.rows["level"]), sorted(set(made.rows["condition"]))
     same_level = real.where(real.rows["level"].isin(levels).to_numpy())
 
     def part(condition: str | None, level: str | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ LEVELS_OF = {
 }
 _NOUNS = {SKIN_TYPE: "skin type", ITA_TYPE: "skin type", MONK10: "Monk tone", MILK6: "MILK10k tone", ITA: "ITA"}
 _ESTIMATED = "(estimated from ITA)"
+_PARTS = re.compile(r"(\d+)")  # where a level is split: every other part is a number
 _FROM_ITA = re.compile(r"ita([1-6])")
 
 
@@ -31,6 +32,15 @@ def level_text(value: object) -> str:
     """A level as parameters and tables write it, as text: 5 and 5.0 are ``5``, Female is ``female``."""
     text = plain(str(value))
     return text.removesuffix(".0") if text.removesuffix(".0").isdigit() else text
+
+
+def in_order(levels: Iterable[str]) -> list[str]:
+    """Distinct levels by the numbers in them, then as text: Monk's ``10`` comes after ``9``."""
+
+    def parts(level: str) -> list[int | str]:
+        return [int(part) if i % 2 else part for i, part in enumerate(_PARTS.split(level))]
+
+    return sorted(set(levels), key=parts)
 
 
 def noun(column: str) -> str:
@@ -51,7 +61,7 @@ def marked(level: str) -> str:
 
 def levels_name(column: str, levels: Iterable[str]) -> str:
     """Several levels as people write them: ``skin type V``, ``skin types I, II``, ``sex female``."""
-    names = [_short(column, level) for level in sorted(levels)]
+    names = [_short(column, level) for level in in_order(levels)]
     several = column in {SKIN_TYPE, ITA_TYPE} and (len(names) > 1 or any("-" in name for name in names))
     said = f"{_NOUNS.get(column, noun(column))}{'s' if several else ''} {', '.join(names)}"
     return f"{said} {_ESTIMATED}" if column == ITA_TYPE else said
@@ -69,7 +79,7 @@ def within(column: str, levels: Sequence[str]) -> tuple[str, ...]:
 
 def targets(named: str | Sequence[str], minority: Sequence[str]) -> tuple[str, ...]:
     """The levels that ``target_levels`` means: the named ones in their order, or the minority's."""
-    return tuple(sorted(set(minority))) if isinstance(named, str) else tuple(named)
+    return tuple(in_order(minority)) if isinstance(named, str) else tuple(named)
 
 
 def _short(column: str, level: str) -> str:

@@ -11,7 +11,7 @@ from PIL import Image as Pictures
 
 from pipeline_steps.generation.synthetic import read_metadata
 from pipeline_steps.records.manifest import Dataset
-from pipeline_steps.records.populations import SKIN_TYPE, level_name, noun
+from pipeline_steps.records.populations import SKIN_TYPE, in_order, level_name, noun
 from pipeline_steps.reporting.figures import montage, read_image
 
 Image = npt.NDArray[np.uint8]
@@ -43,7 +43,7 @@ def sheet(
     """One augmenter cell: a row a condition; for each wanted level, ``per_condition`` pairs of source and result."""
     made = read_metadata(folder)
     accepted = {} if screened is None else pd.read_parquet(screened).set_index("file_name")["accepted"].to_dict()
-    types = sorted(set(made["target_level"]))
+    types = in_order(made["target_level"])
     original = dataset.manifest.set_index("public_id")["image_id"]
     rows, blank = [], None
     for _, mine in made.groupby("condition", sort=True):
@@ -87,7 +87,7 @@ def wall(cells: Sequence[tuple[str, Path]], size: int, column: str = SKIN_TYPE) 
     if len(tables) < 2:
         return None
     conditions = sorted(set().union(*(t["condition"] for t in tables.values())))
-    types = sorted(set().union(*(t["target_level"] for t in tables.values())))
+    types = in_order(level for t in tables.values() for level in t["target_level"])
     blank, rows = np.full((min(size, TILE), min(size, TILE), 3), 255, np.uint8), []
     for key, folder in cells:
         first = tables[key].drop_duplicates(["condition", "target_level"])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline_steps.parameters.evaluation import EvaluationParams
 from pipeline_steps.records.manifest import is_rendered
-from pipeline_steps.records.populations import SKIN_TYPE, level_text, levels_name, names, noun, within
+from pipeline_steps.records.populations import SKIN_TYPE, in_order, level_text, levels_name, names, noun, within
 from pipeline_steps.records.skin_types import GROUPS, as_groups
 from pipeline_steps.reporting.arms import baseline_arms, noise_floors
 from pipeline_steps.reporting.paper import is_papers
@@ -85,7 +85,7 @@ def read_study(splits: Sizes, cells: Mapping[str, Any]) -> Study:
     params, counts = read_yaml(PARAMS_FILE), read_json(METRICS / "subset.json")["counts"]
     population = params["population"]
     column = population["column"]
-    majority, minority = (tuple(sorted(map(level_text, population[g]))) for g in ("majority", "minority"))
+    majority, minority = (tuple(in_order(map(level_text, population[g]))) for g in ("majority", "minority"))
     return Study(
         column=column,
         levels=tuple(map(level_text, population["levels"])),
