@@ -18,6 +18,7 @@ from pipeline_steps.captions.schema import instruction, json_schema
 from pipeline_steps.checkpoints.locations import commit_of
 from pipeline_steps.checkpoints.provenance import weights_digest
 from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.digests import remembered_digest
 from pipeline_steps.items.store import item_key
 from pipeline_steps.records.manifest import open_dataset
 from pipeline_steps.stage.device import best_device
@@ -92,7 +93,7 @@ def new_reporter(params: LocalParams) -> Callable[[Sequence[Image.Image], Sequen
 def _contents(folder: Path) -> str:
     """A name for what a model in ``folder`` answers by: configuration, weights and chat template."""
     template = folder / "chat_template.jinja"
-    return weights_digest(folder) + (template.read_text("utf-8") if template.is_file() else "")
+    return remembered_digest(weights_digest, folder) + (template.read_text("utf-8") if template.is_file() else "")
 
 
 def _load(params: LocalParams) -> tuple[Any, Any]:

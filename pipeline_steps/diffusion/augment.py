@@ -22,6 +22,7 @@ from pipeline_steps.diffusion.settings import read_base
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.denoising import ImageToImageParams, TextToImageParams
 from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.digests import remembered_digest
 from pipeline_steps.items.store import CacheStats, ItemStore, StoredItems, default_store, item_key
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.learned import LearnedParams
@@ -137,7 +138,7 @@ def generate_images(
         adapters.detach(c.denoiser)
         if weights:
             adapters.load(c, weights)
-        learned = adapters.digest(weights) if weights else ""
+        learned = remembered_digest(adapters.digest, weights) if weights else ""
         m = Model(f, c, tokens, {"base": c.digest, "adapter": learned, "tokens": _token_digest(tokens)}, dataset)
         chosen = [jobs[i] for i in mine]
         plan = prepare(m, params, chosen)

@@ -10,6 +10,7 @@ import torch
 
 from pipeline_steps.checkpoints.locations import HubModel, commit_of, locate
 from pipeline_steps.checkpoints.provenance import weights_digest
+from pipeline_steps.items.digests import remembered_digest
 from pipeline_steps.stage.errors import DataError
 
 _ADVICE = (
@@ -106,8 +107,13 @@ def resolve(base: BaseModel) -> Path:
 def digest_of(base: BaseModel, folder: Path) -> str:
     """What identifies the weights in ``folder``: of a hub model, of what is loaded, whatever else its cache holds."""
     if isinstance(locate(base.location, base.revision), Path):
-        return weights_digest(folder)
-    h, patterns = hashlib.sha256(), wanted_files(base.family)
+        return remembered_digest(weights_digest, folder)
+    return remembered_digest(_digest_of_wanted, folder, patterns=wanted_files(base.family))
+
+
+def _digest_of_wanted(folder: Path, patterns: list[str]) -> str:
+    """SHA-256 over the names and bytes of the files in ``folder`` that ``patterns`` match."""
+    h = hashlib.sha256()
     names = {f.relative_to(folder).as_posix(): f for f in folder.rglob("*") if f.is_file()}
     for name in sorted(n for n in names if any(fnmatchcase(n, pattern) for pattern in patterns)):
         with names[name].open("rb") as stream:

@@ -1,17 +1,12 @@
 """Image and mask in one denoising pass, from text (SkinDualGen)."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 from torch import Tensor
 
 from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images, latent_shape
-from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.mask_channels import denormalise, makes_masks
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
@@ -32,8 +27,8 @@ def image_and_mask(
     made = generate_images(_pair, params, inputs, jobs)
     return replace(
         made,
-        files=Derived(len(jobs), lambda i: png_bytes(_split(made.files[i])[0])),
-        masks=Derived(len(jobs), lambda i: mask_png(_split(made.files[i])[1])),
+        files=Derived(len(jobs), lambda i: _parted(made.files[i])[0]),
+        masks=Derived(len(jobs), lambda i: _parted(made.files[i])[1]),
     )
 
 
@@ -48,13 +43,18 @@ def _pair(m: Model, params: ImageAndMaskParams, jobs: Sequence[Job]) -> Sampling
         latents, mask_half = x.chunk(2, dim=1)
         grey = m.f.decode(m.c, denormalise(m.c.denoiser, mask_half)).mean(axis=-1)
         images = m.f.decode(m.c, latents)
-        masks = (grey > params.threshold * 255).astype(np.uint8) * 255
-        return [png_bytes(np.dstack([image, mask])) for image, mask in zip(images, masks, strict=True)]
+        pairs = zip(images, grey > params.threshold * 255, strict=True)
+        return [_together(png_bytes(image), mask_png(mask)) for image, mask in pairs]
 
     return SamplingPlan(__name__, [{"threshold": params.threshold}] * len(jobs), make)
 
 
-def _split(file: bytes) -> tuple[Images, npt.NDArray[np.bool_]]:
-    """The image and the mask of one value of the item store: a PNG whose fourth channel is the mask."""
-    both = np.asarray(Image.open(io.BytesIO(file)))
-    return both[..., :3], both[..., 3] > 127
+def _together(image: bytes, mask: bytes) -> bytes:
+    """Two files as one value of the item store: the length of the first in 8 bytes, then both."""
+    return len(image).to_bytes(8, "little") + image + mask
+
+
+def _parted(both: bytes) -> tuple[bytes, bytes]:
+    """The files of an image and its mask, as ``_together`` took them."""
+    end = 8 + int.from_bytes(both[:8], "little")
+    return both[8:end], both[end:]

@@ -14,7 +14,8 @@ import pandas as pd
 
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.tone_transfer import ToneTransferParams
-from pipeline_steps.items.store import Derived
+from pipeline_steps.items.closure import code_version
+from pipeline_steps.items.store import Derived, default_store, item_key
 from pipeline_steps.pixels.color import lab_from_srgb, linear_from_lab, srgb_from_linear
 from pipeline_steps.pixels.images import mask_png, png_bytes
 from pipeline_steps.pixels.ita import border_lab
@@ -50,14 +51,19 @@ def recolor(params: ToneTransferParams, inputs: Inputs, jobs: Sequence[Job], _tr
     ids = [j.source_id for j in jobs]
     images = dataset.images(ids)
     lesions = dataset.masks_of(ids) if params.region == "outside_mask" else None
+    angles = [float(np.random.default_rng(j.seed).uniform(*params.ita[j.target_level])) for j in jobs]
+    code, around = code_version(__name__), [""] * len(jobs) if lesions is None else lesions.digests
+    keys = [
+        item_key("recolour", code, image=image, mask=mask, feather=params.feather, ita=ita)
+        for image, mask, ita in zip(images.digests, around, angles, strict=True)
+    ]
 
     def made(i: int) -> bytes:
         image = images[i]
         kept = np.zeros(image.shape[:2], np.float32) if lesions is None else feather(lesions[i], params.feather)
-        ita = float(np.random.default_rng(jobs[i].seed).uniform(*params.ita[jobs[i].target_level]))
-        return png_bytes(with_ita(image, kept, ita))
+        return png_bytes(with_ita(image, kept, angles[i]))
 
+    files, use = default_store().get_or_compute(keys, lambda batch: [made(i) for i in batch], 1, "recolour")
     masks = () if lesions is None else Derived(len(jobs), lambda i: mask_png(lesions[i]))
     maker = "colour-only skin-tone transfer, no model"
-    files = Derived(len(jobs), made)
-    return GeneratedImages(files, [""] * len(jobs), [{}] * len(jobs), maker, 0, len(jobs), masks)
+    return GeneratedImages(files, [""] * len(jobs), [{}] * len(jobs), maker, use.reused, use.computed, masks)

@@ -5,9 +5,11 @@ Images are of 512 pixels and embeddings of FLUX.1's shape, so that a list of the
 
 import ctypes
 import gc
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -160,7 +162,8 @@ def _results(study, folder, n):
         level_choice="random", seed=0, region="outside_mask", feather=1.0, ita={"6": (-60, -40)},
     )  # fmt: skip
     inputs = Inputs(study.data.folder, folder / "split.parquet", folder, folder, folder)
-    generate(params, inputs, folder / "made")
+    with mock.patch.dict(os.environ, EQUIDERM_ITEMS=str(folder / "items")):
+        generate(params, inputs, folder / "made")
     table = read_metadata(folder / "made")
     assert len(images_of(folder / "made", table)) == n
 

@@ -20,6 +20,12 @@ from pipeline_steps.stage.errors import DataError
 RANGES = {1: (55, 70), 2: (41, 55), 3: (28, 41), 4: (10, 28), 5: (-30, 10), 6: (-55, -30)}
 
 
+@pytest.fixture(autouse=True)
+def items(tmp_path, monkeypatch):
+    """A store of the test's own."""
+    monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "items"))
+
+
 def _params(**changes):
     values = {
         "images_per_source": 2,
@@ -54,12 +60,15 @@ def test_the_border_gets_the_wanted_angle(target):
         assert abs(border_ita(made[None])[0] - wanted) < 4
 
 
-def test_images_show_their_target_type_and_keep_the_lesion(tmp_path):
+def test_images_show_their_target_type_and_keep_the_lesion(tmp_path, monkeypatch):
     drawn, train, inputs = _dataset(tmp_path)
     params = _params()
     jobs = plan_jobs(train, params)
     made = recolor(params, inputs, jobs, train)
-    assert list(made.files) == list(recolor(params, inputs, jobs, train).files), "bits repeat"
+    files = list(made.files)
+    assert (recolor(params, inputs, jobs, train).computed, made.computed) == (0, len(jobs)), "each is made once"
+    monkeypatch.setenv("EQUIDERM_ITEMS", str(tmp_path / "others"))
+    assert files == list(recolor(params, inputs, jobs, train).files), "bits repeat"
     images = np.stack([pixels_of(file) for file in made.files])
     kept = [np.array_equal(i[m], drawn[int(j.source_id[1:])].image[m]) for i, j, m in _with_masks(images, jobs, drawn)]
     assert all(kept)
