@@ -1,6 +1,6 @@
 """DVC as the flow sees it: which stages there are, in which order, what they need, and why each must run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,6 +26,8 @@ from flows.repair import load_graph, repair_rwlock
 class Stage:
     """A stage: its address, what it is for, the stages it needs, why it is stale by itself, and its resources.
 
+    ``weights``: of the stages it needs those that make weights that it computes with.
+
     ``travels``: DVC caches all its outputs, so that a worker can run it elsewhere. ``frozen``: DVC never runs it, it
     looks whether its outputs are there.
 
@@ -44,8 +46,10 @@ class Stage:
     retries: int = 0
     travels: bool = True
     frozen: bool = False
+    weights: tuple[str, ...] = ()
 
 
+_MODELS = "models/"
 _CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
 _DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0, "hours": 0.0, "retries": 0}
 
@@ -68,7 +72,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
         status = _status(repo, [s for s in order if s.addressing in wanted])
-        peaks = Peaks()
+        peaks, made_by = Peaks(), {out.def_path: s.addressing for s in order for out in s.outs}
         return [
             Stage(
                 name=s.addressing,
@@ -77,6 +81,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
                 why=tuple(_reasons(s, status[s.addressing])),
                 travels=all(out.use_cache for out in s.outs),
                 frozen=s.frozen,
+                weights=_weights(s, made_by),
                 **_resources(s, peaks),
             )
             for s in order
@@ -186,6 +191,12 @@ def _similar(name: str, stages: Iterable[str]) -> list[str]:
     """Stages, or groups of cells, whose names are like ``name``."""
     known = dict.fromkeys(s if "@" in name else s.split("@")[0] for s in stages)
     return get_close_matches(name, list(known), 3, 0.6)
+
+
+def _weights(stage: Any, made_by: Mapping[str, str]) -> tuple[str, ...]:
+    """The stages that make the weights that ``stage`` computes with; ``made_by``: stages by their outputs."""
+    read = (dep.def_path for dep in stage.deps if dep.def_path.startswith(_MODELS))
+    return tuple(dict.fromkeys(made_by[path] for path in read if path in made_by))
 
 
 def _resources(stage: Any, peaks: Peaks) -> dict[str, Any]:
