@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dvc import output
-from dvc.dependency import param
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
@@ -19,6 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from flows.lock_cache import lock_parsed_once
 from flows.memory import Peaks
+from flows.params_cache import params_parsed_once
 from flows.repair import load_graph, repair_rwlock
 
 
@@ -118,12 +117,11 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 @contextmanager
 def _cached_reads() -> Iterator[None]:
-    """Have DVC, within the block, parse, locate and hash each file once, not for each stage that reads it.
+    """Have DVC, within the block, locate and hash each file once, not for each stage that reads it.
 
-    And it looks a parameter up by its name, where it would compare the name with every parameter's. Together that is
-    most of a plan's time.
+    With parameters that are parsed once, that is most of a plan's time.
     """
-    load, look, find, place = param.load_path, output.Output.get_hash, param.dpath.get, output.get_cloud_fs
+    look, place = output.Output.get_hash, output.get_cloud_fs
     known: dict[tuple[str, str], Any] = {}
     placed: dict[str, Any] = {}
 
@@ -142,21 +140,12 @@ def _cached_reads() -> Iterator[None]:
             known[key] = look(out)
         return known[key]
 
-    def get(values: Any, name: str, separator: str) -> Any:
-        here = values
-        for key in name.split(separator):
-            if not isinstance(here, dict) or key not in here:
-                return find(values, name, separator)
-            here = here[key]
-        return here
-
-    param.load_path, output.Output.get_hash, param.dpath.get = cache(load), get_hash, get
-    output.get_cloud_fs = get_cloud_fs
+    output.Output.get_hash, output.get_cloud_fs = get_hash, get_cloud_fs
     try:
-        yield
+        with params_parsed_once():
+            yield
     finally:
-        param.load_path, output.Output.get_hash, param.dpath.get = load, look, find
-        output.get_cloud_fs = place
+        output.Output.get_hash, output.get_cloud_fs = look, place
 
 
 def check_targets(targets: tuple[str, ...]) -> None:
