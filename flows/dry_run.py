@@ -1,11 +1,16 @@
 """What a run would do, as a table: which stages, why, and how long they took before."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
-from flows.durations import Estimates
+from flows.durations import Estimates, group_of
 from flows.memory import needs
 from flows.plan import Stage, reasons_to_run
 from flows.resources import Resources
+
+# Stages that compute what is new alone: of each image, what comes of it is kept, by the weights that made it.
+BY_ITEM = ("audit", "caption", "generate", "score_fid", "screen")
+_WEIGHTS = re.compile(r"dependency (models/\S+)$")
 
 
 def summarise(why: Sequence[str], most: int = 3) -> str:
@@ -27,7 +32,24 @@ def show_plan(plan: list[Stage], overrides: Sequence[str] = (), needs_of_it: Seq
         lines.append(f"{name:{width}} {estimates.text(name):>8}  {summarise(shown)}")
     frozen = [f"{s.name} is frozen and does not run: {summarise(s.why)}" for s in plan if s.frozen and s.why]
     head = [f"with -S {' -S '.join(overrides)} (params.yaml itself stays as it is)"] if overrides else []
-    return "\n".join([*head, *lines, *frozen, *needs_of_it, f"{len(reasons)} of {len(plan)} stages may run"])
+    notes = [*frozen, *_all_anew(plan, reasons), *needs_of_it]
+    return "\n".join([*head, *lines, *notes, f"{len(reasons)} of {len(plan)} stages may run"])
+
+
+def _all_anew(plan: list[Stage], reasons: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each group of stages that may have to compute again what they have, not what is new alone."""
+    because: dict[str, dict[str, None]] = {}
+    for stage in plan:
+        if (group := group_of(stage.name)) in BY_ITEM and stage.name in reasons:
+            makers = [group_of(name) for name in stage.weights if name in reasons]
+            changed = [found[1] for why in stage.why if (found := _WEIGHTS.search(why))]
+            because.setdefault(group, {}).update(dict.fromkeys([*makers, *changed]))
+    return [
+        f"{group} computes all anew, not what is new alone, if {' or '.join(names)} gives other weights: each item is "
+        "kept by their digest"
+        for group, names in because.items()
+        if names
+    ]
 
 
 def needed(plan: list[Stage], machine: Resources, *, force: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""DVC's command line as this project calls it: the same, but for how it reads and writes the lock, and quicker."""
+"""DVC's command line as this project calls it: the same, but for how it reads lock and parameters, and quicker."""
 
 import atexit
 import gc
@@ -14,12 +14,13 @@ from dvc.cli import main  # noqa: E402
 
 from flows.lock_cache import lock_parsed_once  # noqa: E402
 from flows.lockfile import write_stages_in_place  # noqa: E402
+from flows.params_cache import params_parsed_once  # noqa: E402
 
 
 def call_dvc(arguments: Sequence[str]) -> int:
     """Call DVC; its exit status."""
     write_stages_in_place()
-    with lock_parsed_once():
+    with lock_parsed_once(), params_parsed_once():
         return int(main(list(arguments)))
 
 

@@ -1,15 +1,13 @@
 """DVC as the flow sees it: which stages there are, in which order, what they need, and why each must run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dvc import output
-from dvc.dependency import param
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
@@ -19,12 +17,15 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from flows.lock_cache import lock_parsed_once
 from flows.memory import Peaks
+from flows.params_cache import params_parsed_once
 from flows.repair import load_graph, repair_rwlock
 
 
 @dataclass(frozen=True)
 class Stage:
     """A stage: its address, what it is for, the stages it needs, why it is stale by itself, and its resources.
+
+    ``weights``: of the stages it needs those that make weights that it computes with.
 
     ``travels``: DVC caches all its outputs, so that a worker can run it elsewhere. ``frozen``: DVC never runs it, it
     looks whether its outputs are there.
@@ -44,8 +45,10 @@ class Stage:
     retries: int = 0
     travels: bool = True
     frozen: bool = False
+    weights: tuple[str, ...] = ()
 
 
+_MODELS = "models/"
 _CHECK = "check_params"  # its output never changes: that it runs makes nothing stale
 _DEFAULTS = {"cores": 1, "gpus": 0, "memory": 0, "hours": 0.0, "retries": 0}
 
@@ -68,7 +71,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
         order = plan_repro(graph)
         wanted = _wanted({s.addressing: [n.addressing for n in graph.successors(s)] for s in order}, targets)
         status = _status(repo, [s for s in order if s.addressing in wanted])
-        peaks = Peaks()
+        peaks, made_by = Peaks(), {out.def_path: s.addressing for s in order for out in s.outs}
         return [
             Stage(
                 name=s.addressing,
@@ -77,6 +80,7 @@ def read_plan(targets: tuple[str, ...] = ()) -> list[Stage]:
                 why=tuple(_reasons(s, status[s.addressing])),
                 travels=all(out.use_cache for out in s.outs),
                 frozen=s.frozen,
+                weights=_weights(s, made_by),
                 **_resources(s, peaks),
             )
             for s in order
@@ -113,12 +117,11 @@ def _status(repo: Repo, stages: list[Any]) -> dict[str, list[Any]]:
 
 @contextmanager
 def _cached_reads() -> Iterator[None]:
-    """Have DVC, within the block, parse, locate and hash each file once, not for each stage that reads it.
+    """Have DVC, within the block, locate and hash each file once, not for each stage that reads it.
 
-    And it looks a parameter up by its name, where it would compare the name with every parameter's. Together that is
-    most of a plan's time.
+    With parameters that are parsed once, that is most of a plan's time.
     """
-    load, look, find, place = param.load_path, output.Output.get_hash, param.dpath.get, output.get_cloud_fs
+    look, place = output.Output.get_hash, output.get_cloud_fs
     known: dict[tuple[str, str], Any] = {}
     placed: dict[str, Any] = {}
 
@@ -137,21 +140,12 @@ def _cached_reads() -> Iterator[None]:
             known[key] = look(out)
         return known[key]
 
-    def get(values: Any, name: str, separator: str) -> Any:
-        here = values
-        for key in name.split(separator):
-            if not isinstance(here, dict) or key not in here:
-                return find(values, name, separator)
-            here = here[key]
-        return here
-
-    param.load_path, output.Output.get_hash, param.dpath.get = cache(load), get_hash, get
-    output.get_cloud_fs = get_cloud_fs
+    output.Output.get_hash, output.get_cloud_fs = get_hash, get_cloud_fs
     try:
-        yield
+        with params_parsed_once():
+            yield
     finally:
-        param.load_path, output.Output.get_hash, param.dpath.get = load, look, find
-        output.get_cloud_fs = place
+        output.Output.get_hash, output.get_cloud_fs = look, place
 
 
 def check_targets(targets: tuple[str, ...]) -> None:
@@ -186,6 +180,12 @@ def _similar(name: str, stages: Iterable[str]) -> list[str]:
     """Stages, or groups of cells, whose names are like ``name``."""
     known = dict.fromkeys(s if "@" in name else s.split("@")[0] for s in stages)
     return get_close_matches(name, list(known), 3, 0.6)
+
+
+def _weights(stage: Any, made_by: Mapping[str, str]) -> tuple[str, ...]:
+    """The stages that make the weights that ``stage`` computes with; ``made_by``: stages by their outputs."""
+    read = (dep.def_path for dep in stage.deps if dep.def_path.startswith(_MODELS))
+    return tuple(dict.fromkeys(made_by[path] for path in read if path in made_by))
 
 
 def _resources(stage: Any, peaks: Peaks) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from conftest import run
 from flow_graphs import CELLS, FROZEN
 from server import small_clone
 
-from flows.dry_run import show_plan
+from flows.dry_run import BY_ITEM, show_plan
 from flows.durations import Estimates, record_duration
 from flows.plan import Stage, _wanted, read_plan
 from flows.schedule import clean_groups
@@ -42,6 +42,37 @@ def test_a_dry_run_shows_overrides_first_and_calls_nothing_stale_for_the_check_a
     assert [line.split()[0] for line in lines[2:-1]] == ["check_params", "train", "report"]
     assert lines[3].split("?  ")[-1].startswith("classifier.updates 400 → 7; modified dependency 0.py")
     assert lines[-1] == "3 of 4 stages may run"
+
+
+def test_a_dry_run_says_what_is_made_anew_as_a_whole_and_why():
+    """New photographs are new items; another adapter makes all images others, and so do other weights that changed."""
+    plan = [
+        Stage("ingest", "", (), ("modified dependency photographs",)),
+        Stage("caption@a", "", ("ingest",), ("modified dependency models/vlm",)),
+        Stage("finetune@a", "", ("ingest",), ()),
+        Stage("generate@a", "", ("ingest", "finetune@a"), (), weights=("finetune@a",)),
+        Stage("generate@b", "", ("ingest",), ()),
+        Stage("screen@a", "", ("generate@a",), ()),
+        Stage("evaluate@a", "", ("finetune@a",), (), weights=("finetune@a",)),
+    ]
+    said = [line for line in show_plan(plan).splitlines() if "anew" in line]
+    assert [line.split(": ")[0] for line in said] == [
+        "caption computes all anew, not what is new alone, if models/vlm gives other weights",
+        "generate computes all anew, not what is new alone, if finetune gives other weights",
+    ]
+    assert "anew" not in show_plan([plan[0], plan[4]])
+
+
+def test_the_plan_knows_who_makes_the_weights_that_a_stage_computes_with(toy, monkeypatch):
+    monkeypatch.chdir(toy)
+    weights = {stage.name: stage.weights for stage in read_plan()}
+    assert weights["generate@majority_to_minority-iii-0"] == (
+        "train_base", "invert_tokens@tokens-iii-0", "finetune@lora_tokens-iii-0"
+    )  # fmt: skip
+    assert weights["screen@majority_to_minority-iii-0"] == ("train_features",)
+    assert not weights["split"]
+    assert not weights["report"], "it shows what all have learned, and computes with none of it"
+    assert {name.split("@")[0] for name in weights} >= {*BY_ITEM}
 
 
 def test_only_what_nothing_can_change_shares_a_task():
