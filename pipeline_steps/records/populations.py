@@ -34,13 +34,13 @@ def level_text(value: object) -> str:
     return text.removesuffix(".0") if text.removesuffix(".0").isdigit() else text
 
 
-def in_order(levels: Iterable[str]) -> list[str]:
-    """Distinct levels by the numbers in them, then as text: Monk's ``10`` comes after ``9``."""
+def in_order(levels: Iterable[object]) -> list[str]:
+    """Distinct levels, as text, by the numbers in them: Monk's ``10`` comes after ``9``."""
 
     def parts(level: str) -> list[int | str]:
         return [int(part) if i % 2 else part for i, part in enumerate(_PARTS.split(level))]
 
-    return sorted(set(levels), key=parts)
+    return sorted({level_text(level) for level in levels}, key=parts)
 
 
 def noun(column: str) -> str:

@@ -85,7 +85,7 @@ def read_study(splits: Sizes, cells: Mapping[str, Any]) -> Study:
     params, counts = read_yaml(PARAMS_FILE), read_json(METRICS / "subset.json")["counts"]
     population = params["population"]
     column = population["column"]
-    majority, minority = (tuple(in_order(map(level_text, population[g]))) for g in ("majority", "minority"))
+    majority, minority = (tuple(in_order(population[g])) for g in ("majority", "minority"))
     return Study(
         column=column,
         levels=tuple(map(level_text, population["levels"])),

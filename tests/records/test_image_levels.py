@@ -12,7 +12,7 @@ from pipeline_steps.configuration.population import PopulationParams
 from pipeline_steps.generation.cards import images_card
 from pipeline_steps.parameters.population import Groups
 from pipeline_steps.records.levels import levels, source_of_ita
-from pipeline_steps.records.populations import LEVELS_OF, in_order, level_name, levels_name, marked, noun
+from pipeline_steps.records.populations import LEVELS_OF, in_order, level_name, level_text, levels_name, marked, noun
 from pipeline_steps.records.skin_scales import parse_skin, skin_columns
 from pipeline_steps.records.skin_types import ITA_LOWER_BOUND
 from pipeline_steps.select_subset import SubsetParams, counts, drops, select
@@ -162,9 +162,10 @@ def test_all_that_is_wrong_with_a_population_is_said_at_once(changed, said):
 def test_levels_stand_in_the_order_of_their_scale(column):
     """As text Monk's 10 would stand between 1 and 2."""
     assert in_order([*reversed(LEVELS_OF[column]), LEVELS_OF[column][0]]) == list(LEVELS_OF[column])
+    assert in_order([10, 2, "2.0"]) == ["2", "10"], "as a profile may write them"
     assert levels_name("monk10", ["10", "2"]) == "Monk tone 2, 10"
 
 
 @given(st.sets(st.text(max_size=6)))
 def test_any_levels_can_be_ordered(found):
-    assert set(in_order(found)) == found
+    assert set(in_order(found)) == {*map(level_text, found)}
