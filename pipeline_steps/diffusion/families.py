@@ -110,7 +110,7 @@ def _scale(c: Components, latents: Tensor) -> Tensor:
 
 
 def _embed(c: Components, ids: Tensor) -> Tensor:
-    hidden: Tensor = c.text_encoder(ids.to(c.device)).last_hidden_state
+    hidden: Tensor = c.text_encoder(ids.to(c.device, non_blocking=True)).last_hidden_state
     return hidden
 
 
