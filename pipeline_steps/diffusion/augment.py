@@ -19,10 +19,11 @@ from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import read_base
+from pipeline_steps.diffusion.stored import Embeddings
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.denoising import ImageToImageParams, TextToImageParams
 from pipeline_steps.items.closure import code_version
-from pipeline_steps.items.store import CacheStats, ItemStore, StoredItems, default_store, item_key
+from pipeline_steps.items.store import CacheStats, StoredItems, default_store, item_key
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.learned import LearnedParams
 from pipeline_steps.parameters.sampler import Sampler
@@ -34,6 +35,7 @@ from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.errors import DataError
 
 Shape = tuple[int, int, int]
+_EMPTY = Prompt("", "")
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,10 @@ def generate_images(
     tokens, captions, dataset = load_tokens(inputs.tokens), read_captions(inputs.captions), open_dataset(inputs.dataset)
     add_tokens(c, tokens)
     prompts = [captions.prompt(j.source_id, tokens.name(j.condition), j.target_level) for j in jobs]
-    keys, origin, reused, store = [""] * len(jobs), [dict[str, str]()] * len(jobs), 0, default_store()
-    for weights, mine in _by_adapter(inputs.adapter, jobs):
+    by_adapter = _by_adapter(inputs.adapter, jobs)
+    embeds = embed_prompts(f, c, tokens, [_EMPTY, *prompts], default_store())  # before the denoiser needs the room
+    keys, origin, reused = [""] * len(jobs), [dict[str, str]()] * len(jobs), 0
+    for weights, mine in by_adapter:
         adapters.detach(c.denoiser)
         if weights:
             adapters.load(c, weights)
@@ -142,11 +146,11 @@ def generate_images(
         chosen = [jobs[i] for i in mine]
         plan = prepare(m, params, chosen)
         with merged(c.denoiser):
-            done, use = _through_store(m, params, chosen, ([prompts[i] for i in mine], store), plan)
+            done, use = _through_store(m, params, chosen, ([prompts[i] for i in mine], embeds), plan)
         reused += use.reused
         for i, key in zip(mine, done.keys, strict=True):
             keys[i], origin[i] = key, {**m.origin, **_short_prompt(c, prompts[i])}
-    files = StoredItems(store, keys)
+    files = StoredItems(default_store(), keys)
     return GeneratedImages(files, [p.text for p in prompts], origin, _maker(base, c), reused, len(jobs) - reused)
 
 
@@ -179,12 +183,11 @@ def _through_store(
     m: Model,
     params: LearnedParams,
     jobs: Sequence[Job],
-    told: tuple[Sequence[Prompt], ItemStore],
+    told: tuple[Sequence[Prompt], Embeddings[Prompt]],
     plan: SamplingPlan,
 ) -> tuple[StoredItems, CacheStats]:
     """PNG files of ``jobs`` under the prompts that each is ``told``, in the store, and how many of them were known."""
-    (prompts, store), empty = told, Prompt("", "")
-    embeds = embed_prompts(m.f, m.c, m.tokens, [empty, *prompts], store)
+    prompts, embeds = told
     pixels = m.dataset.manifest.set_index("image_id")["sha256"]
     sampler = {name: getattr(params, name) for name in Sampler.model_fields}
     shared = {**m.origin, "sampler": sampler, "batch": params.batch_size, "dtype": str(m.c.dtype), "mode": params.mode}
@@ -197,9 +200,9 @@ def _through_store(
 
     def compute(batch: list[int]) -> list[bytes]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
-        return plan.make(batch, (prompt, embeds[empty].expand_as(prompt)))
+        return plan.make(batch, (prompt, embeds[_EMPTY].expand_as(prompt)))
 
-    return store.get_or_compute(keys, compute, params.batch_size, "generate")
+    return default_store().get_or_compute(keys, compute, params.batch_size, "generate")
 
 
 def _token_digest(tokens: Tokens) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import flux
-from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, bring_text_encoders, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
@@ -80,7 +80,8 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
     text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, use_safetensors=True)
     vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **options)
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", **options)
-    for part in (text_encoder, vae, unet):
+    text_encoder.requires_grad_(requires_grad=False).eval()
+    for part in (vae, unet):
         part.requires_grad_(requires_grad=False).eval().to(device, memory_format=torch.channels_last)
     if device.type == "cpu" and unet.config.sample_size <= _PLAIN_ATTENTION:
         unet.set_attn_processor(AttnProcessor())
@@ -110,6 +111,7 @@ def _scale(c: Components, latents: Tensor) -> Tensor:
 
 
 def _embed(c: Components, ids: Tensor) -> Tensor:
+    bring_text_encoders(c)
     hidden: Tensor = c.text_encoder(ids.to(c.device, non_blocking=True)).last_hidden_state
     return hidden
 

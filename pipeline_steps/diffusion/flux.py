@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, bring_text_encoders, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
@@ -40,7 +40,9 @@ def load_flux(base: BaseModel) -> Components:
     vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **image)
     transformer = FluxTransformer2DModel.from_pretrained(folder / "transformer", **image)
     for part in (clip, t5, vae, transformer):
-        part.requires_grad_(requires_grad=False).eval().to(device)
+        part.requires_grad_(requires_grad=False).eval()
+    for part in (vae, transformer):
+        part.to(device)
     tokenizers = (
         CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         AutoTokenizer.from_pretrained(folder / "tokenizer_2"),
@@ -85,6 +87,7 @@ def shift_for(config: Any, tokens: int) -> float:
 
 def embed(c: Components, ids: Tensor) -> Tensor:
     """CLIP's and T5's token ids (B, L1 + L2) to (B, 1 + L2, D)."""
+    bring_text_encoders(c)
     clip, t5 = c.text_encoders
     ids = ids.to(c.device, non_blocking=True)
     length = c.tokenizers[0].model_max_length
