@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, encoder_texts, load_tokens
-from pipeline_steps.diffusion.families import Family, family
+from pipeline_steps.diffusion.families import Family, Images, family
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
@@ -27,7 +27,7 @@ from pipeline_steps.items.store import CacheStats, StoredItems, default_store, i
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.learned import LearnedParams
 from pipeline_steps.parameters.sampler import Sampler
-from pipeline_steps.pixels.images import png_bytes
+from pipeline_steps.pixels.images import Pixels, png_bytes
 from pipeline_steps.records.captioned import Prompt, read_captions
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.privacy import shown_name
@@ -54,7 +54,7 @@ class Model:
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How a mode makes its images: PNG files of the jobs at some positions, given their prompts' embeddings.
+    """How a mode makes its images, (H, W, 3 or 4), of the jobs at some positions, given their prompts' embeddings.
 
     ``module``: the code that the bits depend on; ``extra``: what else they depend on, beside prompt, seed, source and
     models, one entry a job.
@@ -62,7 +62,7 @@ class SamplingPlan:
 
     module: str
     extra: Sequence[Mapping[str, Any]]
-    make: Callable[[list[int], tuple[Tensor, Tensor]], list[bytes]]
+    make: Callable[[list[int], tuple[Tensor, Tensor]], Sequence[Pixels]]
 
 
 PrepareSampling = Callable[[Model, Any, Sequence[Job]], SamplingPlan]
@@ -111,9 +111,8 @@ def _plan(
     """Denoising at ``strength`` from what ``start`` gives for the jobs at some positions."""
     how = sampling(params, strength)
 
-    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
-        seeds = [jobs[i].seed for i in batch]
-        return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start(batch), seeds)]
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> Images:
+        return sample(m.f, m.c, how, embeds, start(batch), [jobs[i].seed for i in batch])
 
     return SamplingPlan(__name__, [{"strength": how.strength}] * len(jobs), make)
 
@@ -198,11 +197,13 @@ def _through_store(
         for j, p, extra in zip(jobs, prompts, plan.extra, strict=True)
     ]
 
-    def compute(batch: list[int]) -> list[bytes]:
+    def compute(batch: list[int]) -> Sequence[Pixels]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
         return plan.make(batch, (prompt, embeds[_EMPTY].expand_as(prompt)))
 
-    return default_store().get_or_compute(keys, compute, params.batch_size, "generate")
+    behind = m.c.device.type != "cpu"  # a thread would take cores from a CPU's next batch
+    store, size = default_store(), params.batch_size
+    return store.get_or_compute(keys, compute, size, "generate", finish=png_bytes, behind=behind)
 
 
 def _token_digest(tokens: Tokens) -> str:

@@ -42,14 +42,14 @@ def _pair(m: Model, params: ImageAndMaskParams, jobs: Sequence[Job]) -> Sampling
         raise DataError("mode image_and_mask needs an adapter that was trained with task image_and_mask; name one")
     channels, *side = latent_shape(m)
 
-    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> Images:
         shape = (2 * channels, side[0], side[1])
         x = denoised(m.f, m.c, sampling(params, 1.0), embeds, shape, [jobs[i].seed for i in batch])
         latents, mask_half = x.chunk(2, dim=1)
         grey = m.f.decode(m.c, denormalise(m.c.denoiser, mask_half)).mean(axis=-1)
         images = m.f.decode(m.c, latents)
         masks = (grey > params.threshold * 255).astype(np.uint8) * 255
-        return [png_bytes(np.dstack([image, mask])) for image, mask in zip(images, masks, strict=True)]
+        return np.concatenate([images, masks[..., None]], axis=-1)
 
     return SamplingPlan(__name__, [{"threshold": params.threshold}] * len(jobs), make)
 
