@@ -47,5 +47,6 @@ def _supervision(batch: int, updates: int) -> Supervision:
         crop_scale=(0.8, 1.0),
         rotation_degrees=15.0,
         horizontal_flip=True,
+        precision="float32",
         seed=0,
     )

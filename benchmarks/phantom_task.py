@@ -34,6 +34,7 @@ HOW = Supervision(
     crop_scale=(0.8, 1.0),
     rotation_degrees=15,
     horizontal_flip=True,
+    precision="float32",
     seed=0,
 )
 PLAIN = Classic(policy="none", mix="none", mix_alpha=1.0)

@@ -30,6 +30,7 @@ from pipeline_steps.stage.params import read_params
 from pipeline_steps.stage.run import parser, run
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.statistics.cluster_intervals import cluster_interval
+from pipeline_steps.training.precision import computing_in, recorded_precision
 from pipeline_steps.vision.classification import predict
 from pipeline_steps.vision.networks import new_network
 from pipeline_steps.vision.views import recorded_normalisation
@@ -42,7 +43,7 @@ def predictions(dataset: Dataset, tests: pd.DataFrame, model: Path, config: dict
     classes, size = config["classes"], config["input_size"]
     network = new_network(config["architecture"], len(classes), size, pretrained=False, seed=0)
     network.load_state_dict(load_file(model / "model.safetensors"))
-    network.to(best_device())
+    computing_in(network.to(best_device()), recorded_precision(config))
     probabilities = predict(network, dataset.images(tests["image_id"]), size, recorded_normalisation(config))
     columns = pd.DataFrame(probabilities, columns=[_PROBABILITY + c for c in classes])
     predicted = [classes[k] for k in probabilities.argmax(1)]

@@ -27,6 +27,7 @@ from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_images
 from pipeline_steps.training.checkpoints import FOLDER
+from pipeline_steps.training.precision import recorded
 from pipeline_steps.training.supervised import Fitted
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.classification import fit_classifier
@@ -72,7 +73,7 @@ def main() -> None:
     what = f"{args.architecture} {args.arm}"
     fitted = fit_classifier(network, train, validation, how, what, norm=norm, classic=arm, checkpoint=checkpoint)
     config = {"task": "classification", "architecture": args.architecture, "classes": classes, "input_size": size}
-    config |= {**asdict(norm), "chosen_update": fitted.update}
+    config |= {**asdict(norm), **recorded(params.precision), "chosen_update": fitted.update}
     if started:
         config |= {"base_model": started["id"], "base_revision": started["commit"]}
     with atomic_folder(args.out) as folder:

@@ -20,7 +20,7 @@ from pipeline_steps.datasets.phantom.render import render_condition
 from pipeline_steps.diffusion.conditioning import ids_of, prompt_ids
 from pipeline_steps.diffusion.families import family
 from pipeline_steps.diffusion.flux import flow_objective
-from pipeline_steps.diffusion.hub import BaseModel, Components
+from pipeline_steps.diffusion.hub import BaseModel, Components, bring_text_encoders
 from pipeline_steps.diffusion.pretrain import encode_all
 from pipeline_steps.diffusion.pretrain_flux import FlowData, new_t5, new_transformer, train_flow, unigram_tokenizer
 from pipeline_steps.items.closure import code_digests
@@ -43,6 +43,7 @@ def terms() -> list[str]:
 def pooled_vectors(c: Components, captions: list[str], batch_size: int = 256) -> Tensor:
     """CLIP's pooled vector of each caption, (N, D)."""
     found = []
+    bring_text_encoders(c)
     for start in range(0, len(captions), batch_size):
         ids = prompt_ids(c, captions[start : start + batch_size])
         found.append(c.text_encoder(ids.to(c.device)).pooler_output.float().cpu())

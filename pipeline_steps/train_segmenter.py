@@ -27,6 +27,7 @@ from pipeline_steps.stage.run import parser, run, run_key
 from pipeline_steps.stage.threads import Threads, use_threads
 from pipeline_steps.stage.wiring import check_images
 from pipeline_steps.training.checkpoints import FOLDER
+from pipeline_steps.training.precision import recorded
 from pipeline_steps.training.supervised import Fitted
 from pipeline_steps.vision.arms import cell_seed, mixture
 from pipeline_steps.vision.segmentation import encoder_normalisation, fit_segmenter, new_segmenter
@@ -87,7 +88,8 @@ def main() -> None:
     what, checkpoint = f"segmenter {args.arm}", _checkpoint(args, how, arm)
     fitted = fit_segmenter(network, train, validation, how, what, norm=norm, checkpoint=checkpoint)
     config = {"task": "segmentation", "encoder": params.encoder, "depth": params.depth}
-    config |= {"input_size": params.input_size, **asdict(norm), "chosen_update": fitted.update}
+    config |= {"input_size": params.input_size, **asdict(norm), **recorded(params.precision)}
+    config |= {"chosen_update": fitted.update}
     config |= {"training_images": len(train.images), "real_images_without_mask": _without_mask(dataset, rows["train"])}
     with atomic_folder(args.out) as folder:
         _write(folder, fitted, config)

@@ -15,6 +15,6 @@ def supervision(**changes):
     plain = {
         "updates": 2, "batch_size": 4, "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "cosine",
         "milestones": (), "validate_every": 1, "input_size": 32, "crop_scale": (0.8, 1.0), "rotation_degrees": 10,
-        "horizontal_flip": True, "seed": 1,
+        "horizontal_flip": True, "precision": "float32", "seed": 1,
     }  # fmt: skip
     return Supervision(**plain | changes)

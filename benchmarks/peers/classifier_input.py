@@ -77,7 +77,8 @@ def _their_files(folder: Path, images: np.ndarray, form: str, options: dict[str,
 def _how() -> Supervision:
     return Supervision(
         updates=1, batch_size=BATCH, learning_rate=1e-3, weight_decay=0, schedule="cosine", milestones=(),
-        validate_every=1, input_size=SIZE, crop_scale=(0.8, 1.0), rotation_degrees=0, horizontal_flip=True, seed=0,
+        validate_every=1, input_size=SIZE, crop_scale=(0.8, 1.0), rotation_degrees=0, horizontal_flip=True,
+        precision="float32", seed=0,
     )  # fmt: skip
 
 

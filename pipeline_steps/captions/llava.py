@@ -139,9 +139,9 @@ def reply_tokens(batch: dict[str, Tensor]) -> float:
 def report_loss(model: LlavaForConditionalGeneration, prompt: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """Mean cross-entropy of the replies' tokens alone, after the token ids (P,) of the prompt that all share."""
     pad = int(model.config.text_config.pad_token_id)
-    x, replies = (batch[name].to(model.device) for name in ("x", "replies"))
+    x, replies = (batch[name].to(model.device, non_blocking=True) for name in ("x", "replies"))
     filled = replies.clamp_min(0).where(replies >= 0, pad)
-    ids = torch.cat([prompt.to(model.device).expand(len(replies), -1), filled], 1)
+    ids = torch.cat([prompt.to(model.device, non_blocking=True).expand(len(replies), -1), filled], 1)
     with torch.autocast(model.device.type, torch.bfloat16):
         seen = model(input_ids=ids, pixel_values=x.float() / 127.5 - 1, logits_to_keep=replies.shape[1] + 1)
     logits = seen.logits[:, :-1].float()

@@ -13,21 +13,22 @@ from torch import Tensor
 
 from pipeline_steps.diffusion import adapters
 from pipeline_steps.diffusion.conditioning import Tokens, add_tokens, embed_prompts, encoder_texts, load_tokens
-from pipeline_steps.diffusion.families import Family, family
+from pipeline_steps.diffusion.families import Family, Images, family
 from pipeline_steps.diffusion.hub import BaseModel, Components
 from pipeline_steps.diffusion.latents import encode_images
 from pipeline_steps.diffusion.merging import merged
 from pipeline_steps.diffusion.sample import sample, sampling
 from pipeline_steps.diffusion.settings import read_base
+from pipeline_steps.diffusion.stored import Embeddings
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.denoising import ImageToImageParams, TextToImageParams
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.digests import remembered_digest
-from pipeline_steps.items.store import CacheStats, ItemStore, StoredItems, default_store, item_key
+from pipeline_steps.items.store import CacheStats, StoredItems, default_store, item_key
 from pipeline_steps.parameters.inversions import check_inversion
 from pipeline_steps.parameters.learned import LearnedParams
 from pipeline_steps.parameters.sampler import Sampler
-from pipeline_steps.pixels.images import png_bytes
+from pipeline_steps.pixels.images import Pixels, png_bytes
 from pipeline_steps.records.captioned import Prompt, read_captions
 from pipeline_steps.records.manifest import Dataset, open_dataset
 from pipeline_steps.records.privacy import shown_name
@@ -35,6 +36,7 @@ from pipeline_steps.records.slugs import slug
 from pipeline_steps.stage.errors import DataError
 
 Shape = tuple[int, int, int]
+_EMPTY = Prompt("", "")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,16 @@ class Model:
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How a mode makes its images: PNG files of the jobs at some positions, given their prompts' embeddings.
+    """How a mode makes its images, (H, W, 3 or 4), of the jobs at some positions, given their prompts' embeddings.
 
     ``module``: the code that the bits depend on; ``extra``: what else they depend on, beside prompt, seed, source and
-    models, one entry a job.
+    models, one entry a job; ``file``: what is kept of an image.
     """
 
     module: str
     extra: Sequence[Mapping[str, Any]]
-    make: Callable[[list[int], tuple[Tensor, Tensor]], list[bytes]]
+    make: Callable[[list[int], tuple[Tensor, Tensor]], Sequence[Pixels]]
+    file: Callable[[Pixels], bytes] = png_bytes
 
 
 PrepareSampling = Callable[[Model, Any, Sequence[Job]], SamplingPlan]
@@ -110,9 +113,8 @@ def _plan(
     """Denoising at ``strength`` from what ``start`` gives for the jobs at some positions."""
     how = sampling(params, strength)
 
-    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
-        seeds = [jobs[i].seed for i in batch]
-        return [png_bytes(image) for image in sample(m.f, m.c, how, embeds, start(batch), seeds)]
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> Images:
+        return sample(m.f, m.c, how, embeds, start(batch), [jobs[i].seed for i in batch])
 
     return SamplingPlan(__name__, [{"strength": how.strength}] * len(jobs), make)
 
@@ -133,8 +135,10 @@ def generate_images(
     tokens, captions, dataset = load_tokens(inputs.tokens), read_captions(inputs.captions), open_dataset(inputs.dataset)
     add_tokens(c, tokens)
     prompts = [captions.prompt(j.source_id, tokens.name(j.condition), j.target_level) for j in jobs]
-    keys, origin, reused, store = [""] * len(jobs), [dict[str, str]()] * len(jobs), 0, default_store()
-    for weights, mine in _by_adapter(inputs.adapter, jobs):
+    by_adapter = _by_adapter(inputs.adapter, jobs)
+    embeds = embed_prompts(f, c, tokens, [_EMPTY, *prompts], default_store())  # before the denoiser needs the room
+    keys, origin, reused = [""] * len(jobs), [dict[str, str]()] * len(jobs), 0
+    for weights, mine in by_adapter:
         adapters.detach(c.denoiser)
         if weights:
             adapters.load(c, weights)
@@ -143,11 +147,11 @@ def generate_images(
         chosen = [jobs[i] for i in mine]
         plan = prepare(m, params, chosen)
         with merged(c.denoiser):
-            done, use = _through_store(m, params, chosen, ([prompts[i] for i in mine], store), plan)
+            done, use = _through_store(m, params, chosen, ([prompts[i] for i in mine], embeds), plan)
         reused += use.reused
         for i, key in zip(mine, done.keys, strict=True):
             keys[i], origin[i] = key, {**m.origin, **_short_prompt(c, prompts[i])}
-    files = StoredItems(store, keys)
+    files = StoredItems(default_store(), keys)
     return GeneratedImages(files, [p.text for p in prompts], origin, _maker(base, c), reused, len(jobs) - reused)
 
 
@@ -180,12 +184,11 @@ def _through_store(
     m: Model,
     params: LearnedParams,
     jobs: Sequence[Job],
-    told: tuple[Sequence[Prompt], ItemStore],
+    told: tuple[Sequence[Prompt], Embeddings[Prompt]],
     plan: SamplingPlan,
 ) -> tuple[StoredItems, CacheStats]:
     """PNG files of ``jobs`` under the prompts that each is ``told``, in the store, and how many of them were known."""
-    (prompts, store), empty = told, Prompt("", "")
-    embeds = embed_prompts(m.f, m.c, m.tokens, [empty, *prompts], store)
+    prompts, embeds = told
     pixels = m.dataset.manifest.set_index("image_id")["sha256"]
     sampler = {name: getattr(params, name) for name in Sampler.model_fields}
     shared = {**m.origin, "sampler": sampler, "batch": params.batch_size, "dtype": str(m.c.dtype), "mode": params.mode}
@@ -196,11 +199,13 @@ def _through_store(
         for j, p, extra in zip(jobs, prompts, plan.extra, strict=True)
     ]
 
-    def compute(batch: list[int]) -> list[bytes]:
+    def compute(batch: list[int]) -> Sequence[Pixels]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
-        return plan.make(batch, (prompt, embeds[empty].expand_as(prompt)))
+        return plan.make(batch, (prompt, embeds[_EMPTY].expand_as(prompt)))
 
-    return store.get_or_compute(keys, compute, params.batch_size, "generate")
+    behind = m.c.device.type != "cpu"  # a thread would take cores from a CPU's next batch
+    store, size = default_store(), params.batch_size
+    return store.get_or_compute(keys, compute, size, "generate", finish=plan.file, behind=behind)
 
 
 def _token_digest(tokens: Tokens) -> str:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline_steps.diffusion.families import Family
-from pipeline_steps.diffusion.hub import Components
+from pipeline_steps.diffusion.hub import Components, send_text_encoders_off
 from pipeline_steps.diffusion.stored import Embeddings, tensor_bytes
 from pipeline_steps.items.closure import code_version
 from pipeline_steps.items.store import ItemStore, item_key
@@ -118,7 +118,10 @@ def ids_of(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
 def embed_prompts(
     f: Family, c: Components, tokens: Tokens, prompts: Sequence[Words], store: ItemStore
 ) -> Embeddings[Words]:
-    """Embeddings (L', D) of the distinct ``prompts``, each computed once for these weights and tokens."""
+    """Embeddings (L', D) of the distinct ``prompts``, each computed once for these weights and tokens.
+
+    Text encoders are on the model's device while there is one to compute, and on the CPU when this returns.
+    """
     distinct = sorted(set(prompts))
     learned = [digest(v.numpy()) for _, v in tokens.vectors.values()]
     code = code_version("pipeline_steps.diffusion.conditioning")
@@ -130,5 +133,8 @@ def embed_prompts(
             embeds = f.embed(c, prompt_ids(c, [distinct[i] for i in batch]))
         return [tensor_bytes(row) for row in embeds]
 
-    values, _ = store.get_or_compute(keys, compute, _BATCH, "prompts")
+    try:
+        values, _ = store.get_or_compute(keys, compute, _BATCH, "prompts")
+    finally:
+        send_text_encoders_off(c)
     return Embeddings(values, {prompt: i for i, prompt in enumerate(distinct)})

@@ -43,7 +43,7 @@ class DenoisingTask:
     @cached_property
     def objective(self) -> Objective:
         """What is trained on these latents; the noise levels depend on their size (Flux)."""
-        return self.f.objective(self.c, torch.empty((1, *self.latents.shape), device="meta"))
+        return self.f.objective(self.c, torch.empty((1, *self.latents.shape), device="meta")).on(self.c.device)
 
     def masks_at(self, rows: Tensor) -> Tensor:
         """Masks of 0 and 1 at ``rows``, (B, H, W)."""
@@ -52,7 +52,10 @@ class DenoisingTask:
 
 
 def draw_noised(task: DenoisingTask, rows: Tensor, rng: torch.Generator) -> Batch:
-    """What is random of a batch of images ``rows``: latents of the posterior, noise, timesteps, regions; on the CPU."""
+    """A batch of images ``rows`` on the CPU: latents of the posterior, noise, timesteps and regions, which are random.
+
+    And their masks, where the loss needs them.
+    """
     x0 = task.latents.draw(task.f, task.c, rows, rng)
     if task.mask_terms is not None:
         image_half, mask_half = x0.chunk(2, dim=1)
@@ -62,23 +65,28 @@ def draw_noised(task: DenoisingTask, rows: Tensor, rng: torch.Generator) -> Batc
     batch = {"rows": rows, "x0": x0, "noise": noise, "timesteps": timesteps}
     if task.conditioning_latents is not None:
         batch["conditioning"] = _one_region(task.conditioning_latents, rows, rng)
+    if task.masks is not None and (task.lesion_weight != 1 or task.mask_terms is not None):
+        batch["masks"] = task.masks_at(rows)
     return batch
 
 
 def denoising_loss(task: DenoisingTask, batch: Batch, embeds: Tensor) -> Tensor:
     """Mean loss of predicting the objective's target for what was drawn, under embeddings (B, L, D)."""
     c, o = task.c, task.objective
-    x0, noise, timesteps = (batch[name].to(c.device) for name in ("x0", "noise", "timesteps"))
+    x0, noise, timesteps = (batch[name].to(c.device, non_blocking=True) for name in ("x0", "noise", "timesteps"))
     x_t = noisy(o, x0, noise, timesteps)
-    taken = torch.cat([x_t, batch["conditioning"].to(x_t)], dim=1) if "conditioning" in batch else x_t
-    predicted = task.f.predict(c, taken.to(c.dtype), timesteps, embeds.to(c.device, c.dtype)).float()
+    taken = x_t
+    if "conditioning" in batch:
+        taken = torch.cat([x_t, batch["conditioning"].to(x_t, non_blocking=True)], dim=1)
+    told = embeds.to(c.device, c.dtype, non_blocking=True)
+    predicted = task.f.predict(c, taken.to(c.dtype), timesteps, told).float()
     wanted = target(o, x0, noise, timesteps)
     halves = 1 if task.mask_terms is None else 2
     image, *mask = (v.chunk(halves, dim=1) for v in (predicted - wanted, x_t, predicted, wanted))
-    per_image = _weighted(image[0].square(), task, batch["rows"])
+    per_image = _weighted(image[0].square(), task, batch)
     if task.mask_terms is not None and task.masks is not None:
         noisy_mask, predicted_mask, wanted_mask = (v[1] for v in mask)
-        truth = task.masks_at(batch["rows"]).to(c.device)
+        truth = batch["masks"].to(c.device, non_blocking=True)
         parts = (noisy_mask, predicted_mask, wanted_mask, timesteps)
         per_image = per_image + mask_loss(task.mask_terms, (task.f, c), truth, parts)
     if task.snr_gamma > 0:
@@ -92,11 +100,11 @@ def _one_region(conditioning_latents: TensorRows, rows: Tensor, rng: torch.Gener
     return regions[torch.arange(len(rows)), torch.randint(regions.shape[1], (len(rows),), generator=rng)]
 
 
-def _weighted(error: Tensor, task: DenoisingTask, rows: Tensor) -> Tensor:
+def _weighted(error: Tensor, task: DenoisingTask, batch: Batch) -> Tensor:
     """Mean (B,) of squared errors (B, C, h, w), those within lesions counted ``lesion_weight`` times."""
     if task.lesion_weight == 1 or task.masks is None:
         return error.mean(dim=(1, 2, 3))
-    inside = F.interpolate(task.masks_at(rows)[:, None], error.shape[-2:], mode="area").to(error)
+    inside = F.interpolate(batch["masks"][:, None], error.shape[-2:], mode="area").to(error, non_blocking=True)
     weight = 1 + (task.lesion_weight - 1) * inside
     return (error.mean(dim=1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
 
@@ -114,20 +122,22 @@ def adapter_loss(
     task: DenoisingTask, captions: Sequence[Words], embeds: Embeddings[Words], prior: Prior | None = None
 ) -> BatchLoss:
     """The loss of fine-tuning the denoiser: embeddings are fixed and were computed once."""
+    preserved = None if prior is None else prior.embeds.to(task.c.device, task.c.dtype)
 
     def draw(rng: torch.Generator) -> Batch:
         rows = torch.randint(len(captions), (task.batch_size,), generator=rng)
         batch = draw_noised(task, rows, rng)
+        batch["embeds"] = torch.stack([embeds[captions[r]] for r in rows])
         if prior is not None:
             rows = torch.randint(len(prior.task.latents), (task.batch_size,), generator=rng)
             batch["prior"] = draw_noised(prior.task, rows, rng)
         return batch
 
     def loss(batch: Batch) -> Tensor:
-        own = denoising_loss(task, batch, torch.stack([embeds[captions[r]] for r in batch["rows"]]))
-        if prior is None:
+        own = denoising_loss(task, batch, batch["embeds"])
+        if prior is None or preserved is None:
             return own
-        embedded = prior.embeds.expand(len(batch["rows"]), -1, -1)
+        embedded = preserved.expand(len(batch["rows"]), -1, -1)
         return own + prior.weight * denoising_loss(prior.task, batch["prior"], embedded)
 
     return BatchLoss(draw, loss)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline_steps.diffusion import flux
-from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, bring_text_encoders, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective, diffusion_objective
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
@@ -18,6 +18,7 @@ from pipeline_steps.stage.errors import DataError
 Images = npt.NDArray[np.uint8]
 # Up to this latent side, plain products beat the fused attention kernel on CPUs: its backward pass is slow there.
 _PLAIN_ATTENTION = 32
+_DECODED_AT_ONCE = 4  # images, by the autoencoder on a GPU
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,18 @@ class Family:
     quick_scheduler: str
 
     @torch.no_grad()
-    def decode(self, c: Components, latents: Tensor) -> Images:
-        """Scaled latents to images (B, H, W, 3) uint8."""
-        pixels = self.pixels(c, latents)
-        return ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    def decode(self, c: Components, latents: Tensor, at_once: int | None = None) -> Images:
+        """Scaled latents to images (B, H, W, 3) uint8, so many ``at_once``: a slice that lacks some is filled up.
+
+        None: on a CPU all of them (numbers depend on the shape by rounding), on a GPU a few, which need less memory.
+        """
+        size = at_once or (len(latents) if c.device.type == "cpu" else _DECODED_AT_ONCE)
+        parts = []
+        for rows in latents.split(size):
+            filled = rows if len(rows) == size else torch.cat([rows, rows[-1:].expand(size - len(rows), -1, -1, -1)])
+            pixels = self.pixels(c, filled)[: len(rows)]
+            parts.append(((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1))
+        return torch.cat(parts).cpu().numpy()
 
 
 def family(base: BaseModel) -> Family:
@@ -80,7 +89,8 @@ def _load_stable_diffusion(base: BaseModel) -> Components:
     text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, use_safetensors=True)
     vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **options)
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", **options)
-    for part in (text_encoder, vae, unet):
+    text_encoder.requires_grad_(requires_grad=False).eval()
+    for part in (vae, unet):
         part.requires_grad_(requires_grad=False).eval().to(device, memory_format=torch.channels_last)
     if device.type == "cpu" and unet.config.sample_size <= _PLAIN_ATTENTION:
         unet.set_attn_processor(AttnProcessor())
@@ -110,7 +120,8 @@ def _scale(c: Components, latents: Tensor) -> Tensor:
 
 
 def _embed(c: Components, ids: Tensor) -> Tensor:
-    hidden: Tensor = c.text_encoder(ids.to(c.device)).last_hidden_state
+    bring_text_encoders(c)
+    hidden: Tensor = c.text_encoder(ids.to(c.device, non_blocking=True)).last_hidden_state
     return hidden
 
 

@@ -5,6 +5,7 @@ pooled vector, padded with zeros, and whose others are the T5 encoder's. Latents
 """
 
 import inspect
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, digest_of, resolve
+from pipeline_steps.diffusion.hub import BaseModel, Components, autocast, bring_text_encoders, digest_of, resolve
 from pipeline_steps.diffusion.objectives import Objective
 from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
@@ -39,7 +40,9 @@ def load_flux(base: BaseModel) -> Components:
     vae = (AutoencoderTiny if tiny else AutoencoderKL).from_pretrained(folder / "vae", **image)
     transformer = FluxTransformer2DModel.from_pretrained(folder / "transformer", **image)
     for part in (clip, t5, vae, transformer):
-        part.requires_grad_(requires_grad=False).eval().to(device)
+        part.requires_grad_(requires_grad=False).eval()
+    for part in (vae, transformer):
+        part.to(device)
     tokenizers = (
         CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         AutoTokenizer.from_pretrained(folder / "tokenizer_2"),
@@ -84,8 +87,9 @@ def shift_for(config: Any, tokens: int) -> float:
 
 def embed(c: Components, ids: Tensor) -> Tensor:
     """CLIP's and T5's token ids (B, L1 + L2) to (B, 1 + L2, D)."""
+    bring_text_encoders(c)
     clip, t5 = c.text_encoders
-    ids = ids.to(c.device)
+    ids = ids.to(c.device, non_blocking=True)
     length = c.tokenizers[0].model_max_length
     pooled, words = clip(ids[:, :length]).pooler_output, t5(ids[:, length:]).last_hidden_state
     return torch.cat([F.pad(pooled, (0, words.shape[-1] - pooled.shape[-1]))[:, None], words], dim=1)
@@ -116,7 +120,7 @@ def _velocity(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor, gui
     if timesteps.is_floating_point():
         sigma = timesteps / c.scheduler.config.num_train_timesteps
     else:
-        sigma = objective(c, x_t).sigma.to(x_t.device)[timesteps]
+        sigma = _noise_levels(c.scheduler, x_t.shape[-2] * x_t.shape[-1] // 4, x_t.device)[timesteps]
     words = embeds[:, 1:]
     with autocast(c):
         packed: Tensor = c.denoiser(
@@ -124,11 +128,17 @@ def _velocity(c: Components, x_t: Tensor, timesteps: Tensor, embeds: Tensor, gui
             encoder_hidden_states=words,
             pooled_projections=embeds[:, 0, : config.pooled_projection_dim],
             timestep=sigma.to(x_t.dtype),
-            img_ids=positions(height // 2, width // 2).to(x_t),
-            txt_ids=torch.zeros(words.shape[1], 3).to(x_t),
-            guidance=torch.full((len(x_t),), guidance).to(x_t) if config.guidance_embeds else None,
+            img_ids=positions(height // 2, width // 2, x_t.device).to(x_t),
+            txt_ids=x_t.new_zeros(words.shape[1], 3),
+            guidance=x_t.new_full((len(x_t),), guidance) if config.guidance_embeds else None,
         ).sample
     return unpack(packed, height, width)
+
+
+@lru_cache(maxsize=4)
+def _noise_levels(scheduler: Any, tokens: int, device: torch.device) -> Tensor:
+    """Sigma by training timestep on ``device``: copied there at each step, a GPU would be waited for."""
+    return flow_objective(scheduler, tokens).sigma.to(device)
 
 
 def pack(latents: Tensor) -> Tensor:
@@ -144,10 +154,10 @@ def unpack(tokens: Tensor, height: int, width: int) -> Tensor:
     return folded.reshape(b, d // 4, height, width)
 
 
-def positions(rows: int, columns: int) -> Tensor:
+def positions(rows: int, columns: int, device: torch.device | None = None) -> Tensor:
     """Position of each token for the rotary embedding, (rows * columns, 3): 0, row, column."""
-    grid = torch.zeros(rows, columns, 3)
-    grid[..., 1], grid[..., 2] = torch.arange(rows)[:, None], torch.arange(columns)[None]
+    grid = torch.zeros(rows, columns, 3, device=device)
+    grid[..., 1], grid[..., 2] = torch.arange(rows, device=device)[:, None], torch.arange(columns, device=device)[None]
     return grid.view(-1, 3)
 
 

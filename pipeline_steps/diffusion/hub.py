@@ -52,7 +52,8 @@ class BaseModel:
 class Components:
     """A loaded base model; ``digest`` identifies its weights in cache keys.
 
-    Textual inversion acts on the first text encoder and its tokenizer.
+    All but the text encoders is on ``device``; those come there to embed (Flux's fill 9 GiB), and are on the CPU
+    before. Textual inversion acts on the first text encoder and its tokenizer.
     """
 
     tokenizers: tuple[Any, ...]
@@ -79,6 +80,22 @@ def autocast(c: Components) -> torch.autocast:
     """A 16-bit base computes in 16 bits also while weights are trained that are kept in 32; nothing where none are."""
     mixed = c.dtype != torch.float32 and any(p.dtype != c.dtype for p in c.denoiser.parameters())
     return torch.autocast(c.device.type, c.dtype, enabled=mixed)
+
+
+def bring_text_encoders(c: Components) -> None:
+    """Have the text encoders where the model computes."""
+    _place(c.text_encoders, c.device)
+
+
+def send_text_encoders_off(c: Components) -> None:
+    """Have the text encoders on the CPU, so that a GPU has their room for the denoiser's work."""
+    _place(c.text_encoders, torch.device("cpu"))
+
+
+def _place(encoders: tuple[Any, ...], device: torch.device) -> None:
+    for encoder in encoders:
+        if next(encoder.parameters()).device.type != device.type:
+            encoder.to(device)
 
 
 def resolve(base: BaseModel) -> Path:

@@ -9,12 +9,13 @@ import pandas as pd
 from torch import Tensor
 
 from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images
+from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.regions import check_base, conditioning
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
 from pipeline_steps.generation.modes.inpaint import InpaintParams, paints_the_lesion
 from pipeline_steps.items.store import Derived
-from pipeline_steps.pixels.images import mask_png, png_bytes
+from pipeline_steps.pixels.images import mask_png
 from pipeline_steps.pixels.masks import dilate, paste
 from pipeline_steps.records.manifest import open_dataset
 
@@ -46,7 +47,7 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> SamplingPl
     passes = [p.model_dump() for p in params.passes]
     how = {"passes": passes, "grow": params.grow, "feather": params.feather, "edge": edge}
 
-    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> Images:
         images, lesions = sources[batch], np.stack([dilate(masks[i], params.grow) for i in batch])
         for number, each in enumerate(params.passes):
             regions = lesions if each.region == "lesion" else ~lesions
@@ -63,6 +64,6 @@ def _repaint(m: Model, params: InpaintParams, jobs: Sequence[Job]) -> SamplingPl
                 conditioning_latents=conditioning_latents,
             )
             images = paste(images, m.f.decode(m.c, x), regions, params.feather, edge)
-        return [png_bytes(image) for image in images]
+        return images
 
     return SamplingPlan(__name__, [{**how, "mask": mask} for mask in masks.digests], make)

@@ -19,6 +19,10 @@ class Objective:
     p: Tensor
     q: Tensor
 
+    def on(self, device: torch.device) -> "Objective":
+        """The same on ``device``, so that no step copies it there again."""
+        return Objective(*(v.to(device) for v in (self.alpha, self.sigma, self.p, self.q)))
+
 
 def diffusion_objective(alphas_cumprod: Tensor, prediction_type: str) -> Objective:
     """The objective of a variance-preserving schedule; ``prediction_type`` as in diffusers' schedulers.

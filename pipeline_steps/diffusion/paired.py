@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
 from pipeline_steps.diffusion.augment import Model, SamplingPlan, generate_images, latent_shape
+from pipeline_steps.diffusion.families import Images
 from pipeline_steps.diffusion.mask_channels import denormalise, makes_masks
 from pipeline_steps.diffusion.sample import denoised, sampling
 from pipeline_steps.generation.jobs import GeneratedImages, Inputs, Job
@@ -37,21 +39,24 @@ def _pair(m: Model, params: ImageAndMaskParams, jobs: Sequence[Job]) -> Sampling
         raise DataError("mode image_and_mask needs an adapter that was trained with task image_and_mask; name one")
     channels, *side = latent_shape(m)
 
-    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> list[bytes]:
+    def make(batch: list[int], embeds: tuple[Tensor, Tensor]) -> Images:
         shape = (2 * channels, side[0], side[1])
         x = denoised(m.f, m.c, sampling(params, 1.0), embeds, shape, [jobs[i].seed for i in batch])
         latents, mask_half = x.chunk(2, dim=1)
         grey = m.f.decode(m.c, denormalise(m.c.denoiser, mask_half)).mean(axis=-1)
         images = m.f.decode(m.c, latents)
-        pairs = zip(images, grey > params.threshold * 255, strict=True)
-        return [_together(png_bytes(image), mask_png(mask)) for image, mask in pairs]
+        masks = (grey > params.threshold * 255).astype(np.uint8) * 255
+        return np.concatenate([images, masks[..., None]], axis=-1)
 
-    return SamplingPlan(__name__, [{"threshold": params.threshold}] * len(jobs), make)
+    return SamplingPlan(__name__, [{"threshold": params.threshold}] * len(jobs), make, _together)
 
 
-def _together(image: bytes, mask: bytes) -> bytes:
-    """Two files as one value of the item store: the length of the first in 8 bytes, then both."""
-    return len(image).to_bytes(8, "little") + image + mask
+def _together(both: Images) -> bytes:
+    """Two files of (H, W, 4), image and mask, as one value of the item store: the length of the first in 8 bytes, then
+    both.
+    """
+    image = png_bytes(both[..., :3])
+    return len(image).to_bytes(8, "little") + image + mask_png(both[..., 3] > 0)
 
 
 def _parted(both: bytes) -> tuple[bytes, bytes]:

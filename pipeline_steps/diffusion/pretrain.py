@@ -96,10 +96,10 @@ def train_autoencoder(
         return {"x": x, "noise": torch.randn((batch_size, vae.config.latent_channels, side, side), generator=rng)}
 
     def loss(batch: Batch) -> Tensor:
-        x = batch["x"].to(_device())
+        x = batch["x"].to(_device(), non_blocking=True)
         with _autocast():
             z = vae.encode(x).latents
-            y = vae.decode(z + 0.05 * batch["noise"].to(z)).sample
+            y = vae.decode(z + 0.05 * batch["noise"].to(z, non_blocking=True)).sample
         y, z = y.float(), z.float()
         return _reconstruction_loss(x, y) + 0.02 * _channel_statistics(z)
 
@@ -148,7 +148,7 @@ def train_denoiser(
     if _device().type == "cpu":
         unet.set_attn_processor(AttnProcessor())
     model = nn.ModuleList([text_encoder, unet]).train().to(_device())
-    objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type)
+    objective = diffusion_objective(scheduler.alphas_cumprod, scheduler.config.prediction_type).on(_device())
     loss = _denoiser_loss((text_encoder, unet), objective)
     draw = partial(_drawn, data, len(objective.alpha), batch_size, caption_dropout)
     losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "denoiser", checkpointing=save)
@@ -171,7 +171,7 @@ def _denoiser_loss(
     text_encoder, unet = parts
 
     def loss(batch: Batch) -> Tensor:
-        ids, t, x0, noise = (v.to(_device()) for v in batch.values())
+        ids, t, x0, noise = (v.to(_device(), non_blocking=True) for v in batch.values())
         with _autocast():
             embeds = text_encoder(ids).last_hidden_state
             predicted = unet(noisy(objective, x0, noise, t), t, embeds).sample

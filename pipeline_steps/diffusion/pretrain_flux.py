@@ -97,7 +97,7 @@ def train_flow(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = nn.ModuleList([t5, transformer]).train().to(device)
     height, width = data.latents.shape[-2:]
-    loss = _flow_loss(parts, positions(height // 2, width // 2).to(device))
+    loss = _flow_loss(parts, positions(height // 2, width // 2, device))
     draw = partial(_drawn, data, len(objective.sigma), batch_size, caption_dropout)
     losses = optimise(list(model.parameters()), BatchLoss(draw, loss), how, "flow", checkpointing=save)
     model.eval().cpu()
@@ -117,17 +117,17 @@ def _drawn(data: FlowData, levels: int, batch_size: int, caption_dropout: float,
 def _flow_loss(
     parts: tuple[T5EncoderModel, FluxTransformer2DModel, Objective], image_positions: Tensor
 ) -> Callable[[Batch], Tensor]:
-    t5, transformer, objective = parts
-    device = image_positions.device
+    t5, transformer, device = parts[0], parts[1], image_positions.device
+    objective = parts[2].on(device)
 
     def loss(batch: Batch) -> Tensor:
-        ids, pooled, t, x0, noise = (v.to(device) for v in batch.values())
+        ids, pooled, t, x0, noise = (v.to(device, non_blocking=True) for v in batch.values())
         with torch.autocast(device.type, torch.bfloat16):
             predicted = transformer(
                 hidden_states=pack(noisy(objective, x0, noise, t)),
                 encoder_hidden_states=t5(ids).last_hidden_state,
                 pooled_projections=pooled,
-                timestep=objective.sigma.to(device)[t],
+                timestep=objective.sigma[t],
                 img_ids=image_positions,
                 txt_ids=torch.zeros(ids.shape[1], 3, device=device),
             ).sample

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline_steps.items.behind import kept_behind
 from pipeline_steps.items.index import Entry, index_of
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.stage.outputs import atomic_file
@@ -111,20 +112,34 @@ class ItemStore:
         )
 
     def get_or_compute(
-        self, keys: Sequence[str], compute: Callable[[list[int]], list[bytes]], batch_size: int, what: str
+        self,
+        keys: Sequence[str],
+        compute: Callable[[list[int]], Sequence[Any]],
+        batch_size: int,
+        what: str,
+        *,
+        finish: Callable[[Any], bytes] = bytes,
+        behind: bool = False,
     ) -> tuple["StoredItems", CacheStats]:
         """Values of all ``keys``, once those that are absent are computed and stored; none is held beyond its batch.
 
         ``compute`` gets positions in ``keys``, always exactly ``batch_size`` of them (the last batch repeats
-        its last position), so that batch shape, and with it every bit, does not depend on what was stored.
+        its last position), so that batch shape, and with it every bit, does not depend on what was stored. What it
+        gives is stored as ``finish`` makes bytes of it: at once, or ``behind``, by a thread while a GPU computes the
+        next batch.
         """
         known = index_of(self.root).known(list(dict.fromkeys(keys)))
         first_of = {keys[i]: i for i in reversed(range(len(keys))) if keys[i] not in known}
         absent = sorted(first_of.values())
         batches = [absent[i : i + batch_size] for i in range(0, len(absent), batch_size)]
-        for batch in Track(batches, what, len(batches)):
-            padded = batch + [batch[-1]] * (batch_size - len(batch))
-            self.keep({keys[i]: value for i, value in zip(batch, compute(padded), strict=False)})
+
+        def finished(made: tuple[list[int], Sequence[Any]]) -> None:
+            self.keep({keys[i]: finish(value) for i, value in zip(*made, strict=False)})
+
+        with kept_behind(finished, behind=behind) as keep:
+            for batch in Track(batches, what, len(batches)):
+                padded = batch + [batch[-1]] * (batch_size - len(batch))
+                keep((batch, compute(padded)))
         return StoredItems(self, keys), CacheStats(len(keys) - len(absent), len(absent))
 
     def collect_garbage(self, max_bytes: int) -> int:

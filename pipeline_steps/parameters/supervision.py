@@ -9,7 +9,10 @@ from pipeline_steps.stage.params import Params
 
 
 class Supervision(Params):
-    """How to train: ``updates`` optimiser steps whatever the size of the training set."""
+    """How to train: ``updates`` optimiser steps whatever the size of the training set.
+
+    ``precision`` bfloat16 is mixed: weights, losses and scores stay in 32 bits.
+    """
 
     updates: PositiveInt
     batch_size: PositiveInt
@@ -22,6 +25,7 @@ class Supervision(Params):
     crop_scale: tuple[Share, Share]
     rotation_degrees: NonNegativeFloat
     horizontal_flip: bool
+    precision: Literal["float32", "bfloat16"]
     seed: Seed
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import torch
 
-from pipeline_steps.training.batches import Batch, BatchLoss
+from pipeline_steps.training.batches import Batch, BatchLoss, pinned
 
 _AHEAD = 2  # batches that wait in memory
 
@@ -23,14 +23,18 @@ def batches_ahead(batch_loss: BatchLoss, device: torch.device) -> int:
 
 
 @contextmanager
-def drawn(batch_loss: BatchLoss, seed: int, steps: range, ahead: int) -> Iterator[Iterator[Batch]]:
+def drawn(
+    batch_loss: BatchLoss, seed: int, steps: range, ahead: int, *, pin: bool = False
+) -> Iterator[Iterator[Batch]]:
     """The batches of ``steps`` in their order, up to ``ahead`` of them drawn by a thread while others are used.
 
-    Where drawing one fails, so does taking it. When the block is left, no more are drawn.
+    ``pin``: in memory that a GPU copies from without being waited for; also by the thread, where there is one. Where
+    drawing one fails, so does taking it. When the block is left, no more are drawn.
     """
 
     def draw(step: int) -> Batch:
-        return batch_loss.draw(batch_loss.randomness(seed, step))
+        batch = batch_loss.draw(batch_loss.randomness(seed, step))
+        return pinned(batch) if pin else batch
 
     def taken(pool: ThreadPoolExecutor) -> Iterator[Batch]:
         waiting = deque[Future[Batch]]()

@@ -41,6 +41,15 @@ class BatchLoss:
     in_turn: bool = False
 
 
+def pinned(batch: Batch) -> Batch:
+    """The batch with page-locked tensors, but for those that are on a GPU: copies from them do not wait for it."""
+    return {name: pinned(held) if isinstance(held, dict) else _pinned(held) for name, held in batch.items()}
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    return tensor.pin_memory() if tensor.device.type == "cpu" else tensor
+
+
 def slices(batch: Batch, parts: int) -> list[Batch]:
     """A batch in ``parts`` slices as equal as can be, in order."""
     size = batch_size_of(batch)

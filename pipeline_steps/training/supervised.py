@@ -15,6 +15,7 @@ from pipeline_steps.training.batches import Batch, BatchLoss
 from pipeline_steps.training.checkpoints import Buffers, Checkpointing
 from pipeline_steps.training.loop import Callback, optimise
 from pipeline_steps.training.optimisation import supervised_optimisation
+from pipeline_steps.training.precision import computing_in
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class SupervisedTask:
 def fit(
     network: nn.Module, task: SupervisedTask, how: Supervision, what: str, checkpoint: Path | None = None
 ) -> Fitted:
-    """Train ``network`` in place. Of equally good validations the latest is kept.
+    """Train ``network`` in place, in ``how.precision`` from now on. Of equally good validations the latest is kept.
 
     An interrupted training goes on from the file ``checkpoint``, which is written at each validation.
 
     Raises:
         FloatingPointError: the loss or the validation score became NaN or infinite.
     """
-    network.to(best_device()).train()
+    computing_in(network.to(best_device()), how.precision).train()
     best = _BestOnValidation(network, task, what)
     # Batch normalisation has the statistics of a whole batch.
     loss = BatchLoss(task.draw, task.loss, divisible=False, randomness=update_seed)

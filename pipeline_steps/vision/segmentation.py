@@ -18,6 +18,7 @@ from pipeline_steps.stage.device import best_device
 from pipeline_steps.stage.errors import DataError
 from pipeline_steps.training.batches import Batch
 from pipeline_steps.training.losses import soft_dice_loss
+from pipeline_steps.training.precision import computing_in, recorded_precision
 from pipeline_steps.training.supervised import Fitted, SupervisedTask, fit
 from pipeline_steps.training.validation import validation_rows
 from pipeline_steps.vision.views import IMAGENET, Labelled, Normalisation, augment, outputs, pixels
@@ -55,7 +56,7 @@ def load_segmenter(folder: Path) -> nn.Module:
     config = json.loads((folder / "config.json").read_text())
     network = new_segmenter(config["encoder"], config["depth"], pretrained=False, seed=0)
     network.load_state_dict(load_file(folder / "model.safetensors"))
-    return network.to(best_device())
+    return computing_in(network.to(best_device()), recorded_precision(config))
 
 
 def encoder_normalisation(encoder: str, *, pretrained: bool) -> Normalisation:

@@ -131,7 +131,7 @@ def _latents(study, folder, n):
 
 def _prompts(study, folder, n):
     f = SimpleNamespace(embed=lambda _c, ids: torch.zeros(len(ids), 513, 4096))
-    c = SimpleNamespace(digest="", dtype=torch.float32, tokenizers=(None, None))
+    c = SimpleNamespace(digest="", dtype=torch.float32, tokenizers=(None, None), text_encoders=())
     embeds = embed_prompts(f, c, Tokens({}), [f"prompt {i}" for i in range(n)], ItemStore(folder))
     for i in range(n):
         torch.stack([embeds[f"prompt {i}"]] * 2)
