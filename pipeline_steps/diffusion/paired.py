@@ -52,9 +52,7 @@ def _pair(m: Model, params: ImageAndMaskParams, jobs: Sequence[Job]) -> Sampling
 
 
 def _together(both: Images) -> bytes:
-    """Two files of (H, W, 4), image and mask, as one value of the item store: the length of the first in 8 bytes, then
-    both.
-    """
+    """The files of an image and its mask (H, W, 4) as one value: the length of the first in 8 bytes, then both."""
     image = png_bytes(both[..., :3])
     return len(image).to_bytes(8, "little") + image + mask_png(both[..., 3] > 0)
 

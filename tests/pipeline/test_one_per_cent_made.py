@@ -64,8 +64,8 @@ def worked(tmp_path, monkeypatch):
     done: Counter[str] = Counter()
     through = ItemStore.get_or_compute
 
-    def counted(self, keys, compute, batch_size, what):
-        values, use = through(self, keys, compute, batch_size, what)
+    def counted(self, keys, compute, batch_size, what, **options):
+        values, use = through(self, keys, compute, batch_size, what, **options)
         done[what] += use.computed
         return values, use
 
