@@ -55,7 +55,7 @@ class Model:
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """How a mode makes its images, (H, W, 3 or 4), of the jobs at some positions, given their prompts' embeddings.
+    """How a mode makes its images, (B, H, W, 3 or 4), of the jobs at some positions, given their prompts' embeddings.
 
     ``module``: the code that the bits depend on; ``extra``: what else they depend on, beside prompt, seed, source and
     models, one entry a job; ``file``: what is kept of an image.
@@ -63,7 +63,7 @@ class SamplingPlan:
 
     module: str
     extra: Sequence[Mapping[str, Any]]
-    make: Callable[[list[int], tuple[Tensor, Tensor]], Sequence[Pixels]]
+    make: Callable[[list[int], tuple[Tensor, Tensor]], Images]
     file: Callable[[Pixels], bytes] = png_bytes
 
 
@@ -199,9 +199,9 @@ def _through_store(
         for j, p, extra in zip(jobs, prompts, plan.extra, strict=True)
     ]
 
-    def compute(batch: list[int]) -> Sequence[Pixels]:
+    def compute(batch: list[int]) -> list[Pixels]:
         prompt = torch.stack([embeds[prompts[i]] for i in batch])
-        return plan.make(batch, (prompt, embeds[_EMPTY].expand_as(prompt)))
+        return list(plan.make(batch, (prompt, embeds[_EMPTY].expand_as(prompt))))
 
     behind = m.c.device.type != "cpu"  # a thread would take cores from a CPU's next batch
     store, size = default_store(), params.batch_size

@@ -55,7 +55,7 @@ class Family:
         """
         size = at_once or (len(latents) if c.device.type == "cpu" else _DECODED_AT_ONCE)
         parts = []
-        for rows in latents.split(size):
+        for rows in latents.split(size):  # type: ignore[no-untyped-call]
             filled = rows if len(rows) == size else torch.cat([rows, rows[-1:].expand(size - len(rows), -1, -1, -1)])
             pixels = self.pixels(c, filled)[: len(rows)]
             parts.append(((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1))
