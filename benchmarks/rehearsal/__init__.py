@@ -1,0 +1,1 @@
+"""How the stages' cost grows with the number of images, at 512 pixels."""
